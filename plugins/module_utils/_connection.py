@@ -1,0 +1,130 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Open libvirt, translate its errors, look things up without treating "gone" as a failure."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt, require_libraries
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
+    ConnectionFailed,
+    LibvirtFailed,
+    Unsupported,
+)
+
+# The oldest libvirt that can do what is named here (libvirt's release notes).
+FEATURES = {
+    "undefine_keep_tpm": (8, 9, 0),
+}
+MINIMUM_LIBVIRT = (8, 0, 0)
+
+_event_loop = None
+
+
+def version_tuple(number):
+    """Return (major, minor, release) of libvirt's version number, 1000000 * major + 1000 * minor + release."""
+    return number // 1000000, number // 1000 % 1000, number % 1000
+
+
+def feature(conn, name):
+    """Tell whether the libvirt at the other end is new enough for a feature."""
+    return version_tuple(conn.getLibVersion()) >= FEATURES[name]
+
+
+@contextlib.contextmanager
+def connect(uri):
+    """Open a connection to libvirt for the time of a `with` block.
+
+    Raises MissingLibrary, ConnectionFailed (unreachable, refused, no permission) and Unsupported (libvirt too old).
+    Source: virConnectOpenAuth.
+    """
+    require_libraries()
+    # Without a handler libvirt prints every error on stderr, also those that are expected.
+    libvirt.registerErrorHandler(lambda context, error: None, None)
+    _start_event_loop()
+    try:
+        conn = libvirt.open(uri)
+    except libvirt.libvirtError as exc:
+        raise _connection_error(uri, exc) from exc
+    try:
+        version = version_tuple(conn.getLibVersion())
+        if version < MINIMUM_LIBVIRT:
+            raise Unsupported(
+                "uri: {0!r} has libvirt {1}; {2} or newer is needed".format(
+                    uri, ".".join(map(str, version)), ".".join(map(str, MINIMUM_LIBVIRT))
+                )
+            )
+        yield conn
+    finally:
+        with contextlib.suppress(libvirt.libvirtError):
+            conn.close()
+
+
+def _connection_error(uri, exc):
+    denied = ("VIR_ERR_AUTH_FAILED", "VIR_ERR_AUTH_CANCELLED", "VIR_ERR_AUTH_UNAVAILABLE", "VIR_ERR_ACCESS_DENIED")
+    message = "uri: {0!r} can't be opened: {1}".format(uri, exc)
+    if error_name(exc) in denied or "ermission denied" in str(exc):
+        message += "; the user has no permission there: use become, or add the user to the group libvirt"
+    else:
+        message += "; a libvirt URI whose daemon is running and reachable is needed, such as qemu:///system"
+    return ConnectionFailed(message, **error_details(exc))
+
+
+def _start_event_loop():
+    """Run libvirt's event loop in a thread; events, keep-alive and qemu:///embed need it, and it must exist before opening."""
+    global _event_loop
+    if _event_loop is None:
+        libvirt.virEventRegisterDefaultImpl()
+        _event_loop = threading.Thread(target=_run_events, name="libvirt-events", daemon=True)
+        _event_loop.start()
+
+
+def _run_events():
+    while True:
+        libvirt.virEventRunDefaultImpl()
+
+
+def error_name(exc):
+    """Return the name of a libvirt error's code, such as VIR_ERR_NO_DOMAIN."""
+    code = exc.get_error_code()
+    for name in dir(libvirt):
+        if name.startswith("VIR_ERR_") and getattr(libvirt, name) == code and not _is_error_level(name):
+            return name
+    return "VIR_ERR_{0}".format(code)
+
+
+def _is_error_level(name):
+    return name in ("VIR_ERR_NONE", "VIR_ERR_WARNING", "VIR_ERR_ERROR")
+
+
+def error_details(exc):
+    """Return the keys of a failed result that tell which libvirt error it was."""
+    return {"libvirt_code": exc.get_error_code(), "libvirt_error": error_name(exc)}
+
+
+@contextlib.contextmanager
+def doing(what):
+    """Say what was being done when libvirt failed: raises LibvirtFailed with libvirt's message, code and name."""
+    try:
+        yield
+    except libvirt.libvirtError as exc:
+        raise LibvirtFailed(
+            "{0} failed: {1} (libvirt error {2}, {3})".format(what, exc, exc.get_error_code(), error_name(exc)),
+            **error_details(exc),
+        ) from exc
+
+
+def unless_gone(call, *codes):
+    """Return what a libvirt call returns, None when it fails with one of the codes that mean "there is no such thing"."""
+    try:
+        return call()
+    except libvirt.libvirtError as exc:
+        if exc.get_error_code() in codes:
+            return None
+        raise

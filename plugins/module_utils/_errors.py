@@ -1,0 +1,58 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What can go wrong, as a few named errors that all become one clear sentence in the module's result."""
+
+from __future__ import annotations
+
+
+class KvmfleetError(Exception):
+    """Base of every error that a user is meant to read.
+
+    The message is one sentence. `details` are further keys of the module's failed result.
+    """
+
+    def __init__(self, message, **details):
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class InvalidInput(KvmfleetError):
+    """An option has a value that is not allowed; nothing was changed."""
+
+    @classmethod
+    def of(cls, option, value, allowed):
+        """Say which option has which value, and what is allowed."""
+        return cls("{0}: {1!r} is not allowed; {2}".format(option, value, allowed))
+
+
+class MissingLibrary(KvmfleetError):
+    """The managed host's Python lacks a library."""
+
+
+class ConnectionFailed(KvmfleetError):
+    """libvirt can't be reached at the URI."""
+
+
+class NotFound(KvmfleetError):
+    """Something that an option names does not exist; nothing was changed."""
+
+
+class Conflict(KvmfleetError):
+    """What was asked for clashes with what exists; nothing was changed."""
+
+
+class Unsupported(KvmfleetError):
+    """This libvirt or hypervisor can't do what was asked for."""
+
+
+class TimedOut(KvmfleetError):
+    """Something did not happen in the time allowed."""
+
+
+class LibvirtFailed(KvmfleetError):
+    """libvirt refused or failed; carries its code and name."""

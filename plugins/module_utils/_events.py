@@ -1,0 +1,55 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Waiting: a condition, a deadline, and libvirt's events to wake up instead of sleeping."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+
+
+class DomainWatch:
+    """Wait for conditions of one domain; its events wake the waiting up.
+
+    An event may be missed (it came before the registration, or the driver has none), so the condition is looked at
+    again after `poll` seconds in any case.
+    Source: virConnectDomainEventRegisterAny.
+    """
+
+    def __init__(self, conn, domain):
+        self._conn = conn
+        self._domain = domain
+        self._wake = threading.Event()
+        self._callbacks = []
+
+    def __enter__(self):
+        for event in (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE):
+            with contextlib.suppress(libvirt.libvirtError):
+                self._callbacks.append(self._conn.domainEventRegisterAny(self._domain, event, self._on_event, None))
+        return self
+
+    def __exit__(self, *exc_info):
+        for callback in self._callbacks:
+            with contextlib.suppress(libvirt.libvirtError):
+                self._conn.domainEventDeregisterAny(callback)
+
+    def _on_event(self, *args):
+        self._wake.set()
+
+    def wait_until(self, condition, timeout, poll=1.0):
+        """Return the condition's first true value, or its last false one when `timeout` seconds have passed."""
+        deadline = time.monotonic() + timeout
+        while True:
+            self._wake.clear()
+            value = condition()
+            left = deadline - time.monotonic()
+            if value or left <= 0:
+                return value
+            self._wake.wait(min(poll, left))

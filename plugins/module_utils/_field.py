@@ -1,0 +1,55 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Fields: one option, its place in the XML, and one codec that both reads and writes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+
+# When a change takes effect on a running guest.
+LIVE = "live"
+NEXT_BOOT = "next_boot"
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How a value stands in the XML: `decode` makes the value of the text, `encode` the text of the value."""
+
+    decode: Callable
+    encode: Callable
+
+
+TEXT = Codec(decode=str, encode=str)
+INTEGER = Codec(decode=int, encode=str)
+YES_NO = Codec(decode=lambda text: text == "yes", encode=lambda value: "yes" if value else "no")
+# An element whose presence alone is the value, such as <readonly/>, has no codec: see facets of devices.
+
+
+@dataclass(frozen=True)
+class Field:
+    """An option bound to a place below an element: `path` is tag names, with `@name` last for an attribute.
+
+    `empty` is the value that means "not there": writing it removes the place, reading nothing returns it.
+    """
+
+    option: str
+    path: str
+    codec: Codec = TEXT
+    empty: object = None
+    applies: str = NEXT_BOOT
+
+    def read(self, root):
+        """Return the value that the XML holds."""
+        text = _xml.get(root, self.path)
+        return self.empty if text is None else self.codec.decode(text)
+
+    def write(self, root, value):
+        """Put the value into the XML."""
+        _xml.put(root, self.path, None if value == self.empty else self.codec.encode(value))

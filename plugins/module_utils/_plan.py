@@ -1,0 +1,64 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What differs, what is to be done about it, and how both are told to the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Change:
+    """An option whose meaning differs from what the definition says.
+
+    `applies` is _field.LIVE or _field.NEXT_BOOT. Secret values never get in here: they are redacted by their facet.
+    """
+
+    option: str
+    before: object
+    after: object
+    applies: str
+
+
+@dataclass(frozen=True)
+class Action:
+    """One step of a plan: `name` selects what execute does, `subject` is what it is done to, `data` what it needs.
+
+    Each action is safe to repeat. Only name and subject are shown to users.
+    """
+
+    name: str
+    subject: str
+    data: object = None
+
+    def describe(self):
+        return {"action": self.name, "subject": self.subject}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run will do, known before the first write; `before` and `after` are the texts of diff mode."""
+
+    actions: tuple = ()
+    changes: tuple = ()
+    restart_required: tuple = ()
+    before: str = ""
+    after: str = ""
+    warnings: tuple = field(default=())
+
+    @property
+    def changed(self):
+        return bool(self.actions)
+
+    def describe(self):
+        """Return the keys that every result has, in check mode and in a real run alike."""
+        return {
+            "changed": self.changed,
+            "actions": [action.describe() for action in self.actions],
+            "restart_required": list(self.restart_required),
+            "diff": {"before": self.before, "after": self.after},
+        }

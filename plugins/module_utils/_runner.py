@@ -1,0 +1,69 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Run a module: the one place where check mode is looked at, and where errors become a failed result."""
+
+from __future__ import annotations
+
+import traceback
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect, error_details
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt, require_libraries
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
+
+URI_OPTION = {"uri": {"type": "str", "default": "qemu:///system"}}
+
+
+def run_resource(argument_spec, resource, **spec_rules):
+    """Observe, plan, execute: run a module that brings a resource into the state that its options say.
+
+    `resource` is a module with the five verbs: `spec(params)` returns the Spec, `observe(conn, spec)` reads,
+    `plan(spec, observed)` decides without touching anything, `execute(conn, spec, observed, plan)` writes,
+    `report(conn, spec, observed)` returns the module's own keys as they are afterwards.
+    """
+
+    def body(module, conn, spec):
+        observed = resource.observe(conn, spec)
+        plan = resource.plan(spec, observed)
+        result = plan.describe()
+        for warning in plan.warnings:
+            module.warn(warning)
+        if not module.check_mode:
+            try:
+                result.update(resource.execute(conn, spec, observed, plan) or {})
+            except KvmfleetError as exc:
+                # What was planned and is perhaps half done belongs to the failure.
+                exc.details.setdefault("actions", result["actions"])
+                raise
+        result.update(resource.report(conn, spec))
+        return result
+
+    _run(argument_spec, resource.spec, body, spec_rules)
+
+
+def run_info(argument_spec, spec, query, **spec_rules):
+    """Run a module that only reads: `query(conn, spec)` returns its result."""
+    _run(argument_spec, spec, lambda module, conn, spec: dict(query(conn, spec), changed=False), spec_rules)
+
+
+def _run(argument_spec, make_spec, body, spec_rules):
+    module = AnsibleModule(argument_spec=dict(URI_OPTION, **argument_spec), supports_check_mode=True, **spec_rules)
+    try:
+        require_libraries()
+        spec = make_spec(module.params)
+        with connect(module.params["uri"]) as conn:
+            result = body(module, conn, spec)
+    except KvmfleetError as exc:
+        module.fail_json(msg=exc.message, **exc.details)
+    except Exception as exc:  # pylint: disable=broad-except
+        # libvirt's errors come translated by _connection.doing, which says what was being done; the rest is a defect.
+        details = error_details(exc) if libvirt and isinstance(exc, libvirt.libvirtError) else {}
+        module.fail_json(
+            msg="unexpected {0}: {1}".format(type(exc).__name__, exc), exception=traceback.format_exc(), **details
+        )
+    module.exit_json(**result)

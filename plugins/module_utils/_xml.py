@@ -1,0 +1,125 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Reading and editing XML in place: a hardened parser, paths that are made when missing, redaction for diffs."""
+
+from __future__ import annotations
+
+import copy
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+
+# Attributes and elements of libvirt's XML that hold secrets (they appear only when read with the SECURE flag).
+SECRET_ATTRIBUTES = ("passwd",)
+REDACTED = "********"
+
+
+def parse(text):
+    """Parse XML without entities, network or DTD. Raises InvalidInput when it isn't well-formed."""
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, remove_blank_text=True, remove_comments=False
+    )
+    try:
+        root = etree.fromstring(text, parser)
+    except etree.XMLSyntaxError as exc:
+        raise InvalidInput("XML: {0!r} is not well-formed: {1}".format(_shorten(text), exc)) from exc
+    if root.getroottree().docinfo.doctype:
+        raise InvalidInput.of("XML", _shorten(text), "it may not declare a document type")
+    return root
+
+
+def _shorten(text, length=60):
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def to_text(root):
+    """Write XML as libvirt is to read it."""
+    return etree.tostring(root, encoding="unicode", pretty_print=True)
+
+
+def redacted_text(root):
+    """Write XML for people: secrets replaced, so that it can stand in a diff or a log."""
+    if root is None:
+        return ""
+    shown = copy.deepcopy(root)
+    for attribute in SECRET_ATTRIBUTES:
+        for element in shown.iter():
+            if attribute in element.attrib:
+                element.set(attribute, REDACTED)
+    return to_text(shown)
+
+
+def split_path(path):
+    """Split `os/bootmenu/@enable` into the element's path and the attribute's name (None for the text)."""
+    if "@" in path:
+        element_path, attribute = path.rsplit("@", 1)
+        return element_path.rstrip("/"), attribute
+    return path, None
+
+
+def get(root, path):
+    """Return the text or attribute at a path, None when it isn't there."""
+    element_path, attribute = split_path(path)
+    element = root.find(element_path) if element_path else root
+    if element is None:
+        return None
+    return element.get(attribute) if attribute else (element.text or "")
+
+
+def ensure(root, path):
+    """Return the element at a simple path of tag names, making what is missing."""
+    element = root
+    for tag in path.split("/") if path else ():
+        child = element.find(tag)
+        element = etree.SubElement(element, tag) if child is None else child
+    return element
+
+
+def put(root, path, value):
+    """Set the text or attribute at a path; None removes it, with an element that would be left empty."""
+    element_path, attribute = split_path(path)
+    if value is None:
+        _remove(root, element_path, attribute)
+        return
+    element = ensure(root, element_path)
+    if attribute:
+        element.set(attribute, value)
+    else:
+        element.text = value
+
+
+def _remove(root, element_path, attribute):
+    element = root.find(element_path) if element_path else root
+    if element is None:
+        return
+    if attribute:
+        element.attrib.pop(attribute, None)
+    else:
+        element.text = None
+    if element is not root and not len(element) and not element.attrib and not (element.text or "").strip():
+        element.getparent().remove(element)
+
+
+def element_of(tag, attributes=None, text=None):
+    """Make an element; attributes with the value None are left out."""
+    element = etree.Element(tag)
+    for name, value in (attributes or {}).items():
+        if value is not None:
+            element.set(name, str(value))
+    element.text = text
+    return element
+
+
+def contains(existing, wanted):
+    """Tell whether an element has everything that a fragment has; what libvirt added besides does not matter."""
+    if existing.tag != wanted.tag or (wanted.text or "").strip() != (
+        (existing.text or "").strip() if wanted.text else ""
+    ):
+        return False
+    if any(existing.get(name) != value for name, value in wanted.attrib.items()):
+        return False
+    return all(any(contains(child, part) for child in existing) for part in wanted)

@@ -11,7 +11,10 @@ from __future__ import annotations
 import contextlib
 import threading
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt, require_libraries
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import (
+    libvirt,
+    require_libraries,
+)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     ConnectionFailed,
     LibvirtFailed,
@@ -56,7 +59,7 @@ def connect(uri):
         version = version_tuple(conn.getLibVersion())
         if version < MINIMUM_LIBVIRT:
             raise Unsupported(
-                "uri: {0!r} has libvirt {1}; {2} or newer is needed".format(
+                "uri: {!r} has libvirt {}; {} or newer is needed".format(
                     uri, ".".join(map(str, version)), ".".join(map(str, MINIMUM_LIBVIRT))
                 )
             )
@@ -68,7 +71,7 @@ def connect(uri):
 
 def _connection_error(uri, exc):
     denied = ("VIR_ERR_AUTH_FAILED", "VIR_ERR_AUTH_CANCELLED", "VIR_ERR_AUTH_UNAVAILABLE", "VIR_ERR_ACCESS_DENIED")
-    message = "uri: {0!r} can't be opened: {1}".format(uri, exc)
+    message = f"uri: {uri!r} can't be opened: {exc}"
     if error_name(exc) in denied or "ermission denied" in str(exc):
         message += "; the user has no permission there: use become, or add the user to the group libvirt"
     else:
@@ -96,7 +99,7 @@ def error_name(exc):
     for name in dir(libvirt):
         if name.startswith("VIR_ERR_") and getattr(libvirt, name) == code and not _is_error_level(name):
             return name
-    return "VIR_ERR_{0}".format(code)
+    return f"VIR_ERR_{code}"
 
 
 def _is_error_level(name):
@@ -115,7 +118,7 @@ def doing(what):
         yield
     except libvirt.libvirtError as exc:
         raise LibvirtFailed(
-            "{0} failed: {1} (libvirt error {2}, {3})".format(what, exc, exc.get_error_code(), error_name(exc)),
+            f"{what} failed: {exc} (libvirt error {exc.get_error_code()}, {error_name(exc)})",
             **error_details(exc),
         ) from exc
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import sys
 import traceback
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import MissingLibrary
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
+    MissingLibrary,
+)
 
 IMPORT_ERRORS = {}
 
@@ -45,7 +47,7 @@ def require_libraries():
     missing = sorted(IMPORT_ERRORS)
     if missing:
         raise MissingLibrary(
-            "the Python library {0} is missing for {1} on the managed host; install the package {2} there "
+            "the Python library {} is missing for {} on the managed host; install the package {} there "
             "(the role kvmfleet.compute.compute does), or set ansible_python_interpreter to a Python that has it".format(
                 " and ".join(missing),
                 sys.executable,

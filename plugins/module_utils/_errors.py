@@ -27,7 +27,7 @@ class InvalidInput(KvmfleetError):
     @classmethod
     def of(cls, option, value, allowed):
         """Say which option has which value, and what is allowed."""
-        return cls("{0}: {1!r} is not allowed; {2}".format(option, value, allowed))
+        return cls(f"{option}: {value!r} is not allowed; {allowed}")
 
 
 class MissingLibrary(KvmfleetError):

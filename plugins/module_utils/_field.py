@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 
@@ -29,7 +29,8 @@ class Codec:
 TEXT = Codec(decode=str, encode=str)
 INTEGER = Codec(decode=int, encode=str)
 YES_NO = Codec(decode=lambda text: text == "yes", encode=lambda value: "yes" if value else "no")
-# An element whose presence alone is the value, such as <readonly/>, has no codec: see facets of devices.
+# The element's presence alone is the value, as with <readonly/>.
+PRESENCE = Codec(decode=lambda text: True, encode=lambda value: "")
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,17 @@ from __future__ import annotations
 import traceback
 
 from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect, error_details
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt, require_libraries
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import (
+    connect,
+    error_details,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import (
+    libvirt,
+    require_libraries,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
+    KvmfleetError,
+)
 
 URI_OPTION = {"uri": {"type": "str", "default": "qemu:///system"}}
 
@@ -60,10 +67,8 @@ def _run(argument_spec, make_spec, body, spec_rules):
             result = body(module, conn, spec)
     except KvmfleetError as exc:
         module.fail_json(msg=exc.message, **exc.details)
-    except Exception as exc:  # pylint: disable=broad-except
+    except Exception as exc:  # noqa: BLE001  # pylint: disable=broad-except
         # libvirt's errors come translated by _connection.doing, which says what was being done; the rest is a defect.
         details = error_details(exc) if libvirt and isinstance(exc, libvirt.libvirtError) else {}
-        module.fail_json(
-            msg="unexpected {0}: {1}".format(type(exc).__name__, exc), exception=traceback.format_exc(), **details
-        )
+        module.fail_json(msg=f"unexpected {type(exc).__name__}: {exc}", exception=traceback.format_exc(), **details)
     module.exit_json(**result)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
+    InvalidInput,
+)
 
 _BINARY = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _DECIMAL = ("KB", "MB", "GB", "TB", "PB")
@@ -32,7 +34,7 @@ def parse_size(option, value, minimum=1):
     match = _QUANTITY.fullmatch(str(value))
     if not match or match.group(2) not in SIZE_UNITS:
         raise InvalidInput.of(
-            option, value, "a size is a number and one of {0}, such as 2GiB".format(", ".join(SIZE_UNITS))
+            option, value, "a size is a number and one of {}, such as 2GiB".format(", ".join(SIZE_UNITS))
         )
     size = (
         float(match.group(1)) * SIZE_UNITS[match.group(2)]
@@ -42,7 +44,7 @@ def parse_size(option, value, minimum=1):
     if size != int(size):
         raise InvalidInput.of(option, value, "a size is a whole number of bytes")
     if size < minimum:
-        raise InvalidInput.of(option, value, "it must be at least {0}".format(format_size(minimum)))
+        raise InvalidInput.of(option, value, f"it must be at least {format_size(minimum)}")
     return int(size)
 
 
@@ -58,8 +60,8 @@ def format_size(size):
     """Write bytes in the largest binary unit that divides them without rest."""
     for unit in reversed(_BINARY):
         if size and size % SIZE_UNITS[unit] == 0:
-            return "{0}{1}".format(size // SIZE_UNITS[unit], unit)
-    return "{0}B".format(size)
+            return f"{size // SIZE_UNITS[unit]}{unit}"
+    return f"{size}B"
 
 
 def parse_duration(option, value):
@@ -68,7 +70,7 @@ def parse_duration(option, value):
     unit = (match.group(2) or "s") if match else None
     if unit not in TIME_UNITS:
         raise InvalidInput.of(
-            option, value, "a time is a number and one of {0}, such as 90s".format(", ".join(TIME_UNITS))
+            option, value, "a time is a number and one of {}, such as 90s".format(", ".join(TIME_UNITS))
         )
     return float(match.group(1)) * TIME_UNITS[unit]
 
@@ -77,6 +79,6 @@ def parse_count(option, value, what, maximum=None):
     """Return a whole number of 1 or more. `what` names the thing counted. Raises InvalidInput."""
     text = str(value).strip()
     if not re.fullmatch(r"\d+", text) or int(text) < 1 or (maximum is not None and int(text) > maximum):
-        limits = "of 1 or more" if maximum is None else "between 1 and {0}".format(maximum)
-        raise InvalidInput.of(option, value, "it must be a whole number of {0}, {1}".format(what, limits))
+        limits = "of 1 or more" if maximum is None else f"between 1 and {maximum}"
+        raise InvalidInput.of(option, value, f"it must be a whole number of {what}, {limits}")
     return int(text)

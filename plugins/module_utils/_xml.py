@@ -11,7 +11,9 @@ from __future__ import annotations
 import copy
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
+    InvalidInput,
+)
 
 # Attributes and elements of libvirt's XML that hold secrets (they appear only when read with the SECURE flag).
 SECRET_ATTRIBUTES = ("passwd",)
@@ -26,7 +28,7 @@ def parse(text):
     try:
         root = etree.fromstring(text, parser)
     except etree.XMLSyntaxError as exc:
-        raise InvalidInput("XML: {0!r} is not well-formed: {1}".format(_shorten(text), exc)) from exc
+        raise InvalidInput(f"XML: {_shorten(text)!r} is not well-formed: {exc}") from exc
     if root.getroottree().docinfo.doctype:
         raise InvalidInput.of("XML", _shorten(text), "it may not declare a document type")
     return root

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""A guest's definition: the skeleton of a new one, and the overlay of what was asked for onto what is there. Pure."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata as recorded
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import patch
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import (
+    compute,
+    cpu,
+    disks,
+    guest_devices,
+    interfaces,
+    metadata,
+    serial_console,
+    system,
+    vnc,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import LIVE, NEXT_BOOT
+from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Change
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+
+# In the order in which a reader of the XML meets them.
+FACETS = (
+    system.FACET,
+    metadata.FACET,
+    compute.FACET,
+    cpu.FACET,
+    disks.FACET,
+    interfaces.FACET,
+    serial_console.FACET,
+    vnc.FACET,
+    guest_devices.FACET,
+)
+PURGEABLE = {"disks": disks.KIND, "interfaces": interfaces.KIND}
+
+
+@dataclass(frozen=True)
+class NewGuest:
+    """What the definition of a new guest starts from: its name, and what its host offers.
+
+    system: the host's libvirt is the system's (it may write to /var/log/libvirt).
+    """
+
+    name: str
+    virt_type: str
+    arch: str
+    uuid: str = None
+    machine: str = None
+    emulator: str = None
+    system: bool = False
+
+    @property
+    def is_qemu(self):
+        return self.virt_type in ("kvm", "qemu")
+
+    @property
+    def has_graphics(self):
+        return self.is_qemu and not self.arch.startswith("s390")
+
+    @property
+    def is_x86(self):
+        return self.arch in ("x86_64", "i686")
+
+
+def skeleton(guest):
+    """Return the smallest definition of a new guest.
+
+    libvirt makes the UUID and the MAC addresses when it takes the definition, and fills in every default.
+    """
+    root = element_of("domain", {"type": guest.virt_type})
+    root.append(element_of("name", text=guest.name))
+    if guest.uuid:
+        root.append(element_of("uuid", text=guest.uuid))
+    # The element that makes the guest a managed one, also when it has nothing to say yet.
+    recorded.write(root, recorded.InstanceMetadata())
+    boot = element_of("os")
+    boot.append(element_of("type", {"arch": guest.arch, "machine": guest.machine}, "hvm"))
+    root.append(boot)
+    if guest.is_x86:
+        features = element_of("features")
+        features.extend([element_of("acpi"), element_of("apic")])
+        root.append(features)
+    root.append(_clock(guest))
+    devices = element_of("devices")
+    if guest.emulator:
+        devices.append(element_of("emulator", text=guest.emulator))
+    if guest.has_graphics:
+        video = element_of("video")
+        video.append(element_of("model", {"type": "vga" if guest.is_x86 else "virtio"}))
+        devices.append(video)
+    root.append(devices)
+    return root
+
+
+def _clock(guest):
+    clock = element_of("clock", {"offset": "utc"})
+    if guest.is_x86 and guest.is_qemu:
+        # A guest that was stopped for a while catches up, and HPET costs time for nothing (as Nova sets them).
+        clock.append(element_of("timer", {"name": "rtc", "tickpolicy": "catchup"}))
+        clock.append(element_of("timer", {"name": "pit", "tickpolicy": "delay"}))
+        clock.append(element_of("timer", {"name": "hpet", "present": "no"}))
+    return clock
+
+
+def with_launch_defaults(wanted, guest):
+    """Return wanted with what a new guest gets where nothing was asked for."""
+    complete = dict(wanted)
+    for facet in FACETS:
+        complete.update(facet.launch(wanted, guest))
+    return complete
+
+
+def overlay(root, wanted, patches=(), purge=()):
+    """Return (definition, changes): a copy of `root` with what was asked for, and all that differs from before.
+
+    What nobody asked about stays as it is.
+    """
+    after = copy.deepcopy(root)
+    changes = []
+    for facet in FACETS:
+        given = facet.given(wanted)
+        found = facet.changes(after, given)
+        if found:
+            facet.write(after, given)
+            changes.extend(found)
+    for option in purge:
+        kind = PURGEABLE[option]
+        count = len(kind.elements(after))
+        kind.purge(after, wanted.get(option, ()))
+        if len(kind.elements(after)) != count:
+            changes.append(Change(option, count, len(kind.elements(after)), NEXT_BOOT))
+    for option in patch.pending(after, patches):
+        changes.append(Change(option, None, "patched", NEXT_BOOT))
+    patch.apply(after, patches)
+    return after, tuple(changes)
+
+
+def not_live(live, wanted, patches=(), purge=()):
+    """Return the names of what was asked for that a running guest does not have yet and gets at its next boot only."""
+    _after, changes = overlay(live, wanted, patches, purge)
+    return tuple(change.option for change in changes if change.applies != LIVE)

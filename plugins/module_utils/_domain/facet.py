@@ -1,0 +1,147 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""A facet: one part of a guest's definition, with its options, and how it is read from and written to the XML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _field, _match
+from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Change
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import REDACTED
+
+
+@dataclass(frozen=True)
+class Facet:
+    """Part of a definition. `wanted` maps options to normalised values and has only the options that were given.
+
+    options: its part of the argument spec.
+    parse(params): the wanted values that params give. Raises InvalidInput.
+    read(root, wanted): the same options and shape as wanted, with what the definition says.
+    write(root, wanted): overlay wanted onto the definition; afterwards read(root, wanted) == wanted.
+    launch(wanted, guest): what a new guest gets for options that were not given; `guest` is a definition.NewGuest.
+    live: options that take effect on a running guest at once; the others need a restart.
+    secret: options (or `option.key`) whose values are never shown.
+    internal: further keys of wanted that other parts of the plan set, not the user.
+    """
+
+    options: dict
+    parse: Callable
+    read: Callable
+    write: Callable
+    launch: Callable = lambda wanted, guest: {}
+    live: tuple = ()
+    secret: tuple = field(default=())
+    internal: tuple = field(default=())
+
+    def given(self, wanted):
+        """Return the part of wanted that belongs to this facet."""
+        return {option: wanted[option] for option in (*self.options, *self.internal) if option in wanted}
+
+    def changes(self, root, wanted):
+        """Return a Change for each value that the definition does not have."""
+        current = self.read(root, wanted)
+        found = []
+        for option, value in wanted.items():
+            applies = _field.LIVE if option in self.live else _field.NEXT_BOOT
+            for name, before, after in differences(option, current[option], value):
+                hidden = name in self.secret
+                found.append(Change(name, REDACTED if hidden else before, REDACTED if hidden else after, applies))
+        return found
+
+
+def differences(name, before, after):
+    """Yield (name, before, after) for each value that differs, going down into mappings and lists of devices."""
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in after:
+            yield from differences(f"{name}.{key}", before.get(key), after[key])
+    elif isinstance(after, tuple) and isinstance(before, tuple) and after and isinstance(after[0], dict):
+        for index, (old, new) in enumerate(zip(before, after)):
+            label = f"{name}[{new.get('target') or new.get('mac') or new.get('alias') or index}]"
+            if old is None:
+                yield label, None, new
+            else:
+                yield from differences(label, old, new)
+    else:
+        yield name, before, after
+
+
+def scalar_facet(options, fields, parsers, **kwargs):
+    """Make a facet of a table of fields; `parsers` maps options to the function that normalises a given value."""
+    by_option = {row.option: row for row in fields}
+
+    def parse(params):
+        return {
+            option: parsers.get(option, lambda name, value: value)(option, params[option])
+            for option in by_option
+            if params.get(option) is not None
+        }
+
+    def read(root, wanted):
+        return {option: by_option[option].read(root) for option in wanted}
+
+    def write(root, wanted):
+        for option, value in wanted.items():
+            if by_option[option].read(root) != value:
+                by_option[option].write(root, value)
+
+    return Facet(options=options, parse=parse, read=read, write=write, **kwargs)
+
+
+@dataclass(frozen=True)
+class DeviceKind:
+    """A list of devices of one kind: how an item finds its element, which fields it has, and how a new one is made.
+
+    identify(item): see _match.pair. new(item): the element of a new device, before its fields are written.
+    """
+
+    option: str
+    tag: str
+    fields: tuple
+    identify: Callable
+    new: Callable
+
+    def elements(self, root):
+        return root.findall(f"devices/{self.tag}")
+
+    def pairs(self, root, items):
+        """Return (item, element or None) for each item."""
+        return list(zip(items, _match.pair(self.option, [self.identify(item) for item in items], self.elements(root))))
+
+    def read(self, root, items):
+        return tuple(
+            None if element is None else {row.option: row.read(element) for row in self.fields if row.option in item}
+            for item, element in self.pairs(root, items)
+        )
+
+    def write(self, root, items):
+        for item, element in self.pairs(root, items):
+            if element is None:
+                element = self.new(item)
+                _append(root.find("devices"), element)
+            for row in self.fields:
+                if row.option in item and row.read(element) != item[row.option]:
+                    row.write(element, item[row.option])
+
+    def purge(self, root, items):
+        """Remove the devices that no item names."""
+        named = [element for _item, element in self.pairs(root, items)]
+        for element in self.elements(root):
+            if element not in named:
+                element.getparent().remove(element)
+
+
+def _append(devices, element):
+    """Put a device behind the last of its kind, since libvirt keeps the order of devices of one kind."""
+    same = devices.findall(element.tag)
+    if same:
+        same[-1].addnext(element)
+    else:
+        devices.append(element)

@@ -1,0 +1,221 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Disks: what an item of the list asks for, and how a resolved disk stands in the definition."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, PRESENCE, TEXT, Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_size
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+
+OPTIONS = {
+    "disks": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "target": {"type": "str"},
+            "device": {"type": "str", "choices": ["disk", "cdrom"]},
+            "bus": {"type": "str", "choices": ["virtio", "scsi", "sata", "ide", "usb"]},
+            "image": {"type": "str"},
+            "image_mode": {"type": "str", "choices": ["overlay", "copy"]},
+            "size": {"type": "str"},
+            "pool": {"type": "str"},
+            "volume": {"type": "str"},
+            "source": {"type": "path"},
+            "format": {"type": "str", "choices": ["qcow2", "raw"]},
+            "serial": {"type": "str"},
+            "cache": {"type": "str", "choices": ["none", "writeback", "writethrough", "directsync", "unsafe"]},
+            "io": {"type": "str", "choices": ["native", "threads", "io_uring"]},
+            "discard": {"type": "str", "choices": ["unmap", "ignore"]},
+            "readonly": {"type": "bool"},
+            "shareable": {"type": "bool"},
+            "boot_order": {"type": "int"},
+        },
+    },
+}
+# Attributes of a disk that go into the definition as they are given.
+PLAIN = ("bus", "device", "serial", "cache", "io", "discard", "readonly", "shareable", "boot_order")
+TARGET_PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd"}
+
+
+@dataclass(frozen=True)
+class DiskSpec:
+    """One disk as it was asked for. Where it comes from is one of:
+
+    a new volume (size, image or both; `pool`), an existing volume (`volume` in `pool`), an existing file or block device
+    (`source`), or nothing (an empty CD-ROM drive, or a disk that the guest has already).
+    `plain` holds the attributes that go into the definition as they are.
+    """
+
+    option: str
+    target: str = None
+    image: str = None
+    image_mode: str = "overlay"
+    size: int = None
+    pool: str = "default"
+    volume: str = None
+    source: str = None
+    format: str = None
+    plain: tuple = ()
+
+    @property
+    def attributes(self):
+        return dict(self.plain)
+
+    @property
+    def creates_volume(self):
+        return self.image is not None or (self.size is not None and self.volume is None and self.source is None)
+
+
+def parse_disks(params, image, root_disk):
+    """Return the DiskSpecs of the list, led by the root disk that `image`, or a root_disk of its own, asks for.
+
+    Raises InvalidInput.
+    """
+    given = [dict(item) for item in params.get("disks") or ()]
+    options = [f"disks[{index}]" for index in range(len(given))]
+    if image is not None or root_disk is not None:
+        if (
+            image is not None
+            and given
+            and given[0].get("image") is not None
+            and given[0].get("target") in (None, "vda")
+        ):
+            raise InvalidInput.of("image", image, "disks[0] has an image already; give one of the two")
+        given.insert(0, {"image": image, "size": root_disk})
+        options.insert(0, "image")
+    return tuple(_parse_one(option, item, params["pool"]) for option, item in zip(options, given))
+
+
+def _parse_one(option, given, pool):
+    item = {"pool": pool}
+    item.update({key: value for key, value in given.items() if value is not None})
+    if "size" in item:
+        item["size"] = parse_size(
+            "root_disk" if option == "image" else f"{option}.size", item["size"], minimum=1024 * 1024
+        )
+    _check_origin(option, item)
+    if "target" in item and not re.fullmatch(r"(vd|sd|hd|fd|xvd)[a-z]+", item["target"]):
+        raise InvalidInput.of(f"{option}.target", item["target"], "a device name such as vda or sdb is needed")
+    if "source" in item and not item["source"].startswith("/"):
+        raise InvalidInput.of(f"{option}.source", item["source"], "an absolute path is needed")
+    plain = tuple((key, item.pop(key)) for key in PLAIN if key in item)
+    return DiskSpec(option=option, plain=plain, **item)
+
+
+def _check_origin(option, item):
+    origins = [key for key in ("image", "volume", "source") if key in item]
+    if len(origins) > 1:
+        raise InvalidInput.of(
+            f"{option}.{origins[1]}", item[origins[1]], f"{option}.{origins[0]} is given already; a disk has one origin"
+        )
+    if item.get("device") == "cdrom" and ("image" in item or "size" in item):
+        raise InvalidInput.of(f"{option}.device", "cdrom", "a CD-ROM is given by source or volume, or is empty")
+    if "image_mode" in item and "image" not in item:
+        raise InvalidInput.of(f"{option}.image_mode", item["image_mode"], f"it needs {option}.image")
+    if (
+        not origins
+        and "size" not in item
+        and item.get("device") != "cdrom"
+        and "target" not in item
+        and "serial" not in item
+    ):
+        raise InvalidInput.of(
+            option, item, "a disk needs one of image, size, volume, source, or the target of a disk that the guest has"
+        )
+
+
+# The attribute of <source> that says where the data is, by the disk's type.
+_PLACES = {"file": "file", "block": "dev"}
+
+
+class SourceField:
+    """Where a disk's data is, as the pair (type, place): file and path, block and device; None for an empty drive.
+
+    Source: libvirt domain XML, "Hard drives, floppy disks, CDROMs".
+    """
+
+    option = "path"
+
+    def read(self, element):
+        kind = element.get("type")
+        place = _xml.get(element, f"source/@{_PLACES.get(kind, 'name')}")
+        return None if place is None else (kind, place)
+
+    def write(self, element, value):
+        source = element.find("source")
+        if source is not None:
+            element.remove(source)
+        if value is not None:
+            kind, place = value
+            element.set("type", kind)
+            element.append(element_of("source", {_PLACES[kind]: place}))
+
+
+class BusField(Field):
+    """A disk on another bus has another address, which libvirt gives it when the old one is gone."""
+
+    def write(self, root, value):
+        super().write(root, value)
+        address = root.find("address")
+        if address is not None:
+            root.remove(address)
+
+
+def _new_disk(item):
+    disk = element_of("disk", {"type": "file", "device": item.get("device", "disk")})
+    disk.append(element_of("driver", {"name": "qemu"}))
+    disk.append(element_of("target", {"dev": item["target"]}))
+    return disk
+
+
+KIND = DeviceKind(
+    option="disks",
+    tag="disk",
+    fields=(
+        Field("device", "@device", TEXT, empty="disk"),
+        SourceField(),
+        Field("format", "driver/@type"),
+        BusField("bus", "target/@bus"),
+        Field("serial", "serial"),
+        Field("cache", "driver/@cache"),
+        Field("io", "driver/@io"),
+        Field("discard", "driver/@discard"),
+        Field("readonly", "readonly", PRESENCE, empty=False),
+        Field("shareable", "shareable", PRESENCE, empty=False),
+        Field("boot_order", "boot/@order", INTEGER),
+    ),
+    identify=lambda item: (item["target"], lambda element: _xml.get(element, "target/@dev") == item["target"]),
+    new=_new_disk,
+)
+
+
+def read(root, wanted):
+    if not wanted:
+        return {}
+    found = KIND.read(root, wanted["disks"])
+    return {
+        "disks": tuple(
+            None if values is None else dict(values, target=item["target"])
+            for item, values in zip(wanted["disks"], found)
+        )
+    }
+
+
+def write(root, wanted):
+    if wanted:
+        KIND.write(root, wanted["disks"])
+
+
+# What a disk is made of depends on the host's pools and images: storage.resolve turns DiskSpecs into `disks`.
+FACET = Facet(options=OPTIONS, parse=lambda params: {}, read=read, write=write)

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Devices that a guest either has or has not: the guest agent's channel and the random number generator."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+
+OPTIONS = {
+    "agent": {"type": "bool"},
+    "rng": {"type": "bool"},
+}
+AGENT_CHANNEL = "org.qemu.guest_agent.0"
+
+
+def agent_channel(root):
+    """Return the element of the guest agent's channel, None if the guest has none."""
+    return root.find(f"devices/channel/target[@name='{AGENT_CHANNEL}']/..")
+
+
+def _new_agent_channel():
+    channel = element_of("channel", {"type": "unix"})
+    channel.append(element_of("target", {"type": "virtio", "name": AGENT_CHANNEL}))
+    return channel
+
+
+def _rng(root):
+    return root.find("devices/rng")
+
+
+def _new_rng():
+    rng = element_of("rng", {"model": "virtio"})
+    rng.append(element_of("backend", {"model": "random"}, "/dev/urandom"))
+    return rng
+
+
+_DEVICES = {"agent": (agent_channel, _new_agent_channel), "rng": (_rng, _new_rng)}
+
+
+def parse(params):
+    return {option: params[option] for option in OPTIONS if params.get(option) is not None}
+
+
+def read(root, wanted):
+    return {option: _DEVICES[option][0](root) is not None for option in wanted}
+
+
+def write(root, wanted):
+    for option, present in wanted.items():
+        find, make = _DEVICES[option]
+        element = find(root)
+        if present and element is None:
+            root.find("devices").append(make())
+        elif not present and element is not None:
+            element.getparent().remove(element)
+
+
+def launch(wanted, guest):
+    return {option: True for option in OPTIONS if option not in wanted and guest.is_qemu}
+
+
+FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, launch=launch)

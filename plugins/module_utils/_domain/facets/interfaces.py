@@ -1,0 +1,127 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Network interfaces: on a libvirt network or on a bridge of the host."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+
+OPTIONS = {
+    "interfaces": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "network": {"type": "str"},
+            "bridge": {"type": "str"},
+            "mac": {"type": "str"},
+            "alias": {"type": "str"},
+            "model": {"type": "str"},
+            "mtu": {"type": "int"},
+            "boot_order": {"type": "int"},
+        },
+    },
+}
+
+
+class SourceField:
+    """The network or bridge that an interface is on, as the pair (type, name): they change together.
+
+    Source: libvirt domain XML, "Network interfaces".
+    """
+
+    option = "source"
+
+    def read(self, element):
+        kind = element.get("type")
+        return (kind, _xml.get(element, f"source/@{kind}"))
+
+    def write(self, element, value):
+        kind, name = value
+        element.set("type", kind)
+        source = element.find("source")
+        if source is not None:
+            # What belongs to the old place (port group, port id, the other type's name) has no meaning in the new one.
+            element.remove(source)
+        element.append(element_of("source", {kind: name}))
+
+
+KIND = DeviceKind(
+    option="interfaces",
+    tag="interface",
+    fields=(
+        SourceField(),
+        Field("mac", "mac/@address"),
+        Field("alias", "alias/@name"),
+        Field("model", "model/@type"),
+        Field("mtu", "mtu/@size", INTEGER),
+        Field("boot_order", "boot/@order", INTEGER),
+    ),
+    identify=lambda item: _identity(item),
+    new=lambda item: element_of("interface", {"type": item["source"][0]}),
+)
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
+
+def _identity(item):
+    """A MAC or an alias (libvirt keeps those that start with `ua-`) names an interface; else its place in the list does."""
+    if "mac" in item:
+        return item["mac"], lambda element: _xml.get(element, "mac/@address") == item["mac"]
+    if "alias" in item:
+        return item["alias"], lambda element: _xml.get(element, "alias/@name") == item["alias"]
+    return None
+
+
+def parse(params):
+    if params.get("interfaces") is None:
+        return {}
+    return {"interfaces": tuple(_parse_one(index, item) for index, item in enumerate(params["interfaces"]))}
+
+
+def _parse_one(index, given):
+    option = f"interfaces[{index}]"
+    item = {key: value for key, value in given.items() if value is not None}
+    if ("network" in item) == ("bridge" in item):
+        raise InvalidInput.of(option, given, "an interface has either network or bridge")
+    kind = "network" if "network" in item else "bridge"
+    item["source"] = (kind, item.pop(kind))
+    if "mac" in item:
+        item["mac"] = _checked_mac(f"{option}.mac", item["mac"])
+    if "alias" in item and not item["alias"].startswith("ua-"):
+        raise InvalidInput.of(f"{option}.alias", item["alias"], "libvirt keeps only aliases that start with ua-")
+    return item
+
+
+def _checked_mac(option, value):
+    mac = value.lower().replace("-", ":")
+    if not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1:
+        raise InvalidInput.of(option, value, "a MAC address of one device is needed, such as 52:54:00:12:34:56")
+    return mac
+
+
+def read(root, wanted):
+    return {"interfaces": KIND.read(root, wanted["interfaces"])} if wanted else {}
+
+
+def write(root, wanted):
+    if wanted:
+        KIND.write(root, wanted["interfaces"])
+
+
+def launch(wanted, guest):
+    """A new interface is virtio unless its model is given."""
+    if "interfaces" not in wanted:
+        return {}
+    return {"interfaces": tuple(dict({"model": "virtio"}, **item) for item in wanted["interfaces"])}
+
+
+FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, launch=launch)

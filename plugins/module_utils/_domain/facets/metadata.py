@@ -1,0 +1,60 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Tags, free metadata and delete protection, kept with the guest's definition; and what its launch recorded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
+
+OPTIONS = {
+    "tags": {"type": "list", "elements": "str"},
+    "metadata": {"type": "dict"},
+    "delete_protection": {"type": "bool"},
+}
+# Keys of wanted, and the fields of the metadata that hold them.
+_FIELDS = {
+    "tags": "tags",
+    "metadata": "properties",
+    "delete_protection": "delete_protection",
+    "flavor_name": "flavor",
+    "image_name": "image",
+    "volumes": "volumes",
+}
+INTERNAL = ("flavor_name", "image_name", "volumes")
+
+
+def parse(params):
+    wanted = {option: params[option] for option in OPTIONS if params.get(option) is not None}
+    if "tags" in wanted:
+        wanted["tags"] = tuple(sorted(set(wanted["tags"])))
+    if "metadata" in wanted:
+        wanted["metadata"] = {str(key): str(value) for key, value in wanted["metadata"].items()}
+    return wanted
+
+
+def read(root, wanted):
+    found = metadata.read(root) or metadata.InstanceMetadata()
+    values = {key: getattr(found, name) for key, name in _FIELDS.items() if key in wanted}
+    if "tags" in values:
+        values["tags"] = tuple(sorted(values["tags"]))
+    if "metadata" in values:
+        values["metadata"] = dict(values["metadata"])
+    return values
+
+
+def write(root, wanted):
+    if read(root, wanted) == wanted:
+        return
+    found = metadata.read(root) or metadata.InstanceMetadata()
+    changed = {_FIELDS[key]: value for key, value in wanted.items()}
+    metadata.write(root, replace(found, **changed))
+
+
+FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, live=(*OPTIONS, *INTERNAL), internal=INTERNAL)

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What the guest is: machine type, firmware, boot devices, title and description."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+
+OPTIONS = {
+    "machine": {"type": "str"},
+    "firmware": {"type": "str", "choices": ["bios", "uefi"]},
+    "boot": {"type": "list", "elements": "str", "choices": ["hd", "cdrom", "network", "fd"]},
+    "title": {"type": "str"},
+    "description": {"type": "str"},
+}
+# libvirt expands these names to the newest version that QEMU has; the version is kept for the life of the guest.
+MACHINE_ALIASES = {"q35": r"pc-q35-.+", "pc": r"pc-i440fx-.+", "virt": r"virt-.+"}
+
+
+def parse(params):
+    wanted = {option: params[option] for option in OPTIONS if params.get(option) is not None}
+    if "boot" in wanted:
+        wanted["boot"] = tuple(wanted["boot"])
+    return wanted
+
+
+def read(root, wanted):
+    values = {
+        "machine": _machine(root, wanted.get("machine")),
+        "firmware": _firmware(root),
+        "boot": tuple(element.get("dev") for element in root.findall("os/boot")),
+        "title": _xml.get(root, "title") or "",
+        "description": _xml.get(root, "description") or "",
+    }
+    return {option: values[option] for option in wanted}
+
+
+def _machine(root, wanted):
+    machine = _xml.get(root, "os/type/@machine")
+    if machine and re.fullmatch(MACHINE_ALIASES.get(wanted, "(?!)"), machine):
+        return wanted
+    return machine
+
+
+def _firmware(root):
+    pflash = _xml.get(root, "os/loader/@type") == "pflash"
+    return "uefi" if pflash or _xml.get(root, "os/@firmware") == "efi" else "bios"
+
+
+def write(root, wanted):
+    current = read(root, wanted)
+    for option, value in wanted.items():
+        if current[option] != value:
+            _WRITERS[option](root, value)
+
+
+def _write_machine(root, value):
+    _xml.put(root, "os/type/@machine", value)
+
+
+def _write_firmware(root, value):
+    """Let libvirt choose the UEFI build; for BIOS remove what it had chosen. The NVRAM file itself is never touched."""
+    boot = root.find("os")
+    for tag in ("loader", "nvram", "firmware"):
+        for element in boot.findall(tag):
+            boot.remove(element)
+    _xml.put(root, "os/@firmware", "efi" if value == "uefi" else None)
+
+
+def _write_boot(root, value):
+    boot = root.find("os")
+    for element in boot.findall("boot"):
+        boot.remove(element)
+    for device in value:
+        boot.append(element_of("boot", {"dev": device}))
+
+
+def _write_title(root, value):
+    _xml.put(root, "title", value or None)
+
+
+def _write_description(root, value):
+    _xml.put(root, "description", value or None)
+
+
+_WRITERS = {
+    "machine": _write_machine,
+    "firmware": _write_firmware,
+    "boot": _write_boot,
+    "title": _write_title,
+    "description": _write_description,
+}
+
+FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, live=("title", "description"))

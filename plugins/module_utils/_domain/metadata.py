@@ -1,0 +1,94 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What we keep with a guest, in the <metadata> of its definition, where it moves with the guest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
+
+NAMESPACE = "urn:kvmfleet:compute:1"
+PREFIX = "kvmfleet"
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume that we made for the guest. status: `planned` until it is complete, then `ready`."""
+
+    target: str
+    pool: str
+    name: str
+    path: str
+    status: str
+
+
+@dataclass(frozen=True)
+class InstanceMetadata:
+    """What we know of a managed guest besides its definition."""
+
+    flavor: str = None
+    image: str = None
+    tags: tuple = ()
+    properties: dict = field(default_factory=dict)
+    delete_protection: bool = False
+    volumes: tuple = ()
+
+
+def _name(tag):
+    return f"{{{NAMESPACE}}}{tag}"
+
+
+def read(root):
+    """Return the InstanceMetadata of a definition, None when the guest is not managed by us."""
+    element = root.find(f"metadata/{_name('instance')}")
+    if element is None:
+        return None
+    return InstanceMetadata(
+        flavor=element.findtext(_name("flavor")),
+        image=element.findtext(_name("image")),
+        tags=tuple(tag.text or "" for tag in element.findall(_name("tag"))),
+        properties={item.get("name"): item.text or "" for item in element.findall(_name("property"))},
+        delete_protection=element.find(_name("delete_protection")) is not None,
+        volumes=tuple(Volume(**item.attrib) for item in element.findall(_name("volume"))),
+    )
+
+
+def to_element(found):
+    """Return the element of an InstanceMetadata."""
+    root = etree.Element(_name("instance"), nsmap={PREFIX: NAMESPACE})
+    for tag, text in (("flavor", found.flavor), ("image", found.image)):
+        if text is not None:
+            etree.SubElement(root, _name(tag)).text = text
+    for tag in found.tags:
+        etree.SubElement(root, _name("tag")).text = tag
+    for key in sorted(found.properties):
+        etree.SubElement(root, _name("property"), name=key).text = found.properties[key]
+    if found.delete_protection:
+        etree.SubElement(root, _name("delete_protection"))
+    for volume in found.volumes:
+        etree.SubElement(root, _name("volume"), **vars(volume))
+    return root
+
+
+def write(root, found):
+    """Put an InstanceMetadata into a definition, beside what other tools keep there."""
+    parent = _xml.ensure(root, "metadata")
+    for element in parent.findall(_name("instance")):
+        parent.remove(element)
+    parent.append(to_element(found))
+
+
+def with_volume_status(found, target, status):
+    """Return the metadata with another status of one volume."""
+    return replace(
+        found,
+        volumes=tuple(
+            replace(volume, status=status) if volume.target == target else volume for volume in found.volumes
+        ),
+    )

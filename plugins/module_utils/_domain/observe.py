@@ -1,0 +1,355 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""observe: read what the plan needs to know of a guest and its host, with as few calls as possible. Writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import NewGuest
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, NotFound, Unsupported
+from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import newest
+from ansible_collections.kvmfleet.compute.plugins.module_utils._state import pending_removals
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A guest and as much of its host as its spec touches.
+
+    inactive, live: the definition for the next boot and of the running (or saved) guest, None where there is none.
+    networks: by name, True where active. others: storage that a removal must not touch (paths of other guests' disks).
+    leftovers: volumes that an interrupted removal of a guest of this name was about to delete.
+    """
+
+    exists: bool
+    state: str = None
+    reason: str = None
+    uuid: str = None
+    inactive: object = None
+    live: object = None
+    persistent: bool = False
+    autostart: bool = None
+    new_guest: NewGuest = None
+    networks: dict = None
+    storage: storage.StorageFacts = field(default_factory=storage.StorageFacts)
+    snapshots: int = 0
+    leftovers: tuple = ()
+
+    @property
+    def metadata(self):
+        return metadata.read(self.inactive) if self.exists else None
+
+    @property
+    def active(self):
+        return self.exists and self.state not in ("stopped", "suspended")
+
+
+def find(conn, spec):
+    """Return the domain that a spec names, None when there is none.
+
+    Raises Conflict when name and UUID belong to different guests.
+    """
+    by_name = unless_gone(lambda: conn.lookupByName(spec.name), libvirt.VIR_ERR_NO_DOMAIN)
+    if spec.uuid is None:
+        return by_name
+    if by_name is not None:
+        if by_name.UUIDString() != spec.uuid:
+            raise Conflict(
+                f"uuid: {spec.uuid!r} is not allowed; a guest {spec.name!r} exists and has the UUID {by_name.UUIDString()}"
+            )
+        return by_name
+    by_uuid = unless_gone(lambda: conn.lookupByUUIDString(spec.uuid), libvirt.VIR_ERR_NO_DOMAIN)
+    if by_uuid is not None:
+        raise Conflict(
+            f"name: {spec.name!r} is not allowed; the UUID {spec.uuid} belongs to the guest {by_uuid.name()!r}"
+        )
+    return None
+
+
+def observe(conn, spec):
+    """Return the Observed for a spec. Raises Conflict, NotFound, Unsupported, LibvirtFailed."""
+    with doing(f"reading guest {spec.name}"):
+        domain = find(conn, spec)
+        leftovers = tuple(pending_removals(spec.uri, spec.name))
+        if domain is None:
+            if spec.state == "absent":
+                return Observed(exists=False, leftovers=leftovers)
+            return Observed(
+                exists=False,
+                new_guest=_new_guest(conn, spec),
+                networks=_networks(conn, spec, None),
+                storage=_storage(conn, spec, None, None, leftovers),
+                leftovers=leftovers,
+            )
+        state, reason = power_state(domain)
+        inactive = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
+        return Observed(
+            exists=True,
+            state=state,
+            reason=reason,
+            uuid=domain.UUIDString(),
+            inactive=inactive,
+            live=_live(domain, state),
+            persistent=bool(domain.isPersistent()),
+            autostart=bool(domain.autostart()),
+            networks=_networks(conn, spec, inactive),
+            storage=_storage(conn, spec, domain, inactive, leftovers),
+            snapshots=_snapshots(domain) if spec.state == "absent" else 0,
+            leftovers=leftovers,
+        )
+
+
+def _live(domain, state):
+    if state == "suspended":
+        text = _unless_unsupported(lambda: domain.managedSaveGetXMLDesc(libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE))
+        return None if text is None else _xml.parse(text)
+    if state == "stopped":
+        return None
+    return _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE))
+
+
+def _unless_unsupported(call):
+    return unless_gone(call, libvirt.VIR_ERR_NO_SUPPORT)
+
+
+def _snapshots(domain):
+    return _unless_unsupported(lambda: domain.snapshotNum()) or 0
+
+
+def _new_guest(conn, spec):
+    """Read what the host offers a new guest, and choose: the wanted or native architecture, and KVM where it is usable."""
+    guests = _xml.parse(conn.getCapabilities())
+    native = guests.findtext("host/cpu/arch")
+    offered = {}
+    for arch in guests.findall("guest[os_type='hvm']/arch"):
+        offered[arch.get("name")] = arch
+    name = spec.arch or (native if native in offered else next(iter(offered), None))
+    if name not in offered:
+        raise Unsupported(
+            "arch: {!r} is not allowed; this host runs guests of {}".format(
+                spec.arch, ", ".join(sorted(offered)) or "no architecture"
+            )
+        )
+    arch = offered[name]
+    kinds = [domain.get("type") for domain in arch.findall("domain")]
+    usable = [kind for kind in kinds if kind != "kvm" or "kvm" in usable_virt_types(conn)]
+    if spec.virt_type != "auto" and spec.virt_type not in kinds:
+        raise Unsupported(
+            f"virt_type: {spec.virt_type!r} is not allowed; this host offers {', '.join(kinds)} for {name}"
+        )
+    virt_type = spec.virt_type if spec.virt_type != "auto" else ("kvm" if "kvm" in usable else usable[0])
+    is_qemu = virt_type in ("kvm", "qemu")
+    return NewGuest(
+        name=spec.name,
+        uuid=spec.uuid,
+        virt_type=virt_type,
+        arch=name,
+        machine=("q35" if name in ("x86_64", "i686") else None) if is_qemu else None,
+        emulator=arch.findtext("emulator") if is_qemu else None,
+        system=is_qemu and conn.getURI().split("?")[0].endswith("/system"),
+    )
+
+
+def _networks(conn, spec, inactive):
+    """Which of the spec's networks are there; nothing is asked when the guest is on all of them already."""
+    known = (
+        set() if inactive is None else {_xml.get(i, "source/@network") for i in inactive.findall("devices/interface")}
+    )
+    wanted = set(spec.network_names) - known
+    if not wanted:
+        return {}
+    networks = {network.name(): network for network in conn.listAllNetworks(0)}
+    for name in sorted(wanted):
+        if name not in networks:
+            raise NotFound(
+                "interfaces.network: {!r} is not a network of this host; it has {}".format(
+                    name, ", ".join(sorted(networks)) or "none"
+                )
+            )
+    return {name: bool(networks[name].isActive()) for name in wanted}
+
+
+def _storage(conn, spec, domain, inactive, leftovers):
+    """Read pools, volumes and images as far as the disks need them: a guest that has all its disks needs none."""
+    if spec.state == "absent":
+        return _removal(conn, spec, inactive)
+    present = set() if inactive is None else {_xml.get(d, "target/@dev") for d in inactive.findall("devices/disk")}
+    planned = (
+        {v.target for v in metadata.read(inactive).volumes if v.status == "planned"} if _managed(inactive) else set()
+    )
+    targets = storage.assign_targets(spec.disks, inactive)
+    new = [(d, t) for d, t in targets if d.creates_volume and (t not in present or t in planned)]
+    taken = [(d, t) for d, t in targets if d.volume is not None or d.source is not None]
+    pool_names = {d.pool for d, _t in new} | {d.pool for d, _t in taken if d.volume is not None}
+    pools, known_pools = _pools(conn, pool_names) if pool_names else ({}, ())
+    wanted_volumes = {(d.pool, d.volume) for d, _t in taken if d.volume is not None}
+    for disk, target in new:
+        for extension in ("qcow2", "raw"):
+            wanted_volumes.add((disk.pool, storage.volume_name(spec.name, target, extension)))
+        wanted_volumes.add((disk.pool, f"{spec.name}-{target}"))
+    volumes = {}
+    for pool_name, volume_name in wanted_volumes:
+        if pool_name in pools:
+            volumes[pool_name, volume_name] = _volume(
+                conn, pool_name, volume_name, refresh=(pool_name, volume_name) not in _guesses(new, spec)
+            )
+    removed = {(volume.pool, volume.name) for volume in leftovers}
+    images, known_images = _images(conn, spec, {d.image for d, _t in new if d.image is not None})
+    return storage.StorageFacts(
+        pools=pools,
+        volumes={key: None if key in removed else value for key, value in volumes.items()},
+        images=images,
+        known_pools=known_pools,
+        known_images=known_images,
+        used_by=_used_by(conn, spec.name) if taken and any(t not in present for _d, t in taken) else {},
+        capacities=_capacities(
+            domain, [t for d, t in targets if d.size is not None and t in present and t not in planned]
+        ),
+    )
+
+
+def _removal(conn, spec, inactive):
+    recorded = metadata.read(inactive).volumes if _managed(inactive) else ()
+    names, paths = storage.removal_candidates(spec.remove_storage, inactive, recorded)
+    if not names and not paths:
+        return storage.StorageFacts()
+    pools = conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
+    active = {pool.name() for pool in pools}
+    found = {}
+    for pool_name, name in names:
+        if pool_name in active:
+            found[pool_name, name] = _volume(conn, pool_name, name)
+    for path in paths:
+        volume = unless_gone(partial(conn.storageVolLookupByPath, path), libvirt.VIR_ERR_NO_STORAGE_VOL)
+        if volume is not None:
+            facts = volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
+            found[facts.pool, facts.name] = facts
+    removable = tuple(volume for volume in found.values() if volume is not None)
+    return storage.StorageFacts(
+        removable=removable,
+        used_by=_used_by(conn, spec.name),
+        based_on=_based_on(pools, {volume.path for volume in removable}),
+    )
+
+
+def _based_on(pools, paths):
+    """Map those of the paths that are the base of an overlay in some pool to that overlay's path."""
+    found = {}
+    for pool in pools if paths else ():
+        for volume in pool.listAllVolumes(0):
+            text = unless_gone(partial(volume.XMLDesc, 0), libvirt.VIR_ERR_NO_STORAGE_VOL)
+            root = None if text is None else _xml.parse(text)
+            base = None if root is None else root.findtext("backingStore/path")
+            if base in paths:
+                found[base] = root.findtext("target/path")
+    return found
+
+
+def _managed(inactive):
+    return inactive is not None and metadata.read(inactive) is not None
+
+
+def _guesses(new, spec):
+    """Names of volumes that are to be made: that they are not there is the normal case, so no pool is refreshed for them."""
+    return {(d.pool, storage.volume_name(spec.name, t, e)) for d, t in new for e in ("qcow2", "raw")} | {
+        (d.pool, f"{spec.name}-{t}") for d, t in new
+    }
+
+
+def _pools(conn, names):
+    active = {pool.name(): pool for pool in conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)}
+    facts = {}
+    for name in names:
+        if name in active:
+            root = _xml.parse(active[name].XMLDesc(0))
+            facts[name] = storage.PoolFacts(name, root.get("type"), _xml.get(root, "target/path") or "")
+    return facts, tuple(active)
+
+
+def _volume(conn, pool_name, name, refresh=True):
+    """Return the facts of a volume, None if there is none. A pool is read again only when the look-up misses."""
+    pool = conn.storagePoolLookupByName(pool_name)
+    volume = unless_gone(lambda: pool.storageVolLookupByName(name), libvirt.VIR_ERR_NO_STORAGE_VOL)
+    if volume is None and refresh:
+        pool.refresh(0)
+        volume = unless_gone(lambda: pool.storageVolLookupByName(name), libvirt.VIR_ERR_NO_STORAGE_VOL)
+    return None if volume is None else volume_facts(pool_name, _xml.parse(volume.XMLDesc(0)))
+
+
+def volume_facts(pool_name, root):
+    """Return the VolumeFacts of a volume's XML."""
+    return storage.VolumeFacts(
+        pool=pool_name,
+        name=root.findtext("name"),
+        path=root.findtext("target/path"),
+        format=_xml.get(root, "target/format/@type") or "raw",
+        capacity=int(root.findtext("capacity")),
+        kind=root.get("type") or "file",
+    )
+
+
+def _images(conn, spec, names):
+    """Return ({image name: VolumeFacts}, all images' names) of the image store, which is a pool like any other."""
+    if not names:
+        return {}, ()
+    pool = unless_gone(lambda: conn.storagePoolLookupByName(spec.image_pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    if pool is None or not pool.isActive():
+        raise NotFound(
+            f"image_pool: {spec.image_pool!r} is not an active storage pool of this host; "
+            "the role kvmfleet.compute.compute makes the image store"
+        )
+    found = _find_images(pool, spec.image_pool, names)
+    if any(image is None for image in found.values()):
+        pool.refresh(0)
+        found = _find_images(pool, spec.image_pool, names)
+    return found, tuple(pool.listVolumes())
+
+
+def _find_images(pool, pool_name, names):
+    volumes = {volume.name(): volume for volume in pool.listAllVolumes(0)}
+    return {name: _find_image(volumes, pool_name, name) for name in names}
+
+
+def _find_image(volumes, pool_name, name):
+    if name in volumes:
+        return volume_facts(pool_name, _xml.parse(volumes[name].XMLDesc(0)))
+    versions = {}
+    for file_name in volumes:
+        if file_name.startswith(f"{name}."):
+            root = _xml.parse(volumes[file_name].XMLDesc(0))
+            versions[file_name] = (root, float(root.findtext("target/timestamps/mtime") or 0))
+    current = newest({file_name: mtime for file_name, (_root, mtime) in versions.items()}, name)
+    return None if current is None else volume_facts(pool_name, versions[current][0])
+
+
+def _capacities(domain, targets):
+    """Bytes of the guest's own disks, as the guest sees them."""
+    return {target: domain.blockInfo(target)[0] for target in targets}
+
+
+def _used_by(conn, name):
+    """Map the paths of all other guests' disks, for the next boot and of running ones, to the guest that has them."""
+    users = {}
+    for domain in conn.listAllDomains(0):
+        if domain.name() == name:
+            continue
+        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
+            text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
+            if text is None:
+                continue
+            for source in _xml.parse(text).iterfind("devices/disk//source"):
+                path = source.get("file") or source.get("dev")
+                if path:
+                    users[path] = domain.name()
+    return users

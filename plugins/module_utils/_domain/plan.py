@@ -1,0 +1,206 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""plan: from what is wanted and what is there to every action of the run, before the first write. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, metadata, power, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import LIVE
+from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
+
+# The power actions that begin a boot: what they boot from is the definition.
+BOOTS = ("start", "start_paused", "restart")
+# The power actions after which the guest runs or is paused on its own definition, so that nothing is pending.
+COLD_BOOTS = ("start", "start_paused", "restart")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a run is to reach: the definition, what differs from the present one, and the volumes to make or to grow."""
+
+    definition: object
+    changes: tuple
+    wanted: dict
+    new_volumes: tuple = ()
+    growth: tuple = ()
+
+
+def plan(spec, observed):
+    """Return the Plan that brings what was observed to what is wanted.
+
+    Raises InvalidInput, NotFound, Conflict when that can't be: nothing has been changed then.
+    """
+    if spec.state == "absent":
+        return _removal(spec, observed)
+    if spec.state == "suspended" and not observed.exists:
+        raise InvalidInput.of("state", "suspended", f"there is no guest {spec.name!r} whose memory could be saved")
+    target = _target(spec, observed)
+    current = observed.state if observed.exists else "stopped"
+    moves = power.transitions(
+        current, spec.state, spec.stop.force, spec.hard_restart, spec.discard_saved_state and observed.exists
+    )
+    _check_bootable(spec, observed, target, moves)
+    actions = _leftover_actions(spec, observed)
+    actions += _definition_actions(spec, observed, target)
+    actions += [Action("create_volume", volume.subject, volume) for volume in target.new_volumes]
+    actions += [Action("grow_disk", f"{name} to {format_size(size)}", (name, size)) for name, size in target.growth]
+    actions += _autostart_actions(spec, observed)
+    actions += [Action(name, spec.name) for name in moves]
+    return Plan(
+        actions=tuple(actions),
+        changes=target.changes,
+        restart_required=_restart_required(spec, observed, target, moves),
+        before=_xml.redacted_text(observed.inactive),
+        after=_xml.redacted_text(target.definition),
+    )
+
+
+def _target(spec, observed):
+    found = observed.metadata or metadata.InstanceMetadata()
+    _check_image(spec, found)
+    planned = {volume.target for volume in found.volumes if volume.status == "planned"}
+    wanted = dict(spec.wanted)
+    root = observed.inactive
+    if not observed.exists:
+        _check_complete(spec)
+        wanted = definition.with_launch_defaults(wanted, observed.new_guest)
+        root = definition.skeleton(observed.new_guest)
+    targets = storage.assign_targets(spec.disks, root)
+    items, new_volumes = storage.resolve(
+        spec.name, targets, root if observed.exists else _machine_of(root, wanted), planned, observed.storage
+    )
+    if spec.disks:
+        wanted["disks"] = items
+    if new_volumes or not observed.exists:
+        wanted["volumes"] = _recorded(found.volumes, new_volumes)
+    if not observed.exists:
+        wanted["image_name"] = spec.image
+        wanted.setdefault("flavor_name", None)
+    after, changes = definition.overlay(root, wanted, spec.patches, spec.purge)
+    return Target(
+        definition=after,
+        changes=changes,
+        wanted=wanted,
+        new_volumes=new_volumes,
+        growth=tuple(storage.growth(targets, observed.storage)),
+    )
+
+
+def _machine_of(root, wanted):
+    """A new guest's definition with the machine type that was asked for, on which the bus of a CD-ROM drive depends."""
+    if "machine" in wanted:
+        _xml.put(root, "os/type/@machine", wanted["machine"])
+    return root
+
+
+def _recorded(volumes, new_volumes):
+    """What the metadata says of our volumes: those to be made are `planned` until each is complete."""
+    made = {volume.target for volume in new_volumes}
+    kept = tuple(volume for volume in volumes if volume.target not in made)
+    return kept + tuple(
+        metadata.Volume(target=volume.target, pool=volume.pool, name=volume.name, path=volume.path, status="planned")
+        for volume in new_volumes
+    )
+
+
+def _check_image(spec, found):
+    if spec.image is not None and found.image is not None and spec.image != found.image:
+        raise InvalidInput.of(
+            "image",
+            spec.image,
+            f"the guest {spec.name!r} was made from {found.image!r}, and its disk is not replaced by another image",
+        )
+
+
+def _check_complete(spec):
+    for option in ("memory", "vcpus"):
+        if option not in spec.wanted:
+            raise InvalidInput(
+                f"{option}: no value is given; a new guest needs memory and vcpus, or a flavor that has them"
+            )
+
+
+def _check_bootable(spec, observed, target, moves):
+    """A guest must not boot with a network that is down or a disk that was never made."""
+    if not any(move in BOOTS for move in moves):
+        return
+    for name, active in (observed.networks or {}).items():
+        if not active:
+            raise Conflict(f"interfaces.network: {name!r} is not active on this host; a guest on it can't start")
+    found = metadata.read(target.definition)
+    made = {volume.target for volume in target.new_volumes}
+    for volume in found.volumes if found else ():
+        if volume.status == "planned" and volume.target not in made:
+            raise Conflict(
+                f"disks: an earlier launch of {spec.name!r} did not finish the disk {volume.target!r} and this task does not "
+                "say how to make it; give the disks as that launch did, or remove the guest"
+            )
+
+
+def _leftover_actions(spec, observed):
+    actions = [Action("delete_volume", f"{volume.pool}/{volume.name}", volume) for volume in observed.leftovers]
+    return actions + ([Action("finish_removal", spec.name)] if actions else [])
+
+
+def _definition_actions(spec, observed, target):
+    if not observed.exists or not observed.persistent:
+        return [Action("define", spec.name, target.definition)]
+    if not target.changes:
+        return []
+    actions = [Action("define", spec.name, target.definition)]
+    if observed.active and any(change.applies == LIVE for change in target.changes):
+        live = {change.option.split(".")[0].split("[")[0] for change in target.changes if change.applies == LIVE}
+        actions.append(Action("update_live", "{}: {}".format(spec.name, ", ".join(sorted(live))), target.definition))
+    return actions
+
+
+def _autostart_actions(spec, observed):
+    current = bool(observed.autostart)
+    if spec.autostart is None or spec.autostart == current:
+        return []
+    return [Action("set_autostart" if spec.autostart else "unset_autostart", spec.name)]
+
+
+def _restart_required(spec, observed, target, moves):
+    """What the running (or saved) guest does not have yet and will not get from this run."""
+    if (
+        observed.live is None
+        or any(move in COLD_BOOTS for move in moves)
+        or moves[-1:] in (("shutdown",), ("power_off",))
+    ):
+        return ()
+    return definition.not_live(observed.live, target.wanted, spec.patches, spec.purge)
+
+
+def _removal(spec, observed):
+    actions = _leftover_actions(spec, observed)
+    if not observed.exists:
+        return Plan(actions=tuple(actions))
+    found = observed.metadata
+    protected = found is not None and found.delete_protection
+    if protected and spec.wanted.get("delete_protection") is not False:
+        raise Conflict(
+            f"state: the guest {spec.name!r} is protected from being removed; give delete_protection: false with state: absent to remove it"
+        )
+    volumes = storage.removals(observed.storage)
+    if observed.active:
+        actions.append(Action("power_off", spec.name))
+    if observed.state == "suspended":
+        actions.append(Action("discard_saved_state", spec.name))
+    if volumes:
+        actions.append(Action("record_removal", spec.name, volumes))
+    if observed.persistent:
+        actions.append(Action("undefine", spec.name))
+    actions += [Action("delete_volume", f"{volume.pool}/{volume.name}", volume) for volume in volumes]
+    if volumes:
+        actions.append(Action("finish_removal", spec.name))
+    return Plan(actions=tuple(actions), before=_xml.redacted_text(observed.inactive))

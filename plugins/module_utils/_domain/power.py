@@ -1,0 +1,85 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Power: which actions lead from a guest's state to the wanted one, as one table."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+
+STATES = ("running", "stopped", "paused", "suspended", "crashed", "sleeping")
+
+# (what to do first to have a running guest, by state). A stopped or crashed guest has no running system to wake.
+WAKE = {
+    "running": (),
+    "paused": ("resume",),
+    "suspended": ("restore",),
+    "sleeping": ("wake",),
+}
+
+
+def transitions(current, wanted, hard_stop=False, hard_restart=False, discard_saved_state=False):
+    """Return the names of the actions that lead from one state to another.
+
+    current is one of STATES. wanted is running, stopped, restarted, paused, suspended or present.
+    Raises InvalidInput for the one thing that can't be done: saving the memory of a guest that has none.
+    """
+    if wanted == "present":
+        return ()
+    prefix = ()
+    if current == "suspended" and discard_saved_state:
+        # Like cutting the power: the memory is dropped, and the guest boots from its disks.
+        prefix, current = ("discard_saved_state",), "stopped"
+    if current == "crashed" and wanted != "suspended":
+        prefix, current = ("power_off",), "stopped"
+    return prefix + _MOVES[wanted](current, hard_stop, hard_restart)
+
+
+def _to_running(current, hard_stop, hard_restart):
+    return ("start",) if current == "stopped" else WAKE[current]
+
+
+def _to_stopped(current, hard_stop, hard_restart):
+    if current == "stopped":
+        return ()
+    if hard_stop:
+        return ("discard_saved_state",) if current == "suspended" else ("power_off",)
+    return WAKE[current] + ("shutdown",)
+
+
+def _to_restarted(current, hard_stop, hard_restart):
+    if current == "stopped":
+        return ("start",)
+    if hard_restart:
+        return ("discard_saved_state", "start") if current == "suspended" else ("power_off", "start")
+    return WAKE[current] + ("restart",)
+
+
+def _to_paused(current, hard_stop, hard_restart):
+    if current in ("stopped", "suspended"):
+        return ("restore_paused",) if current == "suspended" else ("start_paused",)
+    return () if current == "paused" else WAKE[current] + ("pause",)
+
+
+def _to_suspended(current, hard_stop, hard_restart):
+    if current in ("stopped", "crashed"):
+        raise InvalidInput.of(
+            "state",
+            "suspended",
+            f"the guest is {current} and has no memory to save; it must be running, paused or sleeping",
+        )
+    if current == "suspended":
+        return ()
+    return (("wake",) if current == "sleeping" else ()) + ("suspend",)
+
+
+_MOVES = {
+    "running": _to_running,
+    "stopped": _to_stopped,
+    "restarted": _to_restarted,
+    "paused": _to_paused,
+    "suspended": _to_suspended,
+}

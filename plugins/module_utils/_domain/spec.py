@@ -1,0 +1,182 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""spec: what a task asks for, normalised and checked as far as that needs no host. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import uuid as uuid_library
+from dataclasses import dataclass, field
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, flavors, patch
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import parse_disks
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
+
+STATES = ("running", "stopped", "restarted", "paused", "suspended", "present", "absent")
+
+
+@dataclass(frozen=True)
+class StopPolicy:
+    """How a guest is shut down; times in seconds. force: cut the power at once; fallback: do so after the time-out."""
+
+    force: bool
+    method: str
+    timeout: float
+    retry_interval: float
+    fallback: bool
+
+
+@dataclass(frozen=True)
+class WaitFor:
+    """What a run waits for once the guest runs; timeout in seconds."""
+
+    agent: bool
+    address: bool
+    cidr: str
+    console: str
+    timeout: float
+
+    @property
+    def anything(self):
+        return bool(self.agent or self.address or self.console)
+
+
+@dataclass(frozen=True)
+class InstanceSpec:
+    """A guest as it was asked for. `wanted` are the facets' values, of the options that were given alone."""
+
+    name: str
+    uuid: str
+    uri: str
+    state: str
+    wanted: dict
+    disks: tuple
+    image: str
+    image_pool: str
+    virt_type: str
+    arch: str
+    autostart: bool
+    stop: StopPolicy
+    hard_restart: bool
+    discard_saved_state: bool
+    remove_storage: str
+    patches: tuple = ()
+    purge: tuple = ()
+    wait_for: WaitFor = None
+    network_names: tuple = field(default=())
+
+
+def spec(params):
+    """Return the InstanceSpec of a task's parameters. Raises InvalidInput."""
+    params = dict(params)
+    name = _checked_name(params["name"])
+    flavor_name, sizes = flavors.resolve(params.get("flavor"), params.get("flavors"))
+    for option in ("memory", "vcpus"):
+        if params.get(option) is None:
+            params[option] = sizes.get(option)
+    wanted = {}
+    for facet in definition.FACETS:
+        wanted.update(facet.parse(params))
+    if flavor_name:
+        wanted["flavor_name"] = flavor_name
+    stop = params.get("shutdown") or {}
+    return InstanceSpec(
+        name=name,
+        uuid=_checked_uuid(params.get("uuid")),
+        uri=params["uri"],
+        state=params["state"],
+        wanted=wanted,
+        disks=parse_disks(params, params.get("image"), _root_disk(params, sizes)),
+        image=params.get("image"),
+        image_pool=params["image_pool"],
+        virt_type=params.get("virt_type") or "auto",
+        arch=params.get("arch"),
+        autostart=params.get("autostart"),
+        stop=_stop_policy(stop),
+        hard_restart=params["restart"] == "hard",
+        discard_saved_state=params["discard_saved_state"],
+        remove_storage=params["remove_storage"],
+        patches=patch.parse(params),
+        purge=tuple(params.get("purge") or ()),
+        wait_for=_wait_for(params.get("wait_for"), params["state"]),
+        network_names=tuple(
+            item["source"][1] for item in wanted.get("interfaces", ()) if item["source"][0] == "network"
+        ),
+    )
+
+
+def _root_disk(params, sizes):
+    """The size of the root disk. A flavor's is for a guest that is made from an image; others bring their own disks."""
+    if params.get("root_disk") is not None or params.get("image") is None:
+        return params.get("root_disk")
+    return sizes.get("root_disk")
+
+
+def _checked_name(name):
+    # libvirt allows more, but a name is also part of file names: volumes, logs, monitor sockets.
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+:@-]{0,199}", name):
+        raise InvalidInput.of(
+            "name",
+            name,
+            "a guest's name has letters, digits and . _ + : @ -, begins with a letter or digit, and has 200 characters at most",
+        )
+    return name
+
+
+def _checked_uuid(value):
+    if value is None:
+        return None
+    try:
+        return str(uuid_library.UUID(value))
+    except ValueError as exc:
+        raise InvalidInput.of("uuid", value, "a UUID is needed, such as 8a53e7c5-6f0e-4b5a-9f53-0d8c8f2e2a10") from exc
+
+
+def _stop_policy(given):
+    return StopPolicy(
+        force=given.get("method") == "force",
+        method=given.get("method") or "auto",
+        timeout=parse_duration("shutdown.timeout", given.get("timeout") or "120s"),
+        retry_interval=max(1.0, parse_duration("shutdown.retry_interval", given.get("retry_interval") or "10s")),
+        fallback=(given.get("on_timeout") or "force") == "force",
+    )
+
+
+def _wait_for(given, state):
+    if not given:
+        return None
+    wait = WaitFor(
+        agent=bool(given.get("agent")),
+        address=bool(given.get("address") or given.get("cidr")),
+        cidr=_checked_cidr(given.get("cidr")),
+        console=_checked_pattern(given.get("console")),
+        timeout=parse_duration("wait_for.timeout", given.get("timeout") or "300s"),
+    )
+    if wait.anything and state not in ("running", "restarted"):
+        raise InvalidInput.of("wait_for", state, "only a guest that runs can be waited for: state running or restarted")
+    return wait if wait.anything else None
+
+
+def _checked_cidr(value):
+    if value is None:
+        return None
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError as exc:
+        raise InvalidInput.of("wait_for.cidr", value, "a network is needed, such as 192.168.122.0/24") from exc
+
+
+def _checked_pattern(value):
+    if value is None:
+        return None
+    try:
+        re.compile(value)
+    except re.error as exc:
+        raise InvalidInput.of("wait_for.console", value, f"a regular expression is needed ({exc})") from exc
+    return value

@@ -1,0 +1,52 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The power state of a guest, in the words that the whole collection uses."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+
+_STATES = {
+    "VIR_DOMAIN_NOSTATE": "running",
+    "VIR_DOMAIN_RUNNING": "running",
+    "VIR_DOMAIN_BLOCKED": "running",
+    "VIR_DOMAIN_PAUSED": "paused",
+    "VIR_DOMAIN_SHUTDOWN": "running",
+    "VIR_DOMAIN_SHUTOFF": "stopped",
+    "VIR_DOMAIN_CRASHED": "crashed",
+    "VIR_DOMAIN_PMSUSPENDED": "sleeping",
+}
+
+
+def state_words(state, reason, saved):
+    """Return (state, reason) of libvirt's two numbers; `saved` tells whether a managed save image exists.
+
+    The state is running, stopped, paused, suspended (saved to disk), crashed or sleeping. A guest that is shutting down
+    runs until it is off. The reason is libvirt's name in lower case, such as `booted` or `ioerror`.
+    Source: virDomainGetState.
+    """
+    name = next(key for key in _STATES if getattr(libvirt, key) == state)
+    word = _STATES[name]
+    if word == "stopped" and saved:
+        word = "suspended"
+    return word, _reason(f"{name}_", reason)
+
+
+def _reason(prefix, number):
+    for key in dir(libvirt):
+        # VIR_DOMAIN_SHUTDOWN_* also names the flags of shutdown; the reasons are these two.
+        if key.startswith(prefix) and getattr(libvirt, key) == number:
+            if prefix != "VIR_DOMAIN_SHUTDOWN_" or key in ("VIR_DOMAIN_SHUTDOWN_UNKNOWN", "VIR_DOMAIN_SHUTDOWN_USER"):
+                return key[len(prefix) :].lower()
+    return "unknown"
+
+
+def power_state(domain):
+    """Return (state, reason) of a domain."""
+    state, reason = domain.state()
+    saved = state == libvirt.VIR_DOMAIN_SHUTOFF and bool(domain.hasManagedSaveImage(0))
+    return state_words(state, reason, saved)

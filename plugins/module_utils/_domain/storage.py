@@ -1,0 +1,320 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Where the data of a guest's disks lies: which volumes a launch makes, and which a removal may delete. Pure."""
+
+from __future__ import annotations
+
+import itertools
+import string
+from dataclasses import dataclass, field
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import TARGET_PREFIX
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
+
+# Pools whose volumes are block devices (libvirt storage pool types); the others hold files.
+BLOCK_POOLS = ("logical", "disk", "iscsi", "scsi", "mpath")
+
+
+@dataclass(frozen=True)
+class PoolFacts:
+    """An active pool: its type, its directory or device directory."""
+
+    name: str
+    type: str
+    path: str
+
+
+@dataclass(frozen=True)
+class VolumeFacts:
+    """A volume that exists; capacity in bytes."""
+
+    pool: str
+    name: str
+    path: str
+    format: str
+    capacity: int
+    kind: str = "file"
+
+
+@dataclass(frozen=True)
+class StorageFacts:
+    """What the host has, as far as the disks of one guest touch it.
+
+    volumes: by (pool, name), None where there is no such volume. images: by the image's name as it was asked for.
+    used_by: the name of the other guest that has a path as a disk. capacities: by target, of the guest's own disks.
+    removable: the volumes that a removal is to delete. based_on: by the path of such a volume, an overlay that needs it.
+    """
+
+    pools: dict = field(default_factory=dict)
+    volumes: dict = field(default_factory=dict)
+    images: dict = field(default_factory=dict)
+    known_pools: tuple = ()
+    known_images: tuple = ()
+    used_by: dict = field(default_factory=dict)
+    capacities: dict = field(default_factory=dict)
+    removable: tuple = ()
+    based_on: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NewVolume:
+    """A volume that a launch makes: empty, an overlay on an image, or a full copy of it. Capacity in bytes."""
+
+    target: str
+    pool: str
+    name: str
+    path: str
+    format: str
+    capacity: int
+    mode: str = "empty"
+    image: VolumeFacts = None
+
+    @property
+    def subject(self):
+        made_of = {"empty": "empty", "overlay": "overlay of", "copy": "copy of"}[self.mode]
+        origin = f" {self.image.name}" if self.image else ""
+        return f"{self.pool}/{self.name} ({made_of}{origin}, {format_size(self.capacity)})"
+
+
+def volume_name(guest, target, volume_format):
+    return f"{guest}-{target}.{volume_format}"
+
+
+def assign_targets(disks, root):
+    """Return [(DiskSpec, target)], with the next free device name for a disk that has none.
+
+    A disk that is named by its serial alone is found by it in the definition.
+    Raises InvalidInput when two disks have one target.
+    """
+    existing = (
+        {}
+        if root is None
+        else {_xml.get(d, "serial"): _xml.get(d, "target/@dev") for d in root.findall("devices/disk")}
+    )
+    existing.pop(None, None)
+    targets = [disk.target or existing.get(disk.attributes.get("serial")) for disk in disks]
+    taken = {target for target in targets if target}
+    for index, disk in enumerate(disks):
+        if targets[index] is None:
+            targets[index] = _next_target(_bus(disk, root), taken)
+            taken.add(targets[index])
+    for index, target in enumerate(targets):
+        if target in targets[:index]:
+            raise InvalidInput.of(f"{disks[index].option}.target", target, "another disk of the list has this target")
+    return list(zip(disks, targets))
+
+
+def _next_target(bus, taken):
+    prefix = TARGET_PREFIX[bus]
+    for length in itertools.count(1):
+        for letters in itertools.product(string.ascii_lowercase, repeat=length):
+            if prefix + "".join(letters) not in taken:
+                return prefix + "".join(letters)
+
+
+def _bus(disk, root):
+    """The bus of a new disk. A CD-ROM drive can't be virtio; old machine types have IDE, the others SATA."""
+    if "bus" in disk.attributes:
+        return disk.attributes["bus"]
+    if disk.target:
+        return {"vd": "virtio", "hd": "ide"}.get(
+            disk.target[:2], "scsi" if disk.attributes.get("device") != "cdrom" else "sata"
+        )
+    if disk.attributes.get("device") != "cdrom":
+        return "virtio"
+    machine = (_xml.get(root, "os/type/@machine") or "") if root is not None else ""
+    return "ide" if machine == "pc" or machine.startswith("pc-i440fx") else "sata"
+
+
+def resolve(guest, targets, root, planned, facts):
+    """Return (disks, new volumes) for [(DiskSpec, target)]: the wanted values of the disks facet, and what must be made.
+
+    `root` is the definition so far (None for a new guest); `planned` are the targets whose volumes an earlier launch
+    recorded but did not finish. Raises InvalidInput, NotFound, Conflict.
+    """
+    items, new = [], []
+    for disk, target in targets:
+        element = None if root is None else root.find(f"devices/disk/target[@dev='{target}']/..")
+        item = dict(disk.attributes, target=target)
+        if element is None:
+            item.setdefault("bus", _bus(disk, root))
+            item.setdefault("device", "disk")
+        if (element is None or target in planned) and disk.creates_volume:
+            volume = _new_volume(guest, disk, target, target in planned, facts)
+            new.append(volume)
+            item.update(path=(_kind(facts.pools[volume.pool]), volume.path), format=volume.format)
+        elif disk.volume is not None or disk.source is not None:
+            item.update(_existing(disk, element, facts))
+        elif element is None and item["device"] == "cdrom":
+            item["format"] = "raw"
+        elif element is None:
+            raise InvalidInput.of(
+                f"{disk.option}.target",
+                target,
+                "the guest has no such disk, and neither image, size, volume nor source says what to make",
+            )
+        items.append(item)
+    return tuple(items), tuple(new)
+
+
+def _kind(pool):
+    return "block" if pool.type in BLOCK_POOLS else "file"
+
+
+def _pool(option, name, facts):
+    if name not in facts.pools:
+        raise NotFound(
+            f"{option}: {name!r} is not an active storage pool of this host; active pools are {_listed(facts.known_pools)}"
+        )
+    return facts.pools[name]
+
+
+def _listed(names):
+    return ", ".join(sorted(names)) or "none"
+
+
+def _new_volume(guest, disk, target, replace, facts):
+    pool = _pool(f"{disk.option}.pool" if disk.option != "image" else "pool", disk.pool, facts)
+    image = _image(disk, facts)
+    block = _kind(pool) == "block"
+    volume_format = disk.format or ("raw" if block else "qcow2")
+    mode = "empty" if image is None else disk.image_mode
+    if mode == "overlay" and volume_format != "qcow2":
+        raise InvalidInput.of(
+            f"{disk.option}.format", volume_format, "an overlay on an image is qcow2; use image_mode copy for raw"
+        )
+    name = disk.volume or (f"{guest}-{target}" if block else volume_name(guest, target, volume_format))
+    if facts.volumes.get((disk.pool, name)) is not None and not replace:
+        raise Conflict(
+            f"{disk.option}: the volume {name!r} exists in pool {disk.pool!r} and was not made for this guest; "
+            "give it as volume to use it as it is, or remove it"
+        )
+    return NewVolume(
+        target=target,
+        pool=disk.pool,
+        name=name,
+        path=f"{pool.path}/{name}",
+        format=volume_format,
+        capacity=_capacity(disk, image),
+        mode=mode,
+        image=image,
+    )
+
+
+def _image(disk, facts):
+    if disk.image is None:
+        return None
+    image = facts.images.get(disk.image)
+    if image is None:
+        option = "image" if disk.option == "image" else f"{disk.option}.image"
+        raise NotFound(f"{option}: {disk.image!r} is not in the image store; it has {_listed(facts.known_images)}")
+    return image
+
+
+def _capacity(disk, image):
+    if image is None:
+        return disk.size
+    if disk.size is not None and disk.size < image.capacity:
+        option = "root_disk" if disk.option == "image" else f"{disk.option}.size"
+        raise InvalidInput.of(
+            option, format_size(disk.size), f"the image {disk.image} needs at least {format_size(image.capacity)}"
+        )
+    return disk.size or image.capacity
+
+
+def _existing(disk, element, facts):
+    """The source and format of a disk that exists already; refuses to put another one in a disk's place."""
+    if disk.volume is not None:
+        _pool(f"{disk.option}.pool", disk.pool, facts)
+        volume = facts.volumes.get((disk.pool, disk.volume))
+        if volume is None:
+            raise NotFound(f"{disk.option}.volume: {disk.volume!r} is not in pool {disk.pool!r}")
+        place, volume_format = (volume.kind, volume.path), disk.format or volume.format
+        option, value = f"{disk.option}.volume", disk.volume
+    else:
+        kind = "block" if disk.source.startswith("/dev/") else "file"
+        place, volume_format = (kind, disk.source), disk.format or _format_by_name(disk.source)
+        option, value = f"{disk.option}.source", disk.source
+    shared = (
+        disk.attributes.get("shareable") or disk.attributes.get("readonly") or disk.attributes.get("device") == "cdrom"
+    )
+    user = facts.used_by.get(place[1])
+    if user is not None and not shared:
+        raise Conflict(
+            f"{option}: {value!r} is in use by the guest {user!r}; a disk has one guest unless it is shareable or read-only"
+        )
+    if element is not None and element.get("device", "disk") != "cdrom":
+        current = _xml.get(element, "source/@file") or _xml.get(element, "source/@dev")
+        if current not in (None, place[1]):
+            raise Conflict(
+                f"{option}: the guest has {current!r} as this disk, not {place[1]!r}; a disk is not replaced in place: detach it first"
+            )
+    return {
+        "path": place,
+        "format": "raw" if disk.attributes.get("device") == "cdrom" and disk.format is None else volume_format,
+    }
+
+
+def _format_by_name(path):
+    """Never probe: what a guest writes into a raw disk could look like another format."""
+    return "qcow2" if path.endswith(".qcow2") else "raw"
+
+
+def growth(targets, facts):
+    """Return [(target, bytes)] of the guest's disks that are to be larger than they are.
+
+    Raises InvalidInput when one is to be smaller: disks are never shrunk.
+    """
+    found = []
+    for disk, target in targets:
+        current = facts.capacities.get(target)
+        if disk.size is None or current is None:
+            continue
+        if disk.size < current:
+            option = "root_disk" if disk.option == "image" else f"{disk.option}.size"
+            raise InvalidInput.of(
+                option, format_size(disk.size), f"the disk {target} has {format_size(current)}; disks are never shrunk"
+            )
+        if disk.size > current:
+            found.append((target, disk.size))
+    return found
+
+
+def removal_candidates(mode, root, recorded):
+    """Return (names, paths) of what remove_storage covers: (pool, volume) of owned volumes, and paths of disks.
+
+    Only disks that the guest alone writes to are covered: never a CD-ROM, a shared or a read-only disk, nor a backing file.
+    """
+    if mode == "none":
+        return [], []
+    names = [(volume.pool, volume.name) for volume in recorded]
+    paths = []
+    if mode == "all":
+        for disk in root.findall("devices/disk"):
+            path = _xml.get(disk, "source/@file") or _xml.get(disk, "source/@dev")
+            kept = disk.find("shareable") is not None or disk.find("readonly") is not None
+            if path and disk.get("device", "disk") == "disk" and not kept:
+                paths.append(path)
+    return names, paths
+
+
+def removals(facts):
+    """Return the volumes that a removal deletes. Raises Conflict when something else still needs one of them."""
+    for volume in facts.removable:
+        user = facts.used_by.get(volume.path)
+        if user is not None:
+            raise Conflict(
+                f"remove_storage: the volume {volume.name!r} is in use by the guest {user!r}; remove_storage: none keeps all volumes"
+            )
+        overlay = facts.based_on.get(volume.path)
+        if overlay is not None:
+            raise Conflict(
+                f"remove_storage: the volume {volume.name!r} is the base of {overlay!r}; remove_storage: none keeps all volumes"
+            )
+    return facts.removable

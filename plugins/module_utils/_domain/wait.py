@@ -1,0 +1,116 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Wait for what a guest shows of itself: its agent, an address, a line on its serial console."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import time
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt, libvirt_qemu
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.addresses import addresses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
+    InvalidInput,
+    KvmfleetError,
+    TimedOut,
+    Unsupported,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
+
+# Seconds that the agent has to answer a ping; it is asked again until the time is over.
+PING_TIMEOUT = 2
+# Addresses and console output come without an event; they are looked at this often, in seconds.
+POLL = 0.5
+
+
+def wait_for(conn, domain, wait):
+    """Wait until everything that was asked for is seen, within one time-out.
+
+    Raises InvalidInput when the guest lacks the device that it takes, TimedOut with what was seen last.
+    """
+    root = _xml.parse(domain.XMLDesc(0))
+    probes = []
+    if wait.console:
+        probes.append((f"the console pattern {wait.console!r}", _console_probe(root, wait.console)))
+    if wait.agent:
+        probes.append(("the guest agent", _agent_probe(domain, root)))
+    if wait.address:
+        within = f" in {wait.cidr}" if wait.cidr else ""
+        probes.append((f"an address{within}", _address_probe(conn, domain, root, wait.cidr)))
+    deadline = time.monotonic() + wait.timeout
+    with DomainWatch(conn, domain) as watch:
+        for what, probe in probes:
+            _await(watch, domain, what, probe, deadline, wait.timeout)
+
+
+def _await(watch, domain, what, probe, deadline, timeout):
+    seen = None
+
+    def condition():
+        nonlocal seen
+        if not domain.isActive():
+            raise KvmfleetError(f"wait_for: the guest {domain.name()!r} went off while it was waited for")
+        done, seen = probe()
+        return done
+
+    if not watch.wait_until(condition, max(0, deadline - time.monotonic()), POLL):
+        raise TimedOut(
+            f"wait_for: {what} of the guest {domain.name()!r} was not seen within {timeout:g} s; seen last: {seen}"
+        )
+
+
+def _console_probe(root, pattern):
+    """The console's log begins anew with each boot, so what is in it is of this boot."""
+    log_file = _xml.get(root, "devices/serial/log/@file")
+    if log_file is None:
+        raise InvalidInput.of("wait_for.console", pattern, "the guest's serial console has no log_file to look into")
+    compiled = re.compile(pattern, re.MULTILINE)
+
+    def probe():
+        try:
+            with open(log_file, encoding="utf-8", errors="replace") as stream:
+                text = stream.read()
+        except FileNotFoundError:
+            text = ""
+        except OSError as exc:
+            raise InvalidInput.of("wait_for.console", pattern, f"the console's log can't be read here ({exc})") from exc
+        lines = text.strip().splitlines()
+        return bool(compiled.search(text)), repr(lines[-1][-200:]) if lines else "nothing"
+
+    return probe
+
+
+def _agent_probe(domain, root):
+    """Source: QEMU guest agent protocol, guest-ping; virDomainQemuAgentCommand."""
+    if agent_channel(root) is None:
+        raise InvalidInput.of("wait_for.agent", True, "the guest has no agent channel; agent: true gives it one")
+    if libvirt_qemu is None:
+        raise Unsupported("wait_for.agent: the Python library libvirt_qemu is missing on the managed host")
+
+    def probe():
+        try:
+            libvirt_qemu.qemuAgentCommand(domain, json.dumps({"execute": "guest-ping"}), PING_TIMEOUT, 0)
+        except libvirt.libvirtError as exc:
+            return False, str(exc)
+        return True, "an answer"
+
+    return probe
+
+
+def _address_probe(conn, domain, root, cidr):
+    network = ipaddress.ip_network(cidr) if cidr else None
+
+    def probe():
+        found = [entry["address"] for entries in addresses(conn, domain, root).values() for entry in entries]
+        fitting = [address for address in found if network is None or ipaddress.ip_address(address) in network]
+        return bool(fitting), ", ".join(found) or "no address"
+
+    return probe

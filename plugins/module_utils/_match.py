@@ -1,0 +1,40 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Pair the devices that an option lists with the elements that a definition has, by identity."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
+
+
+def pair(option, identities, elements):
+    """Return for each identity the element that it names, or None.
+
+    An identity is a pair (text for messages, predicate over an element), or None for "the next element that nobody
+    named", which keeps the order of devices that have no name of their own.
+    Raises InvalidInput when two items name the same device, Conflict when one item names several.
+    """
+    paired = [None] * len(identities)
+    free = list(elements)
+    for index, identity in enumerate(identities):
+        if identity is None:
+            continue
+        text, matches = identity
+        found = [element for element in elements if matches(element)]
+        if len(found) > 1:
+            raise Conflict(f"{option}[{text}]: the guest has {len(found)} devices with this identity")
+        if found:
+            if found[0] not in free:
+                raise InvalidInput(
+                    f"{option}[{text}]: two items of the list name the same device; each may be named once"
+                )
+            free.remove(found[0])
+            paired[index] = found[0]
+    for index, identity in enumerate(identities):
+        if identity is None and free:
+            paired[index] = free.pop(0)
+    return paired

@@ -1,0 +1,542 @@
+#!/usr/bin/python
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vm_instance
+short_description: Launch, change, stop and remove a guest
+description:
+  - Brings one guest of a libvirt host to the state and the definition that the task says, and only so far as the task says it.
+    An option that is not given leaves alone what the guest has, and what other tools put into its definition stays.
+  - A launch that fails removes the volumes that it made and leaves the definition, so that the same task launches the guest when
+    the cause is gone. A run that is killed is completed by running it again.
+version_added: 0.1.0
+author:
+  - kvmfleet developers (@kvmfleet)
+extends_documentation_fragment:
+  - kvmfleet.compute.attributes
+  - kvmfleet.compute.connection
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Shows the definition for the next boot before and after, passwords redacted.
+      - A new guest's UUID and MAC addresses, unless given, are made by libvirt and are not in the diff.
+  platform:
+    support: full
+options:
+  name:
+    description:
+      - The guest's name.
+    type: str
+    required: true
+  uuid:
+    description:
+      - The guest's UUID. A new guest gets one from libvirt when none is given.
+      - When a guest of this O(name) has another UUID, or the UUID belongs to another guest, the task fails.
+    type: str
+  state:
+    description:
+      - V(running), launched or started, resumed, restored or woken as it takes.
+      - V(stopped), shut down as O(shutdown) says. A guest whose memory was saved is restored first, so that it can shut down.
+      - V(restarted), shut down and started again, always; a guest that is stopped is started.
+      - V(paused), its processors halted, its memory kept in place.
+      - V(suspended), its memory saved to disk and the guest off. It must have a memory to save, so be running, paused or sleeping.
+      - V(present), defined, in whatever power state it is.
+      - V(absent), powered off and removed, with its saved state, its NVRAM, and the storage that O(remove_storage) says.
+    type: str
+    choices: [running, stopped, restarted, paused, suspended, present, absent]
+    default: running
+  flavor:
+    description:
+      - The guest's size by the name of a flavor, or inline as a mapping of C(memory), C(vcpus) and C(root_disk).
+      - The classic names are V(m1.tiny) (512 MiB, 1 CPU, 1 GiB), V(m1.small) (2 GiB, 1 CPU, 20 GiB), V(m1.medium) (4 GiB, 2 CPUs,
+        40 GiB), V(m1.large) (8 GiB, 4 CPUs, 80 GiB) and V(m1.xlarge) (16 GiB, 8 CPUs, 160 GiB).
+      - The options O(memory), O(vcpus) and O(root_disk) go before the flavor.
+    type: raw
+  flavors:
+    description:
+      - Flavors of your own, a mapping of names to sizes as in O(flavor); they go before the classic ones of the same name.
+    type: dict
+  memory:
+    description:
+      - The guest's memory with a unit, such as V(2GiB).
+    type: str
+  vcpus:
+    description:
+      - How many virtual CPUs the guest has, a whole number.
+    type: str
+  cpu:
+    description:
+      - The processor that the guest sees. A new guest under KVM gets V(host-model).
+    type: dict
+    suboptions:
+      mode:
+        description:
+          - How the processor is chosen.
+        type: str
+        choices: [host-model, host-passthrough, maximum, custom]
+      model:
+        description:
+          - The model's name, with O(cpu.mode=custom).
+        type: str
+      sockets:
+        description:
+          - Sockets of the topology; sockets times cores times threads is the number of virtual CPUs.
+        type: int
+      cores:
+        description:
+          - Cores of each socket.
+        type: int
+      threads:
+        description:
+          - Threads of each core.
+        type: int
+  virt_type:
+    description:
+      - How a new guest is run. V(auto) takes KVM where the processor really has hardware virtualisation, and emulation elsewhere.
+    type: str
+    choices: [auto, kvm, qemu]
+    default: auto
+  arch:
+    description:
+      - The architecture of a new guest, such as V(x86_64). The host's own unless given.
+    type: str
+  machine:
+    description:
+      - The machine type. V(q35), V(pc) and V(virt) mean the newest of their kind at launch; the version is kept afterwards.
+      - A new x86 guest is V(q35).
+    type: str
+  firmware:
+    description:
+      - The firmware that the guest boots with. A new guest has its machine type's own, which is BIOS on x86.
+    type: str
+    choices: [bios, uefi]
+  boot:
+    description:
+      - The kinds of device to boot from, in their order. To name single devices, give them C(boot_order) instead.
+    type: list
+    elements: str
+    choices: [hd, cdrom, network, fd]
+  title:
+    description:
+      - A short title. An empty one removes it.
+    type: str
+  description:
+    description:
+      - A description. An empty one removes it.
+    type: str
+  image:
+    description:
+      - The image that a new guest's root disk V(vda) is made from, by its name in the image store (see M(kvmfleet.compute.vm_image)).
+      - It is put before O(disks). An existing guest keeps the disk it has; naming another image than it was made from fails.
+    type: str
+  image_pool:
+    description:
+      - The storage pool that is the image store.
+    type: str
+    default: images
+  root_disk:
+    description:
+      - The size of the root disk, such as V(10GiB); the image's own size, or the flavor's, unless given. It can grow, never shrink.
+      - Without O(image) it makes an empty root disk.
+    type: str
+  pool:
+    description:
+      - The storage pool in which the guest's volumes are made, unless a disk names its own.
+    type: str
+    default: default
+  disks:
+    description:
+      - The guest's disks, found again by their O(disks[].target) (or their O(disks[].serial) where no target is given).
+      - A new disk is made from an image, made empty with a size, or taken as it is from a volume or a source.
+        A disk that the guest has keeps its data whatever is given; it only grows.
+      - Disks that are not listed stay, unless O(purge) has V(disks).
+    type: list
+    elements: dict
+    suboptions:
+      target:
+        description:
+          - The device name, such as V(vda). The next free one of the disk's bus unless given.
+        type: str
+      device:
+        description:
+          - The kind of device. A V(cdrom) without volume and source is an empty drive.
+        type: str
+        choices: [disk, cdrom]
+      bus:
+        description:
+          - The bus. A new disk is V(virtio), a new CD-ROM drive V(sata) or V(ide) by the machine type.
+        type: str
+        choices: [virtio, scsi, sata, ide, usb]
+      image:
+        description:
+          - The image in the image store that a new disk is made from.
+        type: str
+      image_mode:
+        description:
+          - V(overlay) makes a qcow2 file that holds the differences from the image; V(copy) copies the image whole.
+          - V(overlay) unless given.
+        type: str
+        choices: [overlay, copy]
+      size:
+        description:
+          - The size, such as V(20GiB). A larger one than the disk has grows it, also while the guest runs.
+        type: str
+      pool:
+        description:
+          - The storage pool of this disk's volume. O(pool) unless given.
+        type: str
+      volume:
+        description:
+          - An existing volume of the pool, used as it is and not removed with the guest's own storage.
+        type: str
+      source:
+        description:
+          - An existing file or block device of the host, used as it is and not removed with the guest's own storage.
+        type: path
+      format:
+        description:
+          - The format. A new volume is qcow2 (raw in a pool of block devices). A file is never probed, as its guest could make it look
+            like another format - it is V(qcow2) when its name ends so, V(raw) otherwise.
+        type: str
+        choices: [qcow2, raw]
+      serial:
+        description:
+          - The serial number that the guest sees.
+        type: str
+      cache:
+        description:
+          - The cache mode.
+        type: str
+        choices: [none, writeback, writethrough, directsync, unsafe]
+      io:
+        description:
+          - The I/O mode.
+        type: str
+        choices: [native, threads, io_uring]
+      discard:
+        description:
+          - Whether the guest's discards reach the storage.
+        type: str
+        choices: [unmap, ignore]
+      readonly:
+        description:
+          - Whether the guest may only read.
+        type: bool
+      shareable:
+        description:
+          - Whether other guests may use the disk at the same time.
+        type: bool
+      boot_order:
+        description:
+          - The place in the order of devices to boot from, beginning with 1.
+        type: int
+  interfaces:
+    description:
+      - The guest's network interfaces. One with a O(interfaces[].mac) or an O(interfaces[].alias) is found again by it, the others by
+        their order.
+      - Interfaces that are not listed stay, unless O(purge) has V(interfaces).
+    type: list
+    elements: dict
+    suboptions:
+      network:
+        description:
+          - The libvirt network that it is on. Either this or O(interfaces[].bridge) is needed.
+        type: str
+      bridge:
+        description:
+          - The host's bridge that it is on.
+        type: str
+      mac:
+        description:
+          - The MAC address. A new interface gets one from libvirt and keeps it.
+        type: str
+      alias:
+        description:
+          - A name of your own for the interface, which must begin with C(ua-).
+        type: str
+      model:
+        description:
+          - The device model. A new interface is V(virtio).
+        type: str
+      mtu:
+        description:
+          - The MTU in bytes.
+        type: int
+      boot_order:
+        description:
+          - The place in the order of devices to boot from, beginning with 1.
+        type: int
+  serial_console:
+    description:
+      - The serial console, interactive (C(virsh console)) and recorded at the same time. A new guest has one.
+    type: dict
+    suboptions:
+      enabled:
+        description:
+          - Whether the guest has it.
+        type: bool
+      log_file:
+        description:
+          - The file on the host that its output is recorded in, begun anew with each boot.
+          - For a new guest of C(qemu:///system) it is C(/var/log/libvirt/qemu/NAME-serial0.log).
+        type: path
+  vnc:
+    description:
+      - The VNC console. A new guest has one that only its host can reach.
+    type: dict
+    suboptions:
+      enabled:
+        description:
+          - Whether the guest has it. V(true) when another option of O(vnc) is given.
+        type: bool
+      listen:
+        description:
+          - The address of the host that it listens on. V(127.0.0.1) for a new console.
+        type: str
+      port:
+        description:
+          - The port, or V(auto) for a free one at each start.
+        type: str
+      password:
+        description:
+          - The password, 8 characters at most (VNC knows no longer ones).
+        type: str
+  agent:
+    description:
+      - Whether the guest has the channel of the QEMU guest agent. A new guest has it.
+    type: bool
+  rng:
+    description:
+      - Whether the guest has a random number generator. A new guest has one.
+    type: bool
+  autostart:
+    description:
+      - Whether the guest is started with its host.
+    type: bool
+  tags:
+    description:
+      - The guest's tags, all of them.
+    type: list
+    elements: str
+  metadata:
+    description:
+      - Free keys and values that are kept with the guest, all of them.
+    type: dict
+  delete_protection:
+    description:
+      - Whether O(state=absent) is refused. To remove a protected guest, give V(false) together with O(state=absent).
+    type: bool
+  xml_patch:
+    description:
+      - Changes of the definition for what has no option, applied after all options, in their order. Each changes nothing when its
+        meaning is there already.
+    type: list
+    elements: dict
+    suboptions:
+      xpath:
+        description:
+          - The place below C(<domain>), such as C(devices/memballoon/@model). The prefix C(qemu) is known.
+        type: str
+        required: true
+      set:
+        description:
+          - The text of the elements, or the value of the attributes, that are selected. A plain path that is missing is made.
+        type: str
+      add:
+        description:
+          - An element, as XML, to be added to the one element that is selected, unless it has one that contains all of it.
+        type: str
+      remove:
+        description:
+          - Whether to remove what is selected.
+        type: bool
+  purge:
+    description:
+      - The kinds of device of which only those listed are to stay. Volumes are never deleted by it.
+    type: list
+    elements: str
+    choices: [disks, interfaces]
+  restart:
+    description:
+      - How O(state=restarted) restarts. V(soft) shuts down as O(shutdown) says and starts; V(hard) cuts the power and starts.
+        Both apply what was pending for the next boot.
+    type: str
+    choices: [soft, hard]
+    default: soft
+  shutdown:
+    description:
+      - How a guest is shut down.
+    type: dict
+    suboptions:
+      method:
+        description:
+          - Whether the guest is asked through its agent, by the ACPI power button, by whichever of them libvirt finds, or not at all.
+            V(force) cuts the power.
+        type: str
+        choices: [auto, agent, acpi, force]
+        default: auto
+      timeout:
+        description:
+          - How long the guest may take, such as V(90s).
+        type: str
+        default: 120s
+      retry_interval:
+        description:
+          - How often the request is sent again, since a guest that still boots misses it.
+        type: str
+        default: 10s
+      on_timeout:
+        description:
+          - What to do with a guest that did not shut down in time - cut its power, or fail and leave it running.
+        type: str
+        choices: [force, fail]
+        default: force
+  discard_saved_state:
+    description:
+      - Whether to drop the saved memory of a suspended guest, like cutting its power, instead of restoring it.
+    type: bool
+    default: false
+  remove_storage:
+    description:
+      - What O(state=absent) deletes besides the guest. V(owned) is the volumes that this module made for it, V(all) is all volumes of its
+        disks, V(none) is nothing.
+      - Never deleted are CD-ROMs, shared and read-only disks, backing files, and what another guest or overlay needs; the task fails
+        before anything is changed when a volume that is to be deleted is needed elsewhere.
+    type: str
+    choices: [none, owned, all]
+    default: owned
+  wait_for:
+    description:
+      - What to wait for once the guest runs. Each that is given must be seen.
+    type: dict
+    suboptions:
+      agent:
+        description:
+          - The guest agent answers.
+        type: bool
+      address:
+        description:
+          - The guest has an address.
+        type: bool
+      cidr:
+        description:
+          - The guest has an address in this network.
+        type: str
+      console:
+        description:
+          - A regular expression that is found in the output of the serial console since the boot.
+        type: str
+      timeout:
+        description:
+          - How long to wait, for all of them together.
+        type: str
+        default: 300s
+seealso:
+  - module: kvmfleet.compute.vm_instance_info
+  - module: kvmfleet.compute.vm_image
+"""
+
+EXAMPLES = r"""
+- name: Launch a guest and wait until it can be worked with
+  kvmfleet.compute.vm_instance:
+    name: web01
+    flavor: m1.small
+    image: debian-13
+    interfaces:
+      - network: default
+    tags: [web]
+    wait_for:
+      agent: true
+      address: true
+      timeout: 3m
+
+- name: The same with sizes of one's own and a second disk
+  kvmfleet.compute.vm_instance:
+    name: db01
+    memory: 4GiB
+    vcpus: 2
+    image: debian-13
+    root_disk: 20GiB
+    disks:
+      - target: vdb
+        size: 100GiB
+        serial: data
+        cache: none
+    autostart: true
+    delete_protection: true
+
+- name: Restart a guest; cut its power if it does not shut down within a minute
+  kvmfleet.compute.vm_instance:
+    name: web01
+    state: restarted
+    shutdown:
+      timeout: 60s
+
+- name: Save a guest's memory to disk
+  kvmfleet.compute.vm_instance:
+    name: web01
+    state: suspended
+
+- name: Give a guest a watchdog, for which there is no option
+  kvmfleet.compute.vm_instance:
+    name: web01
+    state: present
+    xml_patch:
+      - xpath: devices
+        add: <watchdog model="i6300esb" action="reset"/>
+
+- name: Remove a guest and the volumes that were made for it
+  kvmfleet.compute.vm_instance:
+    name: web01
+    state: absent
+"""
+
+RETURN = r"""
+instance:
+  description:
+    - The guest as it is after the task (in check mode, as it is), as M(kvmfleet.compute.vm_instance_info) returns it;
+      null when there is none.
+  returned: success
+  type: dict
+  sample:
+    name: web01
+    uuid: 8a53e7c5-6f0e-4b5a-9f53-0d8c8f2e2a10
+    state: running
+actions:
+  description:
+    - What was done, in its order; in check mode, what would be done. Each has C(action) and C(subject).
+  returned: always, once the plan was made
+  type: list
+  elements: dict
+  sample:
+    - action: define
+      subject: web01
+    - action: start
+      subject: web01
+restart_required:
+  description:
+    - The options whose values the running guest gets at its next cold boot only.
+  returned: success
+  type: list
+  elements: str
+  sample: [memory, vcpus]
+"""
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import resource
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.argspec import instance_options
+from ansible_collections.kvmfleet.compute.plugins.module_utils._runner import run_resource
+
+
+def main():
+    run_resource(instance_options(), resource)
+
+
+if __name__ == "__main__":
+    main()

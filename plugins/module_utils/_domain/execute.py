@@ -96,7 +96,7 @@ def _update_live(run, action):
 def _set_metadata(domain, found, flags):
     domain.setMetadata(
         libvirt.VIR_DOMAIN_METADATA_ELEMENT,
-        to_text(metadata.to_element(found)),
+        to_text(metadata.to_fragment(found)),
         metadata.PREFIX,
         metadata.NAMESPACE,
         flags,

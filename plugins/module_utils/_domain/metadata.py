@@ -76,6 +76,13 @@ def to_element(found):
     return root
 
 
+def to_fragment(found):
+    """Return the element as virDomainSetMetadata takes it: libvirt puts the namespace on the outermost element itself."""
+    fragment = etree.Element("instance")
+    fragment.extend(list(to_element(found)))
+    return fragment
+
+
 def write(root, found):
     """Put an InstanceMetadata into a definition, beside what other tools keep there."""
     parent = _xml.ensure(root, "metadata")

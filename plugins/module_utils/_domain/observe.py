@@ -214,7 +214,7 @@ def _storage(conn, spec, domain, inactive, leftovers):
         known_images=known_images,
         used_by=_used_by(conn, spec.name) if taken and any(t not in present for _d, t in taken) else {},
         capacities=_capacities(
-            domain, [t for d, t in targets if d.size is not None and t in present and t not in planned]
+            conn, domain, inactive, [t for d, t in targets if d.size is not None and t in present and t not in planned]
         ),
     )
 
@@ -333,9 +333,17 @@ def _find_image(volumes, pool_name, name):
     return None if current is None else volume_facts(pool_name, versions[current][0])
 
 
-def _capacities(domain, targets):
+def _capacities(conn, domain, inactive, targets):
     """Bytes of the guest's own disks, as the guest sees them."""
-    return {target: domain.blockInfo(target)[0] for target in targets}
+    return {target: _capacity(conn, domain, inactive, target) for target in targets}
+
+
+def _capacity(conn, domain, inactive, target):
+    source = inactive.find(f"devices/disk/target[@dev='{target}']/../source")
+    path = None if source is None else source.get("file") or source.get("dev")
+    gone = (libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_NO_SUPPORT)
+    volume = path and unless_gone(lambda: conn.storageVolLookupByPath(path), *gone)
+    return volume.info()[1] if volume else domain.blockInfo(target)[0]
 
 
 def _used_by(conn, name):

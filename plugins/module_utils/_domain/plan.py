@@ -66,7 +66,7 @@ def plan(spec, observed):
 
 def _target(spec, observed):
     found = observed.metadata or metadata.InstanceMetadata()
-    _check_image(spec, found)
+    _check_image(spec, observed.metadata)
     planned = {volume.target for volume in found.volumes if volume.status == "planned"}
     wanted = dict(spec.wanted)
     root = observed.inactive
@@ -113,12 +113,10 @@ def _recorded(volumes, new_volumes):
 
 
 def _check_image(spec, found):
-    if spec.image is not None and found.image is not None and spec.image != found.image:
-        raise InvalidInput.of(
-            "image",
-            spec.image,
-            f"the guest {spec.name!r} was made from {found.image!r}, and its disk is not replaced by another image",
-        )
+    """A guest of ours knows what it was made from; to name another image is not to be overlooked in silence."""
+    if spec.image is not None and found is not None and spec.image != found.image:
+        made_from = f"was made from {found.image!r}" if found.image else "was made without an image"
+        raise InvalidInput.of("image", spec.image, f"the guest {spec.name!r} {made_from}, and its disk is not replaced")
 
 
 def _check_complete(spec):

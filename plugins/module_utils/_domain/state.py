@@ -37,11 +37,11 @@ def state_words(state, reason, saved):
 
 
 def _reason(prefix, number):
+    # VIR_DOMAIN_SHUTDOWN_* also names the flags of a shutdown; the reasons are these two.
+    names = ("UNKNOWN", "USER") if prefix == "VIR_DOMAIN_SHUTDOWN_" else None
     for key in dir(libvirt):
-        # VIR_DOMAIN_SHUTDOWN_* also names the flags of shutdown; the reasons are these two.
-        if key.startswith(prefix) and getattr(libvirt, key) == number:
-            if prefix != "VIR_DOMAIN_SHUTDOWN_" or key in ("VIR_DOMAIN_SHUTDOWN_UNKNOWN", "VIR_DOMAIN_SHUTDOWN_USER"):
-                return key[len(prefix) :].lower()
+        if key.startswith(prefix) and getattr(libvirt, key) == number and (not names or key[len(prefix) :] in names):
+            return key[len(prefix) :].lower()
     return "unknown"
 
 

@@ -12,6 +12,7 @@ import re
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
 OPTIONS = {
@@ -63,7 +64,18 @@ def write(root, wanted):
 
 
 def _write_machine(root, value):
+    """Another version of the same kind of machine is the operator's choice; another kind would need other devices."""
+    current = _xml.get(root, "os/type/@machine")
+    if current and _kind(current) != _kind(value):
+        raise InvalidInput.of("machine", value, f"the guest is a {current}, and can't become another kind of machine")
     _xml.put(root, "os/type/@machine", value)
+
+
+def _kind(machine):
+    for alias, versions in MACHINE_ALIASES.items():
+        if machine == alias or re.fullmatch(versions, machine):
+            return alias
+    return machine
 
 
 def _write_firmware(root, value):

@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.argspec import instance_options
 
 # What libvirt takes in a title or a tag: no control characters, and not only blanks, which XML would not keep.
-TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF, exclude_categories=("Cc", "Cs")), min_size=1, max_size=12)
+TEXTS = st.text(
+    st.characters(min_codepoint=33, max_codepoint=0x2FF, exclude_categories=("Cc", "Cs")), min_size=1, max_size=12
+)
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,7}", fullmatch=True)
 SIZES = st.integers(min_value=1, max_value=64).map(lambda count: f"{count * 16}MiB")
-MACS = st.integers(min_value=0, max_value=0xFFFF).map(lambda number: f"52:54:00:00:{number >> 8:02x}:{number & 255:02x}")
+MACS = st.integers(min_value=0, max_value=0xFFFF).map(
+    lambda number: f"52:54:00:00:{number >> 8:02x}:{number & 255:02x}"
+)
 
 
 def _mapping(**optional):
@@ -58,7 +62,9 @@ PARAMETERS = _mapping(
     description=st.one_of(st.just(""), TEXTS),
     interfaces=INTERFACES,
     disks=DISKS,
-    serial_console=_mapping(enabled=st.just(True), log_file=NAMES.map(lambda name: f"/var/log/libvirt/qemu/{name}.log")),
+    serial_console=_mapping(
+        enabled=st.just(True), log_file=NAMES.map(lambda name: f"/var/log/libvirt/qemu/{name}.log")
+    ),
     vnc=_mapping(
         listen=st.sampled_from(["127.0.0.1", "0.0.0.0"]),
         port=st.sampled_from(["auto", "5901", "5950"]),

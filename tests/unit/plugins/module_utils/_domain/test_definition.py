@@ -68,14 +68,25 @@ def test_a_second_spec_keeps_what_only_the_first_said(base, first, second):
         definition.overlay(after_both, wanted_of(second, after_first))[0], wanted_of(second, after_first)
     )
     devices = ("disks", "interfaces", "serial_console", "vnc", "cpu")
-    only_first = {key: value for key, value in wanted_of(first, base).items() if key not in second and key not in devices}
+    only_first = {
+        key: value for key, value in wanted_of(first, base).items() if key not in second and key not in devices
+    }
     assert read(after_both, only_first) == only_first
 
 
 @given(PARAMETERS)
 def test_what_nobody_manages_survives(params):
     after, _changes = definition.overlay(FOREIGN, wanted_of(params, FOREIGN))
-    for path in ("iothreads", "features", "clock", "on_crash", "pm", "devices/emulator", "devices/sound", "devices/watchdog"):
+    for path in (
+        "iothreads",
+        "features",
+        "clock",
+        "on_crash",
+        "pm",
+        "devices/emulator",
+        "devices/sound",
+        "devices/watchdog",
+    ):
         assert etree.tostring(after.find(path)) == etree.tostring(FOREIGN.find(path)), path
     assert etree.tostring(after.find("metadata")[0]) == etree.tostring(FOREIGN.find("metadata")[0])
     commandline = "{http://libvirt.org/schemas/domain/qemu/1.0}commandline"
@@ -83,7 +94,11 @@ def test_what_nobody_manages_survives(params):
     for kind in ("disk", "interface"):
         for element in FOREIGN.findall(f"devices/{kind}"):
             address = etree.tostring(element.find("address"))
-            assert any(etree.tostring(found.find("address")) == address for found in after.findall(f"devices/{kind}") if found.find("address") is not None)
+            assert any(
+                etree.tostring(found.find("address")) == address
+                for found in after.findall(f"devices/{kind}")
+                if found.find("address") is not None
+            )
 
 
 @given(PARAMETERS)

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""spec: bad input gets one sentence with the option, the value and what is allowed."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.spec import spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._domain.specs import complete
+
+
+def make(**params):
+    return spec(complete(dict({"name": "web01"}, **params)))
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"memory": "2 gigs"}, "memory: '2 gigs' is not allowed; a size is a number and one of B, KiB, MiB"),
+        ({"memory": "0"}, "memory: '0' is not allowed; a size is a number and one of"),
+        ({"memory": "0MiB"}, "memory: '0MiB' is not allowed; it must be at least 1KiB"),
+        ({"memory": "2048"}, "memory: '2048' is not allowed"),
+        ({"memory": "1500B"}, "memory: '1500B' is not allowed; memory is a whole number of KiB"),
+        ({"vcpus": "10.5"}, "vcpus: '10.5' is not allowed; it must be a whole number of virtual CPUs, of 1 or more"),
+        ({"vcpus": "0"}, "vcpus: '0' is not allowed"),
+        ({"vcpus": "two"}, "vcpus: 'two' is not allowed"),
+        ({"flavor": "m1.huge"}, "flavor: 'm1.huge' is not allowed; known flavors are m1.large, m1.medium"),
+        ({"flavor": {"cpus": 2}}, "flavor.cpus: 2 is not allowed; a flavor has memory, vcpus, root_disk"),
+        (
+            {"flavor": "own", "flavors": {"own": "big"}},
+            "flavors[own]: 'big' is not allowed; a flavor is a name, or a mapping",
+        ),
+        ({"flavor": "m1.small", "flavors": {"m1.small": {"memory": "much"}}}, "memory: 'much' is not allowed"),
+        ({"name": "../etc"}, "name: '../etc' is not allowed; a guest's name has letters"),
+        ({"name": ""}, "name: '' is not allowed"),
+        ({"uuid": "42"}, "uuid: '42' is not allowed; a UUID is needed"),
+        ({"cpu": {"mode": "maximum", "model": "qemu64"}}, "cpu.model: 'qemu64' is not allowed"),
+        ({"cpu": {"mode": "custom"}}, "cpu.mode: 'custom' is not allowed; it needs cpu.model"),
+        ({"cpu": {"cores": 0}}, "cpu.cores: 0 is not allowed"),
+        ({"interfaces": [{}]}, "interfaces[0]"),
+        ({"interfaces": [{"network": "a", "bridge": "b"}]}, "either network or bridge"),
+        (
+            {"interfaces": [{"network": "a", "mac": "01:00:5e:00:00:01"}]},
+            "interfaces[0].mac: '01:00:5e:00:00:01' is not allowed",
+        ),
+        ({"interfaces": [{"network": "a", "alias": "net0"}]}, "interfaces[0].alias: 'net0' is not allowed"),
+        ({"disks": [{}]}, "a disk needs one of image, size, volume, source"),
+        ({"disks": [{"size": "1"}]}, "disks[0].size: '1' is not allowed"),
+        ({"disks": [{"size": "1KiB"}]}, "disks[0].size: '1KiB' is not allowed; it must be at least 1MiB"),
+        (
+            {"disks": [{"image": "a", "source": "/b"}]},
+            "disks[0].source: '/b' is not allowed; disks[0].image is given already",
+        ),
+        ({"disks": [{"target": "../vda", "size": "1GiB"}]}, "disks[0].target: '../vda' is not allowed"),
+        ({"disks": [{"device": "cdrom", "size": "1GiB"}]}, "disks[0].device: 'cdrom' is not allowed"),
+        (
+            {"disks": [{"size": "1GiB", "image_mode": "copy"}]},
+            "disks[0].image_mode: 'copy' is not allowed; it needs disks[0].image",
+        ),
+        ({"image": "a", "disks": [{"image": "b"}]}, "image: 'a' is not allowed; disks[0] has an image already"),
+        (
+            {"serial_console": {"log_file": "rel"}},
+            "serial_console.log_file: 'rel' is not allowed; an absolute path is needed",
+        ),
+        ({"vnc": {"port": "80"}}, "vnc.port: '80' is not allowed; a port between 5900 and 65535 or auto is needed"),
+        ({"vnc": {"enabled": False, "listen": "::1"}}, "vnc.enabled: False is not allowed"),
+        ({"wait_for": {"cidr": "here"}}, "wait_for.cidr: 'here' is not allowed; a network is needed"),
+        ({"wait_for": {"console": "("}}, "wait_for.console: '(' is not allowed; a regular expression is needed"),
+        ({"wait_for": {"agent": True}, "state": "stopped"}, "wait_for: 'stopped' is not allowed"),
+        (
+            {"wait_for": {"agent": True, "timeout": "soon"}},
+            "wait_for.timeout: 'soon' is not allowed; a time is a number",
+        ),
+        ({"shutdown": {"timeout": "-3s"}}, "shutdown.timeout: '-3s' is not allowed"),
+    ],
+)
+def test_bad_input(params, said):
+    with pytest.raises(InvalidInput) as caught:
+        make(**params)
+    assert caught.value.message.startswith(said) or said in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_a_secret_is_not_in_the_message():
+    with pytest.raises(InvalidInput) as caught:
+        make(vnc={"password": "much-too-long"})
+    assert "much-too-long" not in caught.value.message
+
+
+def test_a_flavor_gives_what_is_not_given():
+    found = make(flavor="m1.medium", image="debian", vcpus="4")
+    assert found.wanted["memory"] == 4 * 1024 * 1024
+    assert found.wanted["vcpus"] == 4
+    assert found.disks[0].size == 40 * 1024**3
+    assert found.wanted["flavor_name"] == "m1.medium"
+
+
+def test_a_flavor_makes_no_root_disk_for_a_guest_that_brings_its_own():
+    assert [disk.source for disk in make(flavor="m1.small", disks=[{"source": "/a.qcow2"}]).disks] == ["/a.qcow2"]
+
+
+def test_own_flavors_go_before_the_classic_ones():
+    own = {"m1.small": {"memory": "1GiB", "vcpus": 1}}
+    assert make(flavor="m1.small", flavors=own).wanted["memory"] == 1024 * 1024
+
+
+def test_only_what_is_given_is_wanted():
+    assert make().wanted == {}
+    assert make(tags=[]).wanted == {"tags": ()}

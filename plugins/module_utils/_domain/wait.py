@@ -44,7 +44,7 @@ def wait_for(conn, domain, wait):
         probes.append(("the guest agent", _agent_probe(domain, root)))
     if wait.address:
         within = f" in {wait.cidr}" if wait.cidr else ""
-        probes.append((f"an address{within}", _address_probe(conn, domain, root, wait.cidr)))
+        probes.append((f"an address{within}", _address_probe(conn, domain, wait.cidr)))
     deadline = time.monotonic() + wait.timeout
     with DomainWatch(conn, domain) as watch:
         for what, probe in probes:
@@ -105,10 +105,12 @@ def _agent_probe(domain, root):
     return probe
 
 
-def _address_probe(conn, domain, root, cidr):
+def _address_probe(conn, domain, cidr):
     network = ipaddress.ip_network(cidr) if cidr else None
 
     def probe():
+        # The definition is read anew: it says whether the agent, which knows addresses too, has connected meanwhile.
+        root = _xml.parse(domain.XMLDesc(0))
         found = [entry["address"] for entries in addresses(conn, domain, root).values() for entry in entries]
         fitting = [address for address in found if network is None or ipaddress.ip_address(address) in network]
         return bool(fitting), ", ".join(found) or "no address"

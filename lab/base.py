@@ -1,0 +1,133 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is built once and kept in the cache: the hosts' base file systems, and the guests' images."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import shutil
+import tempfile
+from pathlib import Path
+
+from lab import settings
+from lab.shell import LabError, locked, run, step
+
+# A host as an installer leaves it: systemd, ssh, Python. What makes it a compute host is the role's work.
+PACKAGES = (
+    "ca-certificates dbus iproute2 iputils-ping kmod less openssh-server procps python3 python3-apt systemd systemd-sysv udev"
+).split()
+# Downloaded into the base but not installed, so that every host's installation of them needs no network.
+PRELOAD = (
+    "dnsmasq-base expect iptables libvirt-clients libvirt-daemon-system nftables ovmf python3-libvirt python3-lxml qemu-system-x86 "
+    "qemu-utils swtpm swtpm-tools"
+).split()
+DPKG_OPTIONS = (
+    "force-unsafe-io",
+    "path-exclude=/usr/share/man/*",
+    "path-exclude=/usr/share/doc/*",
+    "path-exclude=/usr/share/locale/*",
+)
+
+
+def _digest(*parts):
+    return hashlib.sha256("\n".join(str(part) for part in parts).encode()).hexdigest()[:12]
+
+
+def base(platform):
+    """Return the directory of a platform's base file system, building it when the cache has none of this recipe."""
+    suite = settings.SUITES[platform]
+    target = (
+        settings.CACHE
+        / "base"
+        / f"{platform}-{_digest(PACKAGES, PRELOAD, DPKG_OPTIONS, inspect.getsource(_bootstrap))}"
+    )
+    with locked(settings.CACHE / "base" / f".{platform}.lock"):
+        if not target.exists():
+            _check_room(target.parent)
+            with step(f"build the base file system of {platform}"):
+                partial = target.with_name(f".{target.name}.partial")
+                shutil.rmtree(partial, ignore_errors=True)
+                _bootstrap(suite, partial)
+                partial.rename(target)
+            _remove_older(target, f"{platform}-*")
+    return target
+
+
+def _bootstrap(suite, directory):
+    mirror = _mirror()
+    run(
+        "mmdebstrap",
+        "--variant=apt",
+        "--mode=root",
+        f"--include={','.join(PACKAGES)}",
+        "--components=main",
+        "--skip=cleanup/apt",
+        *(f"--dpkgopt={option}" for option in DPKG_OPTIONS),
+        '--aptopt=Acquire::Languages "none"',
+        '--aptopt=APT::Install-Recommends "false"',
+        f'--customize-hook=chroot "$1" apt-get -y --download-only --no-install-recommends install {" ".join(PRELOAD)}',
+        '--customize-hook=rm -f "$1"/etc/machine-id "$1"/etc/hostname "$1"/etc/resolv.conf',
+        suite,
+        directory,
+        *([mirror] if mirror else []),
+    )
+
+
+def _mirror():
+    """The Debian mirror that this machine itself uses, None to leave the choice to mmdebstrap."""
+    for line in run("apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)", check=False).splitlines():
+        origin, label, address = line.split("|", 2)
+        if (origin, label) == ("Debian", "Debian"):
+            return address
+    return None
+
+
+def image(name):
+    """Return the file of a guest's image, building it when the cache has none of this recipe."""
+    module = importlib.import_module(f"lab.guests.{name}")
+    key = public_key()
+    recipe = settings.IMAGES / f".{name}.recipe"
+    target = settings.IMAGES / f"{name}.qcow2"
+    digest = _digest(inspect.getsource(module), key)
+    with locked(settings.IMAGES / f".{name}.lock"):
+        if not target.exists() or not recipe.exists() or recipe.read_text(encoding="utf-8") != digest:
+            _check_room(settings.IMAGES)
+            with (
+                step(f"build the guest image {name}"),
+                tempfile.TemporaryDirectory(dir=settings.IMAGES, prefix=f".{name}-") as work,
+            ):
+                output = Path(work) / f"{name}.qcow2"
+                module.build(Path(work), output, key)
+                output.chmod(0o644)
+                recipe.unlink(missing_ok=True)
+                output.rename(target)
+            recipe.write_text(digest, encoding="utf-8")
+    return target
+
+
+def public_key():
+    """Return the lab's own public ssh key, making the pair when there is none."""
+    key = settings.KEY
+    with locked(key.parent / ".lock"):
+        if not key.exists():
+            run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "kvmfleet-lab", "-f", key)
+    return key.with_suffix(".pub").read_text(encoding="utf-8").strip()
+
+
+def _check_room(directory, needed=4 * 1024**3):
+    directory.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+        raise LabError(
+            f"{directory} has {free // 1024**2} MiB free; {needed // 1024**2} MiB are needed (KVMFLEET_CACHE names another place)"
+        )
+
+
+def _remove_older(target, pattern):
+    for other in target.parent.glob(pattern):
+        if other != target:
+            shutil.rmtree(other, ignore_errors=True)

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Set up the machine for developing and testing: packages, the system user of the embedded QEMU driver, the virtual
+# environment, and the path that Ansible wants a collection at. Running it again takes a second and changes nothing.
+#
+#   KVMFLEET_CACHE   where the virtual environment is kept; /var/cache/kvmfleet
+#   PYTHON           the interpreter it is made with; Debian's /usr/bin/python3
+#
+# .build/venv then leads to the environment, and .build/collections is a collection path that has this clone.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cache=${KVMFLEET_CACHE:-/var/cache/kvmfleet}
+python=${PYTHON:-/usr/bin/python3}
+as_root=()
+[ "$(id -u)" -eq 0 ] || as_root=(sudo --preserve-env=DEBIAN_FRONTEND)
+
+say() { printf 'setup: %s\n' "$*"; }
+
+packages() {
+    local wanted missing=() package
+    mapfile -t wanted < <(grep -v '^#' requirements/apt.txt | grep .)
+    for package in "${wanted[@]}"; do
+        [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+    done
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    say "installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    "${as_root[@]}" apt-get update -o DPkg::Lock::Timeout=300 --quiet --quiet
+    "${as_root[@]}" apt-get install -o DPkg::Lock::Timeout=300 --quiet --quiet --yes --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# libvirt's QEMU driver, embedded too, refuses to start as root without the user that its package for daemons makes.
+qemu_user() {
+    getent passwd libvirt-qemu >/dev/null && return 0
+    say "making the system user libvirt-qemu"
+    "${as_root[@]}" useradd --system --user-group --no-create-home --shell /usr/sbin/nologin libvirt-qemu
+}
+
+cache_directory() {
+    [ -d "$cache" ] && [ -w "$cache" ] && return 0
+    "${as_root[@]}" install --directory --owner "$(id -u)" --group "$(id -g)" "$cache"
+}
+
+# An environment that was not finished is without its mark and is made anew. The real interpreter is taken,
+# not a shim that chooses one by the environment variables of the moment.
+virtual_environment() {
+    local real key venv
+    real=$("$python" -c 'import os, sys; print(os.path.realpath(sys.executable))')
+    key=$({ "$real" --version && echo "$real" && cat requirements/dev.txt; } | sha256sum | cut --characters=1-12)
+    venv=$cache/venv-$key
+    (
+        flock 9
+        [ -e "$venv/complete" ] && exit 0
+        say "making the virtual environment $venv"
+        rm -rf "$venv"
+        "$real" -m venv "$venv"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement requirements/dev.txt
+        touch "$venv/complete"
+    ) 9>"$cache/venv.lock"
+    ln --symbolic --force --no-dereference "$venv" .build/venv
+}
+
+collection_path() {
+    mkdir -p .build/collections/ansible_collections/kvmfleet
+    ln --symbolic --force --no-dereference "$PWD" .build/collections/ansible_collections/kvmfleet/compute
+}
+
+packages
+qemu_user
+cache_directory
+collection_path
+virtual_environment

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
@@ -17,6 +18,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
 
 # Attributes and elements of libvirt's XML that hold secrets (they appear only when read with the SECURE flag).
 SECRET_ATTRIBUTES = ("passwd",)
+SECRET_ELEMENTS = ("cookie",)
 REDACTED = "********"
 
 
@@ -52,9 +54,13 @@ def redacted_text(root):
         for element in shown.iter():
             if attribute in element.attrib:
                 element.set(attribute, REDACTED)
+    for tag in SECRET_ELEMENTS:
+        for element in shown.iter(tag):
+            element.text = REDACTED
     return to_text(shown)
 
 
+@functools.lru_cache(maxsize=None)
 def split_path(path):
     """Split `os/bootmenu/@enable` into the element's path and the attribute's name (None for the text)."""
     if "@" in path:

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 
 _STATES = {
@@ -22,6 +24,7 @@ _STATES = {
 }
 
 
+@functools.lru_cache(maxsize=None)
 def state_words(state, reason, saved):
     """Return (state, reason) of libvirt's two numbers; `saved` tells whether a managed save image exists.
 

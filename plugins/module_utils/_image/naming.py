@@ -4,38 +4,64 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Names of files in the image store: NAME.<first 12 hex digits of the SHA-256>.<format>.
+"""How the versions of an image are named in the image store. Pure.
 
-A newer image never takes the place of the file that overlays are based on: it has another name.
+A version is the file NAME.<first 12 hex digits of its SHA-256>.<qcow2|raw>. A newer version never takes the place of an
+older one, on which overlays may be based; the newest by modification time is the current one.
 """
 
 from __future__ import annotations
 
 import re
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+
 FORMATS = ("qcow2", "raw")
-_FILE_NAME = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\.(?P<digest>[0-9a-f]{12})\.(?P<format>qcow2|raw)")
+DIGITS = 12
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_VERSION = rf"({_NAME})\.([0-9a-f]{{{DIGITS}}})"
+_FILE = re.compile(rf"{_VERSION}\.({'|'.join(FORMATS)})")
+# With the digits, the format and the prefix and suffix of a partial file it stays below the 255 bytes of a file name.
+_LONGEST = 200
 
 
-def file_name(name, sha256, image_format):
-    """Return the file name of an image, of its name, its SHA-256 in hex, and its format."""
-    return f"{name}.{sha256[:12]}.{image_format}"
+def check_name(option, name):
+    """Return the name of an image. Raises InvalidInput."""
+    if not re.fullmatch(_NAME, name) or len(name) > _LONGEST:
+        raise InvalidInput.of(
+            option,
+            name,
+            "an image's name has letters, digits and . _ -, begins with a letter or digit, "
+            f"and has {_LONGEST} characters at most",
+        )
+    if re.fullmatch(_VERSION, name) or _FILE.fullmatch(name):
+        raise InvalidInput.of(option, name, f"a name that ends in a dot and {DIGITS} hex digits means one version")
+    return name
 
 
-def parse_file_name(text):
-    """Return (name, 12 hex digits, format) of a file name in the store, None for another file's."""
-    match = _FILE_NAME.fullmatch(text)
+def file_name(name, sha256_hex, image_format):
+    """Return the file name of a version of an image."""
+    return f"{name}.{sha256_hex[:DIGITS]}.{image_format}"
+
+
+def parse_file_name(file):
+    """Return (name, first 12 hex digits, format) of a version's file name, None when it isn't one."""
+    match = _FILE.fullmatch(file)
     return match.groups() if match else None
 
 
 def newest(mtimes, wanted):
-    """Return the file that an image's name means: the newest of its versions, or the one that NAME.<12 hex> pins.
+    """Return the file that a name means, None when there is none.
 
-    `mtimes` maps file names to times of modification. None when there is no such image.
+    `mtimes` maps file names to modification times. `wanted` is NAME for the current version, or NAME.<12 hex digits>
+    for that one. Of files with the same time, the last by name counts.
     """
-    versions = []
-    for text, mtime in mtimes.items():
-        parsed = parse_file_name(text)
-        if parsed and wanted in (parsed[0], f"{parsed[0]}.{parsed[1]}"):
-            versions.append((mtime, text))
-    return max(versions)[1] if versions else None
+    versions = {}
+    for file in mtimes:
+        parsed = parse_file_name(file)
+        if parsed:
+            name, digits, _format = parsed
+            versions.setdefault(name, []).append(file)
+            versions.setdefault(f"{name}.{digits}", []).append(file)
+    return max(versions.get(wanted, ()), key=lambda file: (mtimes[file], file), default=None)

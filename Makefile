@@ -1,0 +1,49 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+export KVMFLEET_CACHE ?= /var/cache/kvmfleet
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.build/collections
+export PYTHONPATH := $(CURDIR)/.build/collections
+export PATH := $(CURDIR)/.build/venv/bin:$(PATH)
+# From the collection path, as pytest-ansible and molecule look at where they are.
+COLLECTION := $(CURDIR)/.build/collections/ansible_collections/kvmfleet/compute
+
+.PHONY: help setup test lint unit integration bench lab lab-down quickstart clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what the other targets need (they call it themselves)
+	@tools/setup.sh
+
+test: lint unit integration ## Everything: lint, unit, integration
+
+lint: setup ## Formatting, linters, ansible-test sanity, documentation, the build of the collection
+	@tools/lint.sh
+
+unit: setup ## Tests with libvirt's test driver and its embedded QEMU driver; ARGS='-k power'
+	@cd $(COLLECTION) && pytest tests/unit $(ARGS)
+
+integration: setup ## Molecule scenarios on the lab's hosts, all or SCENARIO=name
+	@tools/integration.sh $(SCENARIO)
+
+bench: setup ## Compare the time that tasks take with community.libvirt and the plain libvirt API
+	@tests/bench/run.sh
+
+lab: setup ## Boot the lab: a controller and compute hosts on this machine
+	@tools/lab.sh up
+
+lab-down: setup ## Take the lab down, leaving nothing behind
+	@tools/lab.sh down
+
+quickstart: setup ## A fleet on this machine, and a guest that boots on it
+	@tools/quickstart.sh
+
+clean: ## Remove what make made in the clone (the cache stays)
+	rm -rf .build .pytest_cache .ruff_cache .hypothesis tests/output

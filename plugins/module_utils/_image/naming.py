@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
+    InvalidInput,
+)
 
 FORMATS = ("qcow2", "raw")
 DIGITS = 12
@@ -36,7 +38,11 @@ def check_name(option, name):
             f"and has {_LONGEST} characters at most",
         )
     if re.fullmatch(_VERSION, name) or _FILE.fullmatch(name):
-        raise InvalidInput.of(option, name, f"a name that ends in a dot and {DIGITS} hex digits means one version")
+        raise InvalidInput.of(
+            option,
+            name,
+            f"a name that ends in a dot and {DIGITS} hex digits means one version",
+        )
     return name
 
 
@@ -57,11 +63,9 @@ def newest(mtimes, wanted):
     `mtimes` maps file names to modification times. `wanted` is NAME for the current version, or NAME.<12 hex digits>
     for that one. Of files with the same time, the last by name counts.
     """
-    versions = {}
-    for file in mtimes:
+    versions = []
+    for file, mtime in mtimes.items():
         parsed = parse_file_name(file)
-        if parsed:
-            name, digits, _format = parsed
-            versions.setdefault(name, []).append(file)
-            versions.setdefault(f"{name}.{digits}", []).append(file)
-    return max(versions.get(wanted, ()), key=lambda file: (mtimes[file], file), default=None)
+        if parsed and wanted in (parsed[0], f"{parsed[0]}.{parsed[1]}"):
+            versions.append((mtime, file))
+    return max(versions)[1] if versions else None

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
+    InvalidInput,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image import naming
 from hypothesis import given
 from hypothesis import strategies as st
-
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image import naming
 
 A, B, C = "a" * 12, "b" * 12, "c" * 12
 
@@ -43,7 +44,12 @@ def test_other_files_are_no_versions(file):
 
 
 def test_a_name_means_its_newest_version():
-    files = {f"debian.{A}.qcow2": 1.0, f"debian.{B}.raw": 3.0, f"debian.{C}.qcow2": 2.0, f"debian-13.{A}.qcow2": 9.0}
+    files = {
+        f"debian.{A}.qcow2": 1.0,
+        f"debian.{B}.raw": 3.0,
+        f"debian.{C}.qcow2": 2.0,
+        f"debian-13.{A}.qcow2": 9.0,
+    }
     assert naming.newest(files, "debian") == f"debian.{B}.raw"
     assert naming.newest(files, "debian-13") == f"debian-13.{A}.qcow2"
 
@@ -60,7 +66,12 @@ def test_of_the_same_time_the_last_by_name_is_the_newest():
 
 
 def test_what_is_no_version_is_never_the_newest():
-    assert naming.newest({"debian.qcow2": 1.0, f".debian.{A}.qcow2.partial-1": 2.0}, "debian") is None
+    assert (
+        naming.newest(
+            {"debian.qcow2": 1.0, f".debian.{A}.qcow2.partial-1": 2.0}, "debian"
+        )
+        is None
+    )
     assert naming.newest({}, "debian") is None
 
 
@@ -69,9 +80,15 @@ def test_good_names(name):
     assert naming.check_name("name", name) == name
 
 
-@pytest.mark.parametrize("name", ["", ".debian", "-debian", "../debian", "de bian", "debian/13", "d\n", "x" * 201])
+@pytest.mark.parametrize(
+    "name",
+    ["", ".debian", "-debian", "../debian", "de bian", "debian/13", "d\n", "x" * 201],
+)
 def test_bad_names(name):
-    with pytest.raises(InvalidInput, match="name: .* is not allowed; an image's name has letters, digits"):
+    with pytest.raises(
+        InvalidInput,
+        match="name: .* is not allowed; an image's name has letters, digits",
+    ):
         naming.check_name("name", name)
 
 

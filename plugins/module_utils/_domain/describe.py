@@ -31,6 +31,10 @@ class Facts:
     persistent: bool
     autostart: bool
 
+    @property
+    def active(self):
+        return self.id is not None
+
 
 def identity(facts):
     """Return the part of a description that needs no definition."""
@@ -66,10 +70,10 @@ def describe(root, facts, found_addresses):
         virt_type=root.get("type"),
         arch=_xml.get(root, "os/type/@arch"),
         disks=[_disk(element, ours.volumes) for element in disks.KIND.elements(root)],
-        interfaces=[_interface(element, found_addresses) for element in root.findall("devices/interface")],
+        interfaces=interfaces(root, found_addresses),
         graphics=[_graphics(element) for element in root.findall("devices/graphics")],
         serial_console=_serial_console(root),
-        agent=_agent(root, facts),
+        agent=agent(root, facts),
         flavor=ours.flavor,
         image=ours.image,
         tags=list(ours.tags),
@@ -101,6 +105,11 @@ def _disk_source(source):
 def _is_volume(source, volume):
     path = source.get("file") or source.get("dev")
     return path == volume.path if path else (source.get("pool"), source.get("volume")) == (volume.pool, volume.name)
+
+
+def interfaces(root, found_addresses):
+    """Return the description of a guest's interfaces; see describe()."""
+    return [_interface(element, found_addresses) for element in root.findall("devices/interface")]
 
 
 def _interface(element, found_addresses):
@@ -150,10 +159,11 @@ def _serial_console(root):
     }
 
 
-def _agent(root, facts):
+def agent(root, facts):
+    """Tell whether the guest has the agent's channel, and whether an agent is connected to it (None while it is off)."""
     channel = agent_channel(root)
     connected = None
-    if channel is not None and facts.id is not None:
+    if channel is not None and facts.active:
         connected = _xml.get(channel, "target/@state") == "connected"
     return {"channel": channel is not None, "connected": connected}
 
@@ -163,14 +173,13 @@ def instance(conn, domain):
     with doing(f"reading guest {domain.name()}"):
         root = _xml.parse(domain.XMLDesc(0))
         state, reason = power_state(domain)
-        active = domain.isActive()
         facts = Facts(
             name=domain.name(),
             uuid=domain.UUIDString(),
-            id=domain.ID() if active else None,
+            id=domain.ID() if domain.isActive() else None,
             state=state,
             reason=reason,
             persistent=bool(domain.isPersistent()),
             autostart=bool(domain.autostart()),
         )
-        return describe(root, facts, addresses(conn, domain, root) if active else {})
+        return describe(root, facts, addresses(conn, domain, root) if facts.active else {})

@@ -4,7 +4,7 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Statistics of guests, of all of them in one call."""
+"""A guest's statistics, made of the raw ones of bulk.statistics()."""
 
 from __future__ import annotations
 
@@ -24,18 +24,6 @@ def groups():
         | libvirt.VIR_DOMAIN_STATS_INTERFACE
         | libvirt.VIR_DOMAIN_STATS_BLOCK
     )
-
-
-def bulk(conn, domains, flags):
-    """Return {UUID: parameters} of the domains in one call; one that vanished is not in it.
-
-    A guest that is busy with a job of its own is not waited for: its block and balloon values are missing then.
-    Source: virDomainListGetStats.
-    """
-    if not domains:
-        return {}
-    found = conn.domainListGetStats(domains, flags, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
-    return {domain.UUIDString(): parameters for domain, parameters in found}
 
 
 def statistics(parameters):

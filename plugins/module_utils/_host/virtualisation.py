@@ -53,9 +53,14 @@ def hardware_virtualisation(capabilities, features):
     return any(name in features for name in X86_VIRTUALISATION)
 
 
+def usable(offered, hardware):
+    """Return those of the offered domain types on which guests really run, `hardware` as hardware_virtualisation tells."""
+    return tuple(kind for kind in offered if kind != "kvm" or hardware)
+
+
 def usable_virt_types(conn):
     """Return the domain types of the host on which guests really run, such as ("qemu",). Raises LibvirtFailed."""
     with doing("reading the host's capabilities"):
         capabilities = _xml.parse(conn.getCapabilities())
-        kvm = hardware_virtualisation(capabilities, cpu_features(conn, capabilities))
-    return tuple(kind for kind in offered_virt_types(capabilities) if kind != "kvm" or kvm)
+        hardware = hardware_virtualisation(capabilities, cpu_features(conn, capabilities))
+    return usable(offered_virt_types(capabilities), hardware)

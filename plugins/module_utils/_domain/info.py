@@ -1,0 +1,237 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Get guest info: read many guests with few calls, and ask a guest itself only for what was asked for."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import (
+    addresses,
+    bulk,
+    describe,
+    guest_agent,
+    metadata,
+    statistics,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import state_words
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, Unsupported
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
+
+# Agents that are asked at the same time: libvirt works on five requests of one connection at once.
+AGENTS_AT_ONCE = 4
+
+OPTIONS = {
+    "names": {"type": "list", "elements": "str"},
+    "uuids": {"type": "list", "elements": "str"},
+    "states": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["running", "stopped", "paused", "suspended", "crashed", "sleeping"],
+    },
+    "tags": {"type": "list", "elements": "str"},
+    "managed": {"type": "bool"},
+    "gather": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["definition", "addresses", "statistics", "agent"],
+        "default": ["definition", "addresses"],
+    },
+    "address_sources": {
+        "type": "list",
+        "elements": "str",
+        "choices": list(addresses.SOURCES),
+        "default": list(addresses.DEFAULT_SOURCES),
+    },
+    "agent_timeout": {"type": "str", "default": "5s"},
+    "xml": {"type": "list", "elements": "str", "choices": ["live", "inactive", "migratable"], "default": []},
+}
+
+
+@dataclass(frozen=True)
+class InfoSpec:
+    """Which guests to read, and what of them. A filter that is None lets every guest pass."""
+
+    names: tuple
+    uuids: tuple
+    states: tuple
+    tags: tuple
+    managed: bool
+    gather: tuple
+    address_sources: tuple
+    agent_timeout: int
+    xml: tuple
+
+    @property
+    def needs_definition(self):
+        """Whether each guest's definition must be read, for which libvirt has no bulk call."""
+        kinds = ("definition", "addresses", "agent")
+        return self.tags is not None or self.managed is not None or any(kind in self.gather for kind in kinds)
+
+    @property
+    def may_ask_agents(self):
+        return "agent" in self.gather or ("addresses" in self.gather and "agent" in self.address_sources)
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A guest as it was read: `parameters` are its raw statistics, `root` its definition, None when nothing needs it."""
+
+    domain: object
+    facts: describe.Facts
+    parameters: dict
+    root: object
+
+    @property
+    def agent(self):
+        return describe.agent(self.root, self.facts)
+
+
+def spec(params):
+    """Return the InfoSpec of a module's options. Raises InvalidInput."""
+    values = {option: tuple(value) if isinstance(value, list) else value for option, value in params.items()}
+    if values["uuids"] is not None:
+        values["uuids"] = tuple(_parse_uuid(text) for text in values["uuids"])
+    values["agent_timeout"] = _parse_timeout(values["agent_timeout"])
+    return InfoSpec(**{option: values[option] for option in OPTIONS})
+
+
+def _parse_uuid(text):
+    try:
+        return str(uuid.UUID(text))
+    except ValueError as exc:
+        raise InvalidInput.of("uuids", text, "a UUID such as 8a53e7c5-6f0e-4b5a-9f53-0d8c8f2e2a10 is needed") from exc
+
+
+def _parse_timeout(text):
+    seconds = parse_duration("agent_timeout", text)
+    if seconds <= 0:
+        raise InvalidInput.of("agent_timeout", text, "it must be longer than 0s")
+    return math.ceil(seconds)
+
+
+def query(conn, spec):
+    """Return {"instances": [...]}, ordered by name; a guest that vanishes meanwhile is left out.
+
+    Raises LibvirtFailed and Unsupported.
+    """
+    with doing("reading the guests"):
+        guests = _guests(conn, spec)
+        report = partial(_report, conn, spec, _leases(conn, spec, guests))
+        # An agent may let one wait; the other guests are read in no time.
+        waits = [spec.may_ask_agents and guest.agent["connected"] for guest in guests]
+        agents = [guest for guest, waiting in zip(guests, waits) if waiting]
+        others = [guest for guest, waiting in zip(guests, waits) if not waiting]
+        with ThreadPoolExecutor(AGENTS_AT_ONCE) as pool:
+            instances = [*pool.map(report, agents), *map(report, others)]
+    found = (instance for instance in instances if instance is not None)
+    return {"instances": sorted(found, key=lambda instance: instance["name"])}
+
+
+def _guests(conn, spec):
+    """Return the Guests that pass the filters, by five calls for all of them and one for each definition."""
+    domains = [domain for domain in conn.listAllDomains(0) if _is_named(spec, domain)]
+    groups = statistics.groups() if "statistics" in spec.gather else 0
+    found = bulk.statistics(conn, domains, groups | libvirt.VIR_DOMAIN_STATS_STATE)
+    saved = bulk.saved_uuids(conn)
+    persistent = bulk.uuids(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
+    autostart = bulk.uuids(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
+    guests = []
+    for domain, parameters in found:
+        key = domain.UUIDString()
+        state, reason = state_words(parameters["state.state"], parameters["state.reason"], key in saved)
+        facts = describe.Facts(
+            name=domain.name(),
+            uuid=key,
+            id=None if domain.ID() == -1 else domain.ID(),
+            state=state,
+            reason=reason,
+            persistent=key in persistent,
+            autostart=key in autostart,
+        )
+        if spec.states is None or state in spec.states:
+            guests.append(_guest(spec, domain, facts, parameters))
+    return [guest for guest in guests if guest is not None]
+
+
+def _guest(spec, domain, facts, parameters):
+    """Return the Guest; None when it vanished, or its definition does not pass the filters."""
+    if not spec.needs_definition:
+        return Guest(domain, facts, parameters, None)
+    text = unless_gone(lambda: domain.XMLDesc(0), libvirt.VIR_ERR_NO_DOMAIN)
+    root = None if text is None else _xml.parse(text)
+    return Guest(domain, facts, parameters, root) if root is not None and _is_wanted(spec, root) else None
+
+
+def _is_named(spec, domain):
+    by_name = spec.names is None or domain.name() in spec.names
+    return by_name and (spec.uuids is None or domain.UUIDString() in spec.uuids)
+
+
+def _is_wanted(spec, root):
+    ours = metadata.read(root)
+    if spec.managed is not None and (ours is not None) != spec.managed:
+        return False
+    return set(spec.tags or ()) <= set(ours.tags if ours else ())
+
+
+def _leases(conn, spec, guests):
+    wanted = "addresses" in spec.gather and "lease" in spec.address_sources
+    return addresses.leases(conn) if wanted and any(guest.facts.active for guest in guests) else None
+
+
+def _report(conn, spec, known_leases, guest):
+    """Return what was asked for of one guest; None when it vanished."""
+    instance = describe.identity(guest.facts)
+    found = None
+    if "addresses" in spec.gather:
+        found = {}
+        if guest.facts.active:
+            found = addresses.addresses(conn, guest.domain, guest.root, spec.address_sources, known_leases)
+        instance["interfaces"] = describe.interfaces(guest.root, found)
+    if "definition" in spec.gather:
+        instance = describe.describe(guest.root, guest.facts, found)
+    if "statistics" in spec.gather:
+        instance["statistics"] = statistics.statistics(guest.parameters)
+    if "agent" in spec.gather:
+        connected = guest.agent["connected"]
+        instance["agent"] = guest.agent
+        instance["guest"] = guest_agent.information(guest.domain, spec.agent_timeout) if connected else None
+    if spec.xml:
+        texts = unless_gone(partial(_xml_texts, spec, guest), libvirt.VIR_ERR_NO_DOMAIN)
+        if texts is None:
+            return None
+        instance["xml"] = texts
+    return instance
+
+
+def _xml_texts(spec, guest):
+    """Return the wanted definitions without their passwords; None for the live one of a guest that is off."""
+    texts = {kind: _xml_text(guest.domain, kind) for kind in spec.xml if kind != "live" or guest.facts.active}
+    return dict(dict.fromkeys(spec.xml), **texts)
+
+
+def _xml_text(domain, kind):
+    flags = {
+        "live": 0,
+        "inactive": libvirt.VIR_DOMAIN_XML_INACTIVE,
+        "migratable": libvirt.VIR_DOMAIN_XML_MIGRATABLE,
+    }
+    try:
+        # The migratable definition has the passwords, which the guest needs at the other end.
+        return _xml.redacted_text(_xml.parse(domain.XMLDesc(flags[kind])))
+    except libvirt.libvirtError as exc:
+        if exc.get_error_code() == libvirt.VIR_ERR_INVALID_ARG:
+            raise Unsupported(f"xml: {kind!r} is not allowed; this hypervisor has no such definition") from exc
+        raise

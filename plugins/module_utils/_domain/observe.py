@@ -29,7 +29,8 @@ class Observed:
 
     inactive, live: the definition for the next boot and of the running (or saved) guest, None where there is none.
     networks: by name, True where active. others: storage that a removal must not touch (paths of other guests' disks).
-    leftovers: volumes that an interrupted removal of a guest of this name was about to delete.
+    leftovers: volumes that an interrupted removal of a guest of this name was about to delete; unfinished: it was interrupted
+    before the guest was undefined, so that nothing is left over.
     """
 
     exists: bool
@@ -43,8 +44,8 @@ class Observed:
     new_guest: NewGuest = None
     networks: dict = None
     storage: storage.StorageFacts = field(default_factory=storage.StorageFacts)
-    snapshots: int = 0
     leftovers: tuple = ()
+    unfinished: bool = False
 
     @property
     def metadata(self):
@@ -81,16 +82,18 @@ def observe(conn, spec):
     """Return the Observed for a spec. Raises Conflict, NotFound, Unsupported, LibvirtFailed."""
     with doing(f"reading guest {spec.name}"):
         domain = find(conn, spec)
-        leftovers = tuple(pending_removals(spec.uri, spec.name))
+        recorded = pending_removals(spec.uri, spec.name)
         if domain is None:
+            leftovers = _leftovers(conn, spec, recorded)
             if spec.state == "absent":
-                return Observed(exists=False, leftovers=leftovers)
+                return Observed(exists=False, leftovers=leftovers, unfinished=bool(recorded))
             return Observed(
                 exists=False,
                 new_guest=_new_guest(conn, spec),
                 networks=_networks(conn, spec, None),
                 storage=_storage(conn, spec, None, None, leftovers),
                 leftovers=leftovers,
+                unfinished=bool(recorded),
             )
         state, reason = power_state(domain)
         inactive = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
@@ -104,9 +107,8 @@ def observe(conn, spec):
             persistent=bool(domain.isPersistent()),
             autostart=bool(domain.autostart()),
             networks=_networks(conn, spec, inactive),
-            storage=_storage(conn, spec, domain, inactive, leftovers),
-            snapshots=_snapshots(domain) if spec.state == "absent" else 0,
-            leftovers=leftovers,
+            storage=_storage(conn, spec, domain, inactive, ()),
+            unfinished=bool(recorded),
         )
 
 
@@ -123,8 +125,10 @@ def _unless_unsupported(call):
     return unless_gone(call, libvirt.VIR_ERR_NO_SUPPORT)
 
 
-def _snapshots(domain):
-    return _unless_unsupported(lambda: domain.snapshotNum()) or 0
+def _leftovers(conn, spec, recorded):
+    """What an interrupted removal left, but for what another guest has taken into use since."""
+    users = _used_by(conn, spec.name) if recorded else {}
+    return tuple(volume for volume in recorded if volume.path not in users)
 
 
 def _new_guest(conn, spec):

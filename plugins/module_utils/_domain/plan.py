@@ -145,8 +145,11 @@ def _check_bootable(spec, observed, target, moves):
 
 
 def _leftover_actions(spec, observed):
+    """Finish a removal that was interrupted. One that did not come as far as undefining the guest is simply forgotten."""
     actions = [Action("delete_volume", f"{volume.pool}/{volume.name}", volume) for volume in observed.leftovers]
-    return actions + ([Action("finish_removal", spec.name)] if actions else [])
+    if actions or observed.unfinished:
+        actions.append(Action("finish_removal", spec.name))
+    return actions
 
 
 def _definition_actions(spec, observed, target):
@@ -180,9 +183,9 @@ def _restart_required(spec, observed, target, moves):
 
 
 def _removal(spec, observed):
-    actions = _leftover_actions(spec, observed)
     if not observed.exists:
-        return Plan(actions=tuple(actions))
+        return Plan(actions=tuple(_leftover_actions(spec, observed)))
+    actions = []
     found = observed.metadata
     protected = found is not None and found.delete_protection
     if protected and spec.wanted.get("delete_protection") is not False:
@@ -199,6 +202,6 @@ def _removal(spec, observed):
     if observed.persistent:
         actions.append(Action("undefine", spec.name))
     actions += [Action("delete_volume", f"{volume.pool}/{volume.name}", volume) for volume in volumes]
-    if volumes:
+    if volumes or observed.unfinished:
         actions.append(Action("finish_removal", spec.name))
     return Plan(actions=tuple(actions), before=_xml.redacted_text(observed.inactive))

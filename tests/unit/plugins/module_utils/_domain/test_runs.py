@@ -1,0 +1,269 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whole runs against libvirt's in-memory driver: idempotence, check mode, failures, and runs that die half-way."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _state
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import execute as execute_module
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import resource
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, KvmfleetError
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._domain.specs import PARAMETERS, complete
+
+# libvirt's in-memory driver copies volumes within one pool alone, so the copy is made where the image is.
+LAUNCH = {
+    "name": "web01",
+    "memory": "64MiB",
+    "vcpus": "2",
+    "image": "tiny",
+    "root_disk": "2GiB",
+    "disks": [
+        {"target": "vdb", "size": "1GiB"},
+        {"target": "vdc", "image": "tiny", "image_mode": "copy", "pool": "images"},
+        {"device": "cdrom"},
+    ],
+    "interfaces": [{"network": "default"}],
+    "tags": ["web"],
+    "autostart": True,
+}
+IMAGE = """<volume><name>tiny.0123456789ab.qcow2</name><capacity unit='GiB'>1</capacity>
+<target><format type='qcow2'/></target></volume>"""
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it, nothing is tidied up."""
+
+
+@pytest.fixture
+def world(test_uri, tmp_path, monkeypatch):
+    """A connection to a host of its own, with an image in the store."""
+    monkeypatch.setattr(_state, "DIRECTORY", str(tmp_path / "state"))
+    with connect(test_uri) as conn:
+        conn.storagePoolLookupByName("images").createXML(IMAGE, 0)
+        yield World(conn, test_uri)
+
+
+class World:
+    def __init__(self, conn, uri):
+        self.conn = conn
+        self.uri = uri
+
+    def spec(self, params):
+        return resource.spec(complete(params, self.uri))
+
+    def plan(self, params):
+        spec = self.spec(params)
+        return resource.plan(spec, resource.observe(self.conn, spec))
+
+    def run(self, params):
+        spec = self.spec(params)
+        observed = resource.observe(self.conn, spec)
+        plan = resource.plan(spec, observed)
+        resource.execute(self.conn, spec, observed, plan)
+        return plan
+
+    def show(self):
+        """All that a run could have changed, without what libvirt makes up anew each time."""
+        domains = [domain for domain in self.conn.listAllDomains() if domain.name() != "test"]
+        found = [(d.name(), d.state()[0], d.autostart(), _stable(d.XMLDesc(2))) for d in domains]
+        volumes = {p.name(): sorted(p.listVolumes()) for p in self.conn.listAllStoragePools(2)}
+        return found, volumes
+
+
+def _stable(text):
+    text = re.sub(r"<uuid>.*?</uuid>|<mac address=.*?/>", "", text)
+    return re.sub(r"testnet\d+", "testnet", text)
+
+
+def actions(plan):
+    return [action.name for action in plan.actions]
+
+
+def test_launch_once(world):
+    foreseen = world.plan(LAUNCH)
+    before = world.show()
+    assert world.plan(LAUNCH).describe() == foreseen.describe() and world.show() == before, "planning changes nothing"
+    done = world.run(LAUNCH)
+    assert done.describe() == foreseen.describe()
+    assert actions(done) == ["define", "create_volume", "create_volume", "create_volume", "set_autostart", "start"]
+    assert actions(world.plan(LAUNCH)) == []
+    assert world.show()[1] == {
+        "default": ["web01-vda.qcow2", "web01-vdb.qcow2"],
+        "images": ["tiny.0123456789ab.qcow2", "web01-vdc.qcow2"],
+    }
+
+
+def test_volumes_are_what_was_asked_for(world):
+    world.run(LAUNCH)
+    root = world.conn.storagePoolLookupByName("default").storageVolLookupByName("web01-vda.qcow2").XMLDesc(0)
+    assert "<capacity unit='bytes'>2147483648</capacity>" in root
+    assert "/images/tiny.0123456789ab.qcow2</path>" in root.split("<backingStore>")[1]
+    copied = world.conn.storagePoolLookupByName("images").storageVolLookupByName("web01-vdc.qcow2").XMLDesc(0)
+    assert "<backingStore>" not in copied and "<capacity unit='bytes'>1073741824</capacity>" in copied
+
+
+def test_remove_all_that_was_made_and_nothing_else(world):
+    before = world.show()
+    world.run(LAUNCH)
+    foreign = (
+        "<volume><name>foreign.qcow2</name><capacity>1048576</capacity><target><format type='qcow2'/></target></volume>"
+    )
+    volume = world.conn.storagePoolLookupByName("default").createXML(foreign, 0)
+    world.run({"name": "web01", "state": "absent"})
+    assert world.show()[1]["default"] == ["foreign.qcow2"]
+    assert actions(world.plan({"name": "web01", "state": "absent"})) == []
+    volume.delete(0)
+    assert world.show() == before
+
+
+@pytest.mark.parametrize(("mode", "left"), [("none", 4), ("owned", 1), ("all", 1)])
+def test_remove_storage(world, mode, left):
+    world.run(LAUNCH)
+    world.run({"name": "web01", "state": "absent", "remove_storage": mode})
+    assert sum(len(names) for names in world.show()[1].values()) == left, "the image is one of them and stays"
+
+
+@pytest.mark.parametrize(("mode", "left"), [("owned", ["data.qcow2"]), ("all", [])])
+def test_a_volume_that_was_there_before_goes_only_with_all(world, mode, left):
+    data = "<volume><name>data.qcow2</name><capacity>1048576</capacity><target><format type='qcow2'/></target></volume>"
+    world.conn.storagePoolLookupByName("default").createXML(data, 0)
+    world.run({"name": "db01", "memory": "64MiB", "vcpus": "1", "disks": [{"volume": "data.qcow2"}]})
+    world.run({"name": "db01", "state": "absent", "remove_storage": mode})
+    assert world.show()[1]["default"] == left
+
+
+def test_a_volume_of_somebody_else_is_not_taken_over(world):
+    foreign = "<volume><name>web01-vda.qcow2</name><capacity>1048576</capacity><target><format type='qcow2'/></target></volume>"
+    world.conn.storagePoolLookupByName("default").createXML(foreign, 0)
+    before = world.show()
+    with pytest.raises(Conflict, match="'web01-vda.qcow2' exists in pool 'default' and was not made for this guest"):
+        world.run(LAUNCH)
+    assert world.show() == before
+
+
+def test_a_disk_grows_and_never_shrinks(world):
+    world.run(dict(LAUNCH, state="stopped"))
+    with pytest.raises(InvalidInput, match=r"disks\[0\].size: '512MiB' is not allowed; the disk vdb has 1GiB; disks are never shrunk"):
+        world.run({"name": "web01", "state": "stopped", "disks": [{"target": "vdb", "size": "512MiB"}]})
+    grown = world.plan({"name": "web01", "state": "stopped", "disks": [{"target": "vdb", "size": "3GiB"}]})
+    assert [action.describe() for action in grown.actions] == [{"action": "grow_disk", "subject": "vdb to 3GiB"}]
+
+
+def test_a_failed_launch_removes_what_it_made_and_can_be_repeated(world):
+    """The second pool goes away between the plan and its execution."""
+    other = world.conn.storagePoolDefineXML(
+        "<pool type='dir'><name>other</name><target><path>/other</path></target></pool>", 0
+    )
+    other.create(0)
+    params = dict(LAUNCH, disks=[{"target": "vdb", "size": "1GiB", "pool": "other"}])
+    spec = world.spec(params)
+    observed = resource.observe(world.conn, spec)
+    plan = resource.plan(spec, observed)
+    other.destroy()
+    with pytest.raises(KvmfleetError, match="create volume other/web01-vdb.qcow2"):
+        resource.execute(world.conn, spec, observed, plan)
+    found, volumes = world.show()
+    assert volumes["default"] == [] and [(name, state) for name, state, _a, _x in found] == [("web01", 5)]
+    other.create(0)
+    again = world.run(params)
+    assert actions(again) == ["create_volume", "create_volume", "set_autostart", "start"]
+    assert actions(world.plan(params)) == []
+
+
+def test_an_unfinished_launch_is_not_started_without_its_disks(world):
+    with pytest.raises(Killed):
+        _killed_after(world, LAUNCH, 1)
+    with pytest.raises(Conflict, match="did not finish the disk"):
+        world.run({"name": "web01", "state": "running"})
+
+
+def _killed_after(world, params, count):
+    """Run and die after some actions. Raises Killed when there were as many."""
+    left = count
+    originals = dict(execute_module._ACTIONS)
+
+    def dying(name):
+        def act(run, action):
+            nonlocal left
+            originals[name](run, action)
+            left -= 1
+            if left == 0:
+                raise Killed
+
+        return act
+
+    execute_module._ACTIONS.update({name: dying(name) for name in originals})
+    try:
+        world.run(params)
+    finally:
+        execute_module._ACTIONS.update(originals)
+
+
+RUNS = {
+    "launch": ([], LAUNCH),
+    "change": ([LAUNCH], dict(LAUNCH, memory="128MiB", tags=["other"], state="restarted")),
+    "suspend and back": ([LAUNCH, {"name": "web01", "state": "suspended"}], {"name": "web01", "state": "stopped"}),
+    "remove": ([LAUNCH], {"name": "web01", "state": "absent"}),
+    "remove a suspended guest": (
+        [LAUNCH, {"name": "web01", "state": "suspended"}],
+        {"name": "web01", "state": "absent"},
+    ),
+    "launch after an interrupted removal": ([LAUNCH], {"name": "web01", "state": "absent"}),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("count", range(1, 9))
+def test_a_run_that_was_killed_is_completed_by_running_it_again(world, name, count):
+    first, last = RUNS[name]
+    for params in first:
+        world.run(params)
+    length = len(world.plan(last).actions)
+    if count > length:
+        assert length < 9, "every action of the run is a place to die at"
+        return
+    with pytest.raises(Killed):
+        _killed_after(world, last, count)
+    final = last
+    if name.startswith("launch after"):
+        final = LAUNCH
+    world.run(final)
+    killed = world.show()
+    world.run({"name": "web01", "state": "absent"})
+    for params in [*first, last] + ([final] if final is not last else []):
+        world.run(params)
+    assert _without_ids(killed) == _without_ids(world.show())
+
+
+def _without_ids(shown):
+    return [(name, state, autostart, text) for name, state, autostart, text in shown[0]], shown[1]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(PARAMETERS, st.sampled_from(["running", "stopped", "present", "restarted"])),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_random_specs_converge_and_check_mode_foresees_each(world, steps):
+    try:
+        for params, state in steps:
+            params = {key: value for key, value in params.items() if key not in ("vnc", "agent", "rng", "cpu")}
+            wanted = dict({"memory": "64MiB", "vcpus": "1"}, **params, name="random", state=state)
+            foreseen = world.plan(wanted).describe()
+            assert world.run(wanted).describe() == foreseen
+            if state != "restarted":
+                assert world.plan(wanted).describe()["actions"] == []
+    finally:
+        world.run({"name": "random", "state": "absent", "delete_protection": False})

@@ -66,12 +66,7 @@ def test_of_the_same_time_the_last_by_name_is_the_newest():
 
 
 def test_what_is_no_version_is_never_the_newest():
-    assert (
-        naming.newest(
-            {"debian.qcow2": 1.0, f".debian.{A}.qcow2.partial-1": 2.0}, "debian"
-        )
-        is None
-    )
+    assert naming.newest({"debian.qcow2": 1.0, f".debian.{A}.qcow2.partial-1": 2.0}, "debian") is None
     assert naming.newest({}, "debian") is None
 
 

@@ -1,0 +1,114 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hosts to test on: libvirt's in-memory driver and its embedded QEMU driver, and running a module on them."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import libvirt
+import pytest
+from ansible.module_utils.common import warnings
+from ansible.module_utils.testing import patch_module_args
+from hypothesis import HealthCheck, settings
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
+
+# The machine that tests may be slow and busy, so time proves nothing; the same examples in each run, so that a red run can be repeated.
+settings.register_profile(
+    "kvmfleet", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("kvmfleet")
+
+TEST_HOST = """\
+<node>
+  <domain type="test">
+    <name>test</name><memory unit="MiB">64</memory><os><type>hvm</type></os>
+  </domain>
+  <network>
+    <name>default</name><bridge name="virbr0"/><forward mode="nat"/>
+    <ip address="192.168.122.1" netmask="255.255.255.0">
+      <dhcp><range start="192.168.122.2" end="192.168.122.254"/></dhcp>
+    </ip>
+  </network>
+  <pool type="dir"><name>default</name><target><path>/var/lib/libvirt/images</path></target></pool>
+  <pool type="dir"><name>images</name><target><path>/var/lib/kvmfleet/images</path></target></pool>
+</node>
+"""
+
+# Without it libvirt looks for KVM anew with each definition, which takes a minute.
+QEMU_CONF = """\
+user = "root"
+group = "root"
+security_driver = "none"
+stdio_handler = "file"
+cgroup_controllers = [ ]
+remember_owner = 0
+"""
+
+
+@pytest.fixture
+def test_uri(tmp_path):
+    """The URI of an in-memory host with a running domain, a network and two pools.
+
+    Each connection to it is to a host of its own that is as new, so what one module run did the next one does not see.
+    """
+    path = tmp_path / "host.xml"
+    path.write_text(TEST_HOST)
+    return f"test://{path}"
+
+
+@pytest.fixture
+def shared_uri():
+    """The URI of an in-memory host that the runs of one test share, with the pools `default` and `images`."""
+    uri = "test:///default"
+    with connect(uri) as conn:
+        for name in ("default", "images"):
+            conn.storagePoolCreateXML(
+                f'<pool type="dir"><name>{name}</name><target><path>/pools/{name}</path></target></pool>', 0
+            )
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def embed_uri():
+    """The URI of a QEMU driver without a daemon. What tests leave running ends with the session."""
+    # The paths of its unix sockets are below it, and those may have 107 characters.
+    root = Path(tempfile.mkdtemp(prefix="kf", dir="/tmp"))
+    (root / "etc").mkdir()
+    (root / "etc/qemu.conf").write_text(QEMU_CONF)
+    uri = f"qemu:///embed?root={root}"
+    try:
+        with connect(uri) as conn:
+            yield uri
+            for domain in conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+                domain.destroy()
+    finally:
+        shutil.rmtree(root)
+
+
+@pytest.fixture(scope="session")
+def run_module():
+    """A function that runs a module of the collection in this process and returns its result, `failed` included."""
+    return _run_module
+
+
+def _run_module(module, params, check=False):
+    main = importlib.import_module(f"ansible_collections.kvmfleet.compute.plugins.modules.{module}").main
+    output = io.StringIO()
+    # A module is a process of its own where Ansible runs it, and begins without warnings.
+    for collected in (warnings._global_warnings, warnings._global_deprecations):
+        collected.clear()
+    arguments = dict(params, _ansible_check_mode=check, _ansible_diff=True)
+    with patch_module_args(arguments), contextlib.redirect_stdout(output), pytest.raises(SystemExit) as end:
+        main()
+    result = json.loads(output.getvalue())
+    return dict(result, failed=result.get("failed", False) or bool(end.value.code))

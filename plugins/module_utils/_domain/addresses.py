@@ -14,9 +14,11 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
+from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import if_available
 
 SOURCES = ("lease", "agent", "arp")
 DEFAULT_SOURCES = ("lease", "agent")
+ASK = object()
 
 
 def leases(conn):
@@ -24,43 +26,46 @@ def leases(conn):
 
     Source: virNetworkGetDHCPLeases.
     """
+    return if_available(lambda: _leases(conn))
+
+
+def _leases(conn):
+    # A network that stops or vanishes meanwhile has no leases.
+    gone = (libvirt.VIR_ERR_NO_NETWORK, libvirt.VIR_ERR_OPERATION_INVALID)
     found = {}
-    try:
-        for network in conn.listAllNetworks(libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE):
-            gone = (libvirt.VIR_ERR_NO_NETWORK, libvirt.VIR_ERR_OPERATION_INVALID)
-            for lease in unless_gone(network.DHCPLeases, *gone) or ():
-                entry = _entry(lease["ipaddr"], lease["prefix"], "lease")
-                if entry:
-                    found.setdefault(lease["mac"].lower(), []).append(entry)
-    except libvirt.libvirtError as exc:
-        if exc.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
-            raise
-        return None
+    for network in conn.listAllNetworks(libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE):
+        for lease in unless_gone(network.DHCPLeases, *gone) or ():
+            known = entry(lease["ipaddr"], lease["prefix"], "lease")
+            if known:
+                found.setdefault(lease["mac"].lower(), []).append(known)
     return found
 
 
-def addresses(conn, domain, root, sources=DEFAULT_SOURCES, known_leases=None):
+def addresses(conn, domain, root, sources=DEFAULT_SOURCES, known_leases=ASK):
     """Return {mac: [{address, prefix, family, source}]} of a running guest's interfaces.
 
     Every source is asked; an address that several know is listed once, with the first. Link-local and loopback addresses
     are left out. The agent is asked only when it is connected, and one that fails knows no address.
-    known_leases: what leases() returned, so that many guests need it once only.
+    known_leases: what leases() returned, so that it is asked for once for many guests.
     Source: virDomainInterfaceAddresses.
     """
-    found = {_xml.get(element, "mac/@address"): [] for element in root.findall("devices/interface")}
-    if not found:
-        return found
-    for source in sources:
-        for mac, entries in _ask(conn, domain, root, source, known_leases).items():
-            listed = {entry["address"] for entry in found.get(mac, ())}
-            if mac in found:
-                found[mac].extend(entry for entry in entries if entry["address"] not in listed)
+    macs = [_xml.get(element, "mac/@address") for element in root.findall("devices/interface")]
+    return merged(macs, (_ask(conn, domain, root, source, known_leases) for source in sources if macs))
+
+
+def merged(macs, tables):
+    """Return {mac: [address]} of the tables that the sources gave, for these MAC addresses only."""
+    found = {mac: [] for mac in macs}
+    for table in tables:
+        for mac, entries in found.items():
+            listed = [item["address"] for item in entries]
+            entries.extend(item for item in table.get(mac, ()) if item["address"] not in listed)
     return found
 
 
 def _ask(conn, domain, root, source, known_leases):
     if source == "lease":
-        table = leases(conn) if known_leases is None else known_leases
+        table = leases(conn) if known_leases is ASK else known_leases
         if table is not None:
             return table
         return _interface_addresses(domain, source, libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE)
@@ -73,28 +78,27 @@ def _ask(conn, domain, root, source, known_leases):
 
 
 def _interface_addresses(domain, source, number):
-    # A driver that lacks a source, and a guest that went off or away meanwhile, know no address.
-    silent = (
-        libvirt.VIR_ERR_NO_SUPPORT,
-        libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
-        libvirt.VIR_ERR_OPERATION_UNSUPPORTED,
-        libvirt.VIR_ERR_OPERATION_INVALID,
-        libvirt.VIR_ERR_NO_DOMAIN,
-    )
     try:
-        answer = domain.interfaceAddresses(number, 0) or {}
-    except libvirt.libvirtError as exc:
-        if source != "agent" and exc.get_error_code() not in silent:
+        answer = _answer(domain, number) or {}
+    except libvirt.libvirtError:
+        # An agent may be busy, hang or go away; the other sources don't fail unless libvirt does.
+        if source != "agent":
             raise
         return {}
     found = {}
     for interface in answer.values():
-        entries = [_entry(item["addr"], item["prefix"], source) for item in interface["addrs"] or ()]
-        found.setdefault((interface["hwaddr"] or "").lower(), []).extend(entry for entry in entries if entry)
+        known = [entry(item["addr"], item["prefix"], source) for item in interface["addrs"] or ()]
+        found.setdefault((interface["hwaddr"] or "").lower(), []).extend(item for item in known if item)
     return found
 
 
-def _entry(text, prefix, source):
+def _answer(domain, number):
+    # A guest that went off or away meanwhile has no address.
+    gone = (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN)
+    return if_available(lambda: unless_gone(lambda: domain.interfaceAddresses(number, 0), *gone))
+
+
+def entry(text, prefix, source):
     """Return one address as it is reported, None for one that only means something on its own link."""
     address = ipaddress.ip_address(text.split("%")[0])
     if address.is_link_local or address.is_loopback:

@@ -16,7 +16,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._connection impor
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import bulk
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import state_words
-from ansible_collections.kvmfleet.compute.plugins.module_utils._host.support import if_supported
+from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import if_available
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import LIBVIRT_UNITS
 
 
@@ -26,7 +26,7 @@ def cpu(conn, capabilities, features):
     Source: virNodeGetInfo, virNodeGetCPUMap, virNodeGetCPUStats, virConnectGetCapabilities.
     """
     _arch, _memory, count, mhz, nodes, sockets, cores, threads = conn.getInfo()
-    present = if_supported(conn.getCPUMap)
+    present = if_available(conn.getCPUMap)
     return {
         "model": capabilities.findtext("host/cpu/model"),
         "vendor": capabilities.findtext("host/cpu/vendor"),
@@ -35,7 +35,7 @@ def cpu(conn, capabilities, features):
         "present": present[0] if present else count,
         "topology": {"nodes": nodes, "sockets": sockets, "cores": cores, "threads": threads},
         "features": features,
-        "times": if_supported(partial(conn.getCPUStats, libvirt.VIR_NODE_CPU_STATS_ALL_CPUS)) or {},
+        "times": if_available(partial(conn.getCPUStats, libvirt.VIR_NODE_CPU_STATS_ALL_CPUS)) or {},
     }
 
 
@@ -44,11 +44,11 @@ def memory(conn):
 
     Source: virNodeGetMemoryStats; virNodeGetInfo and virNodeGetFreeMemory where the driver does not have it.
     """
-    kib = if_supported(partial(conn.getMemoryStats, libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS))
+    kib = if_available(partial(conn.getMemoryStats, libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS))
     if kib is None:
         return {
             "total": conn.getInfo()[1] * 1024 * 1024,
-            "free": if_supported(conn.getFreeMemory),
+            "free": if_available(conn.getFreeMemory),
             "buffers": None,
             "cached": None,
         }
@@ -61,7 +61,7 @@ def numa_cells(conn, capabilities):
     if not cells:
         return []
     highest = max(int(cell.get("id")) for cell in cells)
-    free = if_supported(partial(conn.getCellsFreeMemory, 0, highest + 1)) or []
+    free = if_available(partial(conn.getCellsFreeMemory, 0, highest + 1)) or []
     return [_cell(cell, free) for cell in cells]
 
 

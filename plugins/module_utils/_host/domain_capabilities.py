@@ -11,8 +11,8 @@ from __future__ import annotations
 from functools import partial
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._host.support import if_supported
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import X86
+from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import if_available
 
 FIRMWARE = {"bios": "bios", "efi": "uefi"}
 
@@ -23,7 +23,7 @@ def domain_capabilities(conn, capabilities, virt_type):
     Source: virConnectGetDomainCapabilities; machine types from virConnectGetCapabilities.
     """
     arch = capabilities.findtext("host/cpu/arch")
-    text = if_supported(partial(conn.getDomainCapabilities, None, arch, None, virt_type))
+    text = if_available(partial(conn.getDomainCapabilities, None, arch, None, virt_type))
     return None if text is None else described(_xml.parse(text), capabilities)
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._host.support import if_supported
+from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import if_available
 
 
 def pools(conn, refresh):
@@ -23,7 +23,7 @@ def pools(conn, refresh):
     refresh: have libvirt measure the active ones now; it does so by itself only when it works on a pool.
     Source: virConnectListAllStoragePools, virStoragePoolGetInfo, virStoragePoolRefresh.
     """
-    found = if_supported(partial(conn.listAllStoragePools, 0)) or []
+    found = if_available(partial(conn.listAllStoragePools, 0)) or []
     described = [unless_gone(partial(_pool, pool, refresh), libvirt.VIR_ERR_NO_STORAGE_POOL) for pool in found]
     return sorted((pool for pool in described if pool is not None), key=lambda pool: pool["name"])
 
@@ -63,7 +63,7 @@ def _pool_state(number):
 
 def networks(conn):
     """Return the host's libvirt networks, ordered by name. Source: virConnectListAllNetworks, virNetworkGetXMLDesc."""
-    found = if_supported(partial(conn.listAllNetworks, 0)) or []
+    found = if_available(partial(conn.listAllNetworks, 0)) or []
     described = [unless_gone(partial(_network, network), libvirt.VIR_ERR_NO_NETWORK) for network in found]
     return sorted((network for network in described if network is not None), key=lambda network: network["name"])
 

@@ -1,0 +1,22 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The connection to libvirt."""
+
+    DOCUMENTATION = r"""
+options:
+  uri:
+    description:
+      - The libvirt that the module talks to, as a libvirt URI, seen from the host that the module runs on.
+    type: str
+    default: qemu:///system
+requirements:
+  - Python 3.9 or newer
+  - libvirt-python 8.0.0 or newer (Debian package python3-libvirt)
+  - lxml (Debian package python3-lxml)
+"""

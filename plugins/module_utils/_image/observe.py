@@ -1,0 +1,164 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""observe: read the store, the pool and as much of the source as the plan needs. Writes nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, KvmfleetError, NotFound
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image import source as image_source
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.probe import probe
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import Digest
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
+
+
+@dataclass(frozen=True)
+class Observed:
+    """An image and what is wanted of it.
+
+    volumes: names of the pool's volumes. available: the file name of the version that has the wanted content, None when
+    there is none. digest: of the wanted content as far as it is known (a Digest), incoming: its Probed format.
+    overlays: by the path of a version, the path of a volume that is based on it.
+    """
+
+    store: image_store.Store
+    volumes: frozenset
+    available: str = None
+    digest: Digest = None
+    incoming: object = None
+    overlays: dict = None
+
+
+def observe(conn, spec):
+    """Return the Observed for a spec. Raises NotFound, Conflict, InvalidInput, KvmfleetError, LibvirtFailed."""
+    deadline = time.monotonic() + spec.timeout
+    with doing(f"reading the storage pool {spec.pool}"):
+        pool = find_pool(conn, spec.pool)
+        directory = pool_directory(pool, spec.pool)
+        volumes = frozenset(pool.listVolumes())
+    store = image_store.read(directory, spec.name)
+    if spec.state == "absent":
+        with doing("looking for overlays"):
+            overlays = _overlays(conn, {version.path for version in store.versions.values()})
+        return Observed(store, volumes, overlays=overlays)
+    available, digest, incoming = _wanted(spec, store, deadline)
+    return Observed(store, volumes, available, digest, incoming)
+
+
+def find_pool(conn, name):
+    """Return the pool. Raises NotFound when there is none of the name, or it is not active."""
+    pool = unless_gone(lambda: conn.storagePoolLookupByName(name), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    if pool is None or not pool.isActive():
+        active = [pool.name() for pool in conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)]
+        raise NotFound(
+            f"pool: {name!r} is not an active storage pool of this host; active pools are "
+            f"{', '.join(sorted(active)) or 'none'}; the role kvmfleet.compute.compute makes the image store"
+        )
+    return pool
+
+
+def pool_directory(pool, name):
+    """Return the directory of a pool. Raises Conflict when it is none that this module can write files into."""
+    root = _xml.parse(pool.XMLDesc(0))
+    directory = root.findtext("target/path")
+    if root.get("type") not in ("dir", "fs", "netfs") or not directory:
+        raise Conflict(f"pool: {name!r} is of the type {root.get('type')}; the image store is a directory of files")
+    if not os.path.isdir(directory):
+        raise Conflict(
+            f"pool: {name!r} has the directory {directory}, which the managed host doesn't have; "
+            "vm_image must run on the host that its uri names"
+        )
+    return directory
+
+
+def _overlays(conn, paths):
+    """Map those of the paths that are the base of a volume in some active pool to that volume's path."""
+    found = {}
+    pools = conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE) if paths else ()
+    for pool in pools:
+        for volume in pool.listAllVolumes(0):
+            text = unless_gone(partial(volume.XMLDesc, 0), libvirt.VIR_ERR_NO_STORAGE_VOL)
+            base = None if text is None else _xml.parse(text).findtext("backingStore/path")
+            if base and os.path.realpath(base) in {os.path.realpath(path) for path in paths}:
+                found[base] = volume.path()
+    return found
+
+
+def _wanted(spec, store, deadline):
+    """Return (available, digest, incoming) as Observed has them; a source is read only when nothing else tells."""
+    if spec.checksum is not None:
+        available = _having(store, spec.checksum)
+        if available is not None or spec.option == "url":
+            return available, spec.checksum, None
+    if spec.option == "url":
+        return _unmodified(spec, store, deadline), None, None
+    return _file(spec, store, deadline)
+
+
+def _having(store, digest):
+    """Return the newest version with a checksum. One that was not recorded is computed."""
+    for version in _newest_first(store):
+        if version.info is not None:
+            known = getattr(version.info, digest.algorithm)
+            if known is None:
+                with image_store.file_errors(f"reading {version.path}"):
+                    known = image_source.file_digest(version.path, digest.algorithm)
+            if known == digest.hex:
+                return version.file
+    return None
+
+
+def _newest_first(store):
+    return sorted(store.versions.values(), key=lambda version: (version.mtime_ns, version.file), reverse=True)
+
+
+def _unmodified(spec, store, deadline):
+    """Return the newest version from this URL, if the server says that it has nothing else."""
+    for version in _newest_first(store):
+        if version.info is not None and version.info.source == spec.source:
+            return version.file if image_source.is_unmodified(spec, version.info, deadline) else None
+    return None
+
+
+def _file(spec, store, deadline):
+    """Probe and hash the source file, unless a version was made of the very same file."""
+    with image_source.open_source(spec, deadline) as source:
+        for version in _newest_first(store) if spec.checksum is None else ():
+            if version.info is not None and _made_of(version.info, spec, source):
+                return version.file, Digest("sha256", version.info.sha256), None
+        incoming = probe(source.stream, spec.option, spec.source, spec.format)
+        source.stream.seek(0)
+        digests = image_source.read_all(spec, source, deadline)
+        image_source.check_digest(spec, digests)
+        digest = Digest("sha256", digests["sha256"])
+        available = _having(store, digest)
+        if available is None:
+            check_space(spec, store.directory, source.needs)
+        return available, digest, incoming
+
+
+def _made_of(info, spec, source):
+    return (info.source, info.source_size, info.source_mtime_ns) == (spec.source, source.size, source.mtime_ns)
+
+
+def check_space(spec, directory, needs):
+    """Raise KvmfleetError when the store has no room for so many bytes."""
+    with image_store.file_errors(f"reading the image store {directory}"):
+        status = os.statvfs(directory)
+    free = status.f_bavail * status.f_frsize
+    if needs > free:
+        raise KvmfleetError(
+            f"{spec.option}: {spec.source!r} needs {format_size(needs)}, and the image store {directory} has {format_size(free)} free"
+        )

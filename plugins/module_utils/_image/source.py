@@ -1,0 +1,196 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Where an image comes from: a file of the managed host or an HTTP server, opened as one stream of bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import os
+import stat
+import time
+from dataclasses import dataclass
+from urllib.error import HTTPError, URLError
+
+from ansible.module_utils.urls import ConnectionError as AnsibleConnectionError
+from ansible.module_utils.urls import open_url
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, KvmfleetError, TimedOut
+
+CHUNK = 1024**2
+# A server that is silent for so long, in seconds, is taken for dead.
+SILENCE = 60
+NOT_MODIFIED = 304
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened source. size: the bytes it says it has, None when it doesn't; needs: the bytes to store it takes.
+
+    mtime_ns is a file's; etag and last_modified are a server's, for the next conditional request.
+    """
+
+    stream: object
+    size: int = None
+    needs: int = 0
+    mtime_ns: int = None
+    etag: str = None
+    last_modified: str = None
+
+
+@contextlib.contextmanager
+def open_source(spec, deadline):
+    """Open what a spec names for the time of a `with` block. Raises InvalidInput, KvmfleetError, TimedOut."""
+    with _opened_file(spec) if spec.option == "src" else _opened_url(spec, deadline) as source:
+        yield source
+
+
+@contextlib.contextmanager
+def _opened_file(spec):
+    try:
+        # Without O_NONBLOCK the opening of a pipe would wait for somebody to write into it.
+        descriptor = os.open(spec.source, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as exc:
+        raise InvalidInput.of(
+            "src", spec.source, f"a readable file of the managed host is needed ({exc.strerror})"
+        ) from exc
+    with open(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidInput.of("src", spec.source, "a regular file of the managed host is needed")
+        # Holes of a sparse file stay holes.
+        needs = min(status.st_size, status.st_blocks * 512)
+        yield Source(stream, status.st_size, needs, status.st_mtime_ns)
+
+
+@contextlib.contextmanager
+def _opened_url(spec, deadline):
+    with url_errors(spec), _request(spec, deadline) as response:
+        length = response.headers.get("Content-Length")
+        size = int(length) if length and length.isdigit() else None
+        yield Source(
+            response,
+            size,
+            size or 0,
+            etag=response.headers.get("ETag"),
+            last_modified=response.headers.get("Last-Modified"),
+        )
+
+
+def is_unmodified(spec, info, deadline):
+    """Ask the server whether the URL's content is still what an Info says was downloaded from it."""
+    if not info.etag and not info.last_modified:
+        return False
+    headers = {"If-None-Match": info.etag, "If-Modified-Since": info.last_modified}
+    headers = {name: value for name, value in headers.items() if value}
+    with url_errors(spec):
+        try:
+            with _request(spec, deadline, headers) as response:
+                # A server that answers conditional requests as any other says at least what it has.
+                return bool(info.etag) and response.headers.get("ETag") == info.etag
+        except HTTPError as exc:
+            if exc.code == NOT_MODIFIED:
+                return True
+            raise
+
+
+def _request(spec, deadline, headers=None):
+    # The name and password answer the server's own challenge, so that a redirection doesn't take them elsewhere.
+    return open_url(
+        spec.source,
+        headers=headers,
+        timeout=max(1, min(SILENCE, deadline - time.monotonic())),
+        url_username=spec.username,
+        url_password=spec.password,
+        validate_certs=spec.validate_certs,
+        ca_path=spec.ca_path,
+        # What is checked and stored are the bytes as the server has them.
+        decompress=False,
+    )
+
+
+@contextlib.contextmanager
+def url_errors(spec):
+    """Say which URL it was when the network or the server failed: raises KvmfleetError."""
+    try:
+        yield
+    except HTTPError as exc:
+        raise KvmfleetError(
+            f"url: {spec.source!r} can't be downloaded: the server says {exc.code} {exc.reason}"
+        ) from exc
+    except URLError as exc:
+        raise KvmfleetError(f"url: {spec.source!r} can't be downloaded: {exc.reason}") from exc
+    except (AnsibleConnectionError, http.client.HTTPException) as exc:
+        raise KvmfleetError(f"url: {spec.source!r} can't be downloaded: {exc or type(exc).__name__}") from exc
+
+
+def algorithms(spec):
+    """Return the hash algorithms that a source is read with: SHA-256 for its name, and that of the checksum."""
+    return {"sha256"} | ({spec.checksum.algorithm} if spec.checksum else set())
+
+
+def check_digest(spec, digests):
+    """Compare {algorithm: hex digits} with the checksum that was asked for. Raises InvalidInput."""
+    if spec.checksum and digests[spec.checksum.algorithm] != spec.checksum.hex:
+        actual = f"{spec.checksum.algorithm}:{digests[spec.checksum.algorithm]}"
+        raise InvalidInput.of("checksum", str(spec.checksum), f"{spec.source} has {actual}")
+
+
+def read_all(spec, source, deadline, target=None):
+    """Read a source to its end and return {algorithm: hex digits}; write it into `target`, an empty file, if given.
+
+    Raises KvmfleetError when the source breaks off, TimedOut at the deadline (monotonic); OSError is the target's.
+    """
+    hashes = {algorithm: hashlib.new(algorithm) for algorithm in algorithms(spec)}
+    total = 0
+    for chunk in _chunks(spec, source):
+        if time.monotonic() > deadline:
+            raise TimedOut(
+                f"{spec.option}: {spec.source!r} was not read in time; {total} bytes came before the timeout"
+            )
+        total += len(chunk)
+        for state in hashes.values():
+            state.update(chunk)
+        if target is not None:
+            _write_sparse(target, chunk)
+    if source.size is not None and total != source.size:
+        raise KvmfleetError(f"{spec.option}: {spec.source!r} broke off after {total} of {source.size} bytes")
+    if target is not None:
+        target.truncate(total)
+    return {algorithm: state.hexdigest() for algorithm, state in hashes.items()}
+
+
+def file_digest(path, algorithm):
+    """Return the hex digits of a file's checksum. Raises OSError."""
+    state = hashlib.new(algorithm)
+    with open(path, "rb") as stream:
+        for chunk in iter(lambda: stream.read(CHUNK), b""):
+            state.update(chunk)
+    return state.hexdigest()
+
+
+def _chunks(spec, source):
+    while True:
+        chunk = _read_chunk(spec, source)
+        if not chunk:
+            return
+        yield chunk
+
+
+def _read_chunk(spec, source):
+    """Read what there is: a server that sends a few bytes now and then must not outlast the deadline."""
+    try:
+        return source.stream.read1(CHUNK)
+    except (OSError, http.client.HTTPException) as exc:
+        raise KvmfleetError(f"{spec.option}: {spec.source!r} can't be read: {exc or type(exc).__name__}") from exc
+
+
+def _write_sparse(target, chunk):
+    if chunk.count(0) == len(chunk):
+        target.seek(len(chunk), os.SEEK_CUR)
+    else:
+        target.write(chunk)

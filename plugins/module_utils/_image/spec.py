@@ -1,0 +1,132 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""spec: what a task asks of an image, checked as far as that needs no host. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import FORMATS, check_name
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
+
+STATES = ("present", "absent")
+ALGORITHMS = ("sha256", "sha512")
+
+OPTIONS = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": list(STATES), "default": "present"},
+    "src": {"type": "path"},
+    "url": {"type": "str"},
+    "checksum": {"type": "str"},
+    "allow_unverified": {"type": "bool", "default": False},
+    "format": {"type": "str", "choices": ["auto", *FORMATS], "default": "auto"},
+    "pool": {"type": "str", "default": "images"},
+    "timeout": {"type": "str", "default": "30m"},
+    "url_username": {"type": "str"},
+    "url_password": {"type": "str", "no_log": True},
+    "validate_certs": {"type": "bool", "default": True},
+    "ca_path": {"type": "path"},
+}
+RULES = {
+    "mutually_exclusive": [("src", "url")],
+    "required_if": [("state", "present", ("src", "url"), True)],
+    "required_together": [("url_username", "url_password")],
+}
+
+
+@dataclass(frozen=True)
+class Digest:
+    """A checksum of a whole file: the algorithm by hashlib's name, and lower-case hex digits."""
+
+    algorithm: str
+    hex: str
+
+    def __str__(self):
+        return f"{self.algorithm}:{self.hex}"
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """An image as it was asked for; timeout in seconds, for the whole run.
+
+    `option` is src or url and `source` its value. `checksum` is a Digest, None where none was given.
+    """
+
+    name: str
+    state: str
+    option: str
+    source: str
+    checksum: Digest
+    format: str
+    pool: str
+    timeout: float
+    username: str
+    password: str
+    validate_certs: bool
+    ca_path: str
+
+
+def spec(params):
+    """Return the ImageSpec of a task's parameters. Raises InvalidInput."""
+    option = "url" if params["url"] is not None else "src"
+    checksum = _checksum(params["checksum"])
+    if option == "url":
+        _check_url(params["url"])
+        if params["state"] == "present" and checksum is None and not params["allow_unverified"]:
+            raise InvalidInput.of(
+                "url",
+                params["url"],
+                "a checksum is needed, or allow_unverified: true to trust the server and the way to it",
+            )
+    return ImageSpec(
+        name=check_name("name", params["name"]),
+        state=params["state"],
+        option=option,
+        source=params[option],
+        checksum=checksum,
+        format=params["format"],
+        pool=params["pool"],
+        timeout=_timeout(params["timeout"]),
+        username=params["url_username"],
+        password=params["url_password"],
+        validate_certs=params["validate_certs"],
+        ca_path=params["ca_path"],
+    )
+
+
+def _checksum(text):
+    if text is None:
+        return None
+    algorithm, _colon, digits = text.strip().partition(":")
+    algorithm, digits = algorithm.lower(), digits.lower()
+    if algorithm not in ALGORITHMS or not re.fullmatch(f"[0-9a-f]{{{hashlib.new(algorithm).digest_size * 2}}}", digits):
+        raise InvalidInput.of("checksum", text, "it is sha256: and 64 hex digits, or sha512: and 128 hex digits")
+    return Digest(algorithm, digits)
+
+
+def _check_url(url):
+    try:
+        parts = urlsplit(url)
+        host, port_is_fine = parts.hostname, parts.port != 0
+    except ValueError:
+        host, port_is_fine = None, False
+    if host and "@" in parts.netloc:
+        # The value is not shown: it has a password in it.
+        raise InvalidInput("url: a user name in the URL is not allowed; use url_username and url_password")
+    if not host or not port_is_fine or parts.scheme not in ("http", "https") or re.search(r"[\x00-\x20\x7f]", url):
+        raise InvalidInput.of("url", url, "an http or https URL is needed, such as https://example.com/debian.qcow2")
+
+
+def _timeout(value):
+    seconds = parse_duration("timeout", value)
+    if seconds < 1:
+        raise InvalidInput.of("timeout", value, "it must be at least 1s")
+    return seconds

@@ -1,0 +1,193 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The image store's files: which versions there are, what is known about them, and who may change them just now.
+
+What is known about a version is in a root-only file of the same name beside the store. It is there before the version
+is, so that a version without it was not made by a finished run, or is not ours: its content counts as unknown.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import time
+from dataclasses import dataclass, field
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError, TimedOut
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import newest, parse_file_name
+
+INFO_DIRECTORY = "image-info"
+_LOCK_INTERVAL = 0.2
+
+
+@dataclass(frozen=True)
+class Info:
+    """What is known about a version: sizes in bytes, time in ISO 8601, and what tells whether its source has changed."""
+
+    sha256: str
+    size: int
+    virtual_size: int
+    source: str
+    created: str
+    sha512: str = None
+    source_size: int = None
+    source_mtime_ns: int = None
+    etag: str = None
+    last_modified: str = None
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of an image in the store. `info` is None where its content is not what a finished run has put there."""
+
+    file: str
+    path: str
+    format: str
+    size: int
+    mtime_ns: int
+    info: Info = None
+
+
+@dataclass(frozen=True)
+class Store:
+    """The versions of one image by file name, its current one, and what dead runs left behind (file names)."""
+
+    name: str
+    directory: str
+    versions: dict = field(default_factory=dict)
+    leftovers: tuple = ()
+
+    @property
+    def current(self):
+        """The Version that the image's name means, None when there is none."""
+        return self.versions.get(newest({file: version.mtime_ns for file, version in self.versions.items()}, self.name))
+
+
+def info_directory(store):
+    return os.path.join(os.path.dirname(os.path.abspath(store)), INFO_DIRECTORY)
+
+
+def info_path(store, file):
+    return os.path.join(info_directory(store), f"{file}.json")
+
+
+def partial_path(store, name):
+    """Return the path of the file that this process writes before it becomes a version."""
+    return os.path.join(store, f".{name}.partial-{os.getpid()}")
+
+
+@contextlib.contextmanager
+def file_errors(what):
+    """Say what was being done when the file system refused: raises KvmfleetError."""
+    try:
+        yield
+    except PermissionError as exc:
+        raise KvmfleetError(f"{what} failed: {exc}; root's rights are needed: use become") from exc
+    except OSError as exc:
+        raise KvmfleetError(f"{what} failed: {exc}") from exc
+
+
+def read(directory, name):
+    """Return the Store of one image. Raises KvmfleetError when the directories can't be read."""
+    versions, leftovers = {}, []
+    with file_errors(f"reading the image store {directory}"), os.scandir(directory) as entries:
+        for entry in entries:
+            parsed = parse_file_name(entry.name)
+            if parsed and parsed[0] == name and entry.is_file(follow_symlinks=False):
+                versions[entry.name] = _version(directory, entry, parsed[2])
+            elif _left_by_dead_run(entry.name, name):
+                leftovers.append(entry.name)
+    return Store(name, directory, versions, tuple(sorted(leftovers)))
+
+
+def _version(directory, entry, image_format):
+    status = entry.stat(follow_symlinks=False)
+    info = _read_info(info_path(directory, entry.name))
+    return Version(
+        file=entry.name,
+        path=entry.path,
+        format=image_format,
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        info=info if info is not None and info.size == status.st_size else None,
+    )
+
+
+def _read_info(path):
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return Info(**json.load(stream))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def write_info(directory, file, info):
+    """Write down what is known about a version; written beside and renamed, so that it is never half there."""
+    path = info_path(directory, file)
+    os.makedirs(info_directory(directory), mode=0o700, exist_ok=True)
+    descriptor = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as stream:
+        json.dump({key: value for key, value in vars(info).items() if value is not None}, stream, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.rename(path + ".new", path)
+
+
+def forget_info(directory, file):
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(info_path(directory, file))
+
+
+def _left_by_dead_run(file, name):
+    match = re.fullmatch(rf"\.{re.escape(name)}\.partial-(\d+)", file)
+    return bool(match) and not os.path.exists(f"/proc/{match.group(1)}")
+
+
+@contextlib.contextmanager
+def locked(directory, name, deadline):
+    """Let one run at a time change an image. Raises TimedOut when another has not finished by the deadline (monotonic).
+
+    The lock's file is removed with it; whoever waited for a file that is gone begins again.
+    """
+    path = os.path.join(info_directory(directory), f".{name}.lock")
+    while True:
+        with file_errors(f"locking the image {name}"):
+            os.makedirs(info_directory(directory), mode=0o700, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            _wait_for(descriptor, name, deadline)
+            if _is_still(path, descriptor):
+                try:
+                    yield
+                finally:
+                    os.unlink(path)
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _wait_for(descriptor, name, deadline):
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TimedOut(
+                    f"another run is still busy with the image {name!r}; a longer timeout waits longer for it"
+                ) from None
+            time.sleep(_LOCK_INTERVAL)
+
+
+def _is_still(path, descriptor):
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

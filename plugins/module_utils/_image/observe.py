@@ -160,5 +160,6 @@ def check_space(spec, directory, needs):
     free = status.f_bavail * status.f_frsize
     if needs > free:
         raise KvmfleetError(
-            f"{spec.option}: {spec.source!r} needs {format_size(needs)}, and the image store {directory} has {format_size(free)} free"
+            f"{spec.option}: {spec.source!r} needs {format_size(needs)}, "
+            f"and the image store {directory} has {format_size(free)} free"
         )

@@ -69,7 +69,9 @@ def _opened_file(spec):
 
 @contextlib.contextmanager
 def _opened_url(spec, deadline):
-    with url_errors(spec), _request(spec, deadline) as response:
+    with _url_errors(spec):
+        response = _request(spec, deadline)
+    with response:
         length = response.headers.get("Content-Length")
         size = int(length) if length and length.isdigit() else None
         yield Source(
@@ -87,7 +89,7 @@ def is_unmodified(spec, info, deadline):
         return False
     headers = {"If-None-Match": info.etag, "If-Modified-Since": info.last_modified}
     headers = {name: value for name, value in headers.items() if value}
-    with url_errors(spec):
+    with _url_errors(spec):
         try:
             with _request(spec, deadline, headers) as response:
                 # A server that answers conditional requests as any other says at least what it has.
@@ -114,18 +116,17 @@ def _request(spec, deadline, headers=None):
 
 
 @contextlib.contextmanager
-def url_errors(spec):
+def _url_errors(spec):
     """Say which URL it was when the network or the server failed: raises KvmfleetError."""
+    failure = f"url: {spec.source!r} can't be downloaded"
     try:
         yield
     except HTTPError as exc:
-        raise KvmfleetError(
-            f"url: {spec.source!r} can't be downloaded: the server says {exc.code} {exc.reason}"
-        ) from exc
+        raise KvmfleetError(f"{failure}: the server says {exc.code} {exc.reason}") from exc
     except URLError as exc:
-        raise KvmfleetError(f"url: {spec.source!r} can't be downloaded: {exc.reason}") from exc
-    except (AnsibleConnectionError, http.client.HTTPException) as exc:
-        raise KvmfleetError(f"url: {spec.source!r} can't be downloaded: {exc or type(exc).__name__}") from exc
+        raise KvmfleetError(f"{failure}: {exc.reason}") from exc
+    except (OSError, AnsibleConnectionError, http.client.HTTPException) as exc:
+        raise KvmfleetError(f"{failure}: {str(exc) or type(exc).__name__}") from exc
 
 
 def algorithms(spec):
@@ -186,7 +187,7 @@ def _read_chunk(spec, source):
     try:
         return source.stream.read1(CHUNK)
     except (OSError, http.client.HTTPException) as exc:
-        raise KvmfleetError(f"{spec.option}: {spec.source!r} can't be read: {exc or type(exc).__name__}") from exc
+        raise KvmfleetError(f"{spec.option}: {spec.source!r} can't be read: {str(exc) or type(exc).__name__}") from exc
 
 
 def _write_sparse(target, chunk):

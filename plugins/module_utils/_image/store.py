@@ -29,7 +29,7 @@ _LOCK_INTERVAL = 0.2
 
 @dataclass(frozen=True)
 class Info:
-    """What is known about a version: sizes in bytes, time in ISO 8601, and what tells whether its source has changed."""
+    """What is known about a version: sizes in bytes, time in ISO 8601, what tells whether the source is unchanged."""
 
     sha256: str
     size: int
@@ -57,7 +57,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Store:
-    """The versions of one image by file name, its current one, and what dead runs left behind (file names)."""
+    """The versions of one image by file name, its current one, and the paths of what dead runs left behind."""
 
     name: str
     directory: str
@@ -97,14 +97,33 @@ def file_errors(what):
 def read(directory, name):
     """Return the Store of one image. Raises KvmfleetError when the directories can't be read."""
     versions, leftovers = {}, []
-    with file_errors(f"reading the image store {directory}"), os.scandir(directory) as entries:
-        for entry in entries:
-            parsed = parse_file_name(entry.name)
-            if parsed and parsed[0] == name and entry.is_file(follow_symlinks=False):
-                versions[entry.name] = _version(directory, entry, parsed[2])
-            elif _left_by_dead_run(entry.name, name):
-                leftovers.append(entry.name)
+    with file_errors(f"reading the image store {directory}"):
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                parsed = parse_file_name(entry.name)
+                if parsed and parsed[0] == name and entry.is_file(follow_symlinks=False):
+                    versions[entry.name] = _version(directory, entry, parsed[2])
+                elif _left_by_dead_run(entry.name, name):
+                    leftovers.append(entry.path)
+        leftovers += _infos_without_version(directory, name, versions)
     return Store(name, directory, versions, tuple(sorted(leftovers)))
+
+
+def _left_by_dead_run(file, name):
+    match = re.fullmatch(rf"\.{re.escape(name)}\.partial-(\d+)", file)
+    return bool(match) and not os.path.exists(f"/proc/{match.group(1)}")
+
+
+def _infos_without_version(directory, name, versions):
+    """What is known is written before the version is there: a run that died between has left it."""
+    infos = info_directory(directory)
+    found = []
+    for file in os.listdir(infos) if os.path.isdir(infos) else ():
+        version, _dot, kind = file.partition(".json")
+        parsed = parse_file_name(version)
+        if parsed and parsed[0] == name and (version not in versions or kind == ".new"):
+            found.append(os.path.join(infos, file))
+    return found
 
 
 def _version(directory, entry, image_format):
@@ -143,11 +162,6 @@ def write_info(directory, file, info):
 def forget_info(directory, file):
     with contextlib.suppress(FileNotFoundError):
         os.unlink(info_path(directory, file))
-
-
-def _left_by_dead_run(file, name):
-    match = re.fullmatch(rf"\.{re.escape(name)}\.partial-(\d+)", file)
-    return bool(match) and not os.path.exists(f"/proc/{match.group(1)}")
 
 
 @contextlib.contextmanager

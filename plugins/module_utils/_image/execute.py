@@ -1,0 +1,173 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""execute: the one place that writes. An image appears whole, by being renamed, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image import source as image_source
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import file_name
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import check_space, find_pool, observe
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import plan as make_plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.probe import probe
+
+# libvirt runs QEMU as a user of its own, which must read the image.
+MODE = 0o644
+_SECOND = 10**9
+
+
+def execute(conn, spec, observed, plan):
+    """Carry a plan out, one run at a time for each image; return the keys of the result that came out otherwise."""
+    if not plan.actions:
+        return {}
+    deadline = time.monotonic() + spec.timeout
+    with image_store.locked(observed.store.directory, spec.name, deadline):
+        if image_store.read(observed.store.directory, spec.name) != observed.store:
+            # Another run was here first and has perhaps done it all.
+            observed = observe(conn, spec)
+            plan = make_plan(spec, observed)
+        run = _Run(conn, spec, observed, deadline)
+        for action in plan.actions:
+            what = f"{action.name.replace('_', ' ')} {action.subject}"
+            with doing(what), image_store.file_errors(what):
+                _ACTIONS[action.name](run, action)
+            if run.unchanged:
+                before = tuple(plan.actions[: plan.actions.index(action)])
+                return replace(plan, actions=before, after=plan.before).describe()
+    return plan.describe()
+
+
+class _Run:
+    """What the actions of one run share. unchanged: a download turned out to be the current version."""
+
+    def __init__(self, conn, spec, observed, deadline):
+        self.conn = conn
+        self.spec = spec
+        self.store = observed.store
+        self.digest = observed.digest
+        self.deadline = deadline
+        self.unchanged = False
+
+
+def _remove_leftover(run, action):
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(action.subject)
+
+
+def _fetch(run, action):
+    """Read the source into a file beside, check it, and let it become the current version."""
+    spec, directory = run.spec, run.store.directory
+    partial = image_store.partial_path(directory, spec.name)
+    with image_source.open_source(spec, run.deadline) as source:
+        check_space(spec, directory, source.needs)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(partial)
+        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            with open(descriptor, "r+b") as target:
+                digests = image_source.read_all(spec, source, run.deadline, target)
+                probed = probe(target, spec.option, spec.source, spec.format)
+                image_source.check_digest(spec, digests)
+                _check_planned(run, digests)
+                _keep(run, target, partial, probed, _info(spec, source, target, probed, digests))
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(partial)
+
+
+def _check_planned(run, digests):
+    """A file that was hashed for the plan, and is another one now, is being written to."""
+    if run.digest is not None and digests[run.digest.algorithm] != run.digest.hex:
+        raise Conflict(f"{run.spec.option}: {run.spec.source!r} changed while it was read")
+
+
+def _info(spec, source, target, probed, digests):
+    return image_store.Info(
+        sha256=digests["sha256"],
+        sha512=digests.get("sha512"),
+        size=os.fstat(target.fileno()).st_size,
+        virtual_size=probed.virtual_size,
+        source=spec.source,
+        created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        source_size=source.size,
+        source_mtime_ns=source.mtime_ns,
+        etag=source.etag,
+        last_modified=source.last_modified,
+    )
+
+
+def _keep(run, target, partial, probed, info):
+    directory = run.store.directory
+    file = file_name(run.spec.name, info.sha256, probed.format)
+    there = run.store.versions.get(file)
+    if there is not None and there.info is not None and there.info.sha256 == info.sha256:
+        # Only a download that nothing was known of comes here; what it is is kept for the next conditional request.
+        image_store.write_info(directory, file, replace(info, created=there.info.created))
+        run.unchanged = there == run.store.current
+        if not run.unchanged:
+            _make_newest(run, there.path)
+        return
+    target.flush()
+    os.fchmod(target.fileno(), MODE)
+    _make_newest(run, target.fileno())
+    os.fsync(target.fileno())
+    image_store.write_info(directory, file, info)
+    try:
+        os.rename(partial, os.path.join(directory, file))
+    except OSError:
+        image_store.forget_info(directory, file)
+        raise
+    _sync_directory(directory)
+
+
+def _make_newest(run, file):
+    """Set a file's modification time to now, and after that of the current version whatever the clock says."""
+    current = run.store.current
+    now = max(time.time_ns(), current.mtime_ns + _SECOND if current else 0)
+    os.utime(file, ns=(now, now))
+
+
+def _sync_directory(directory):
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make_current(run, action):
+    _make_newest(run, run.store.versions[action.subject].path)
+
+
+def _refresh_pool(run, action):
+    """Let libvirt see what is in the store. Source: virStoragePoolRefresh."""
+    find_pool(run.conn, action.subject).refresh(0)
+
+
+def _delete(run, action):
+    # What is known goes first: a version without it is still a version, and is deleted by the next run.
+    image_store.forget_info(run.store.directory, action.subject)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(run.store.versions[action.subject].path)
+
+
+_ACTIONS = {
+    "remove_leftover": _remove_leftover,
+    "import": _fetch,
+    "download": _fetch,
+    "make_current": _make_current,
+    "refresh_pool": _refresh_pool,
+    "delete": _delete,
+}

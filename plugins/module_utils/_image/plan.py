@@ -1,0 +1,72 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""plan: from what is wanted and what is there to every action of the run, before the first write. Pure."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import file_name
+from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
+
+
+def plan(spec, observed):
+    """Return the Plan that brings what was observed to what is wanted. Raises Conflict, InvalidInput."""
+    actions = [Action("remove_leftover", path) for path in observed.store.leftovers]
+    current = observed.store.current
+    if spec.state == "absent":
+        files = _deletable(observed)
+        actions += [Action("delete", file) for file in files]
+        after, refresh = "", any(file in observed.volumes for file in files)
+    else:
+        stored = _storing(spec, observed)
+        actions += stored
+        after = _text(spec.name, _coming(spec, observed))
+        # A run that died just after it had stored the image has not told the pool.
+        refresh = bool(stored) or observed.available not in observed.volumes
+    if refresh:
+        actions.append(Action("refresh_pool", spec.pool))
+    return Plan(
+        actions=tuple(actions),
+        before="" if current is None else _text(spec.name, current.file),
+        after=after,
+    )
+
+
+def _storing(spec, observed):
+    if observed.available is None:
+        return [Action("import" if spec.option == "src" else "download", f"{spec.name} from {spec.source}")]
+    found = observed.store.versions[observed.available]
+    if spec.format not in ("auto", found.format):
+        raise InvalidInput.of("format", spec.format, f"the image {found.file} is {found.format}")
+    if found != observed.store.current:
+        return [Action("make_current", observed.available)]
+    return []
+
+
+def _coming(spec, observed):
+    """Name the version that will be the current one, as far as it is known before it is there."""
+    if observed.available is not None:
+        return observed.available
+    if observed.incoming is not None:
+        return file_name(spec.name, observed.digest.hex, observed.incoming.format)
+    return f"{spec.source} ({observed.digest or 'not verified'})"
+
+
+def _text(name, version):
+    return f"image: {name}\ncurrent: {version}\n"
+
+
+def _deletable(observed):
+    versions = sorted(observed.store.versions.values(), key=lambda version: version.file)
+    for version in versions:
+        overlay = observed.overlays.get(version.path)
+        if overlay is not None:
+            raise Conflict(
+                f"name: the image {observed.store.name!r} can't be removed; its version {version.file} is the base of "
+                f"{overlay!r}"
+            )
+    return [version.file for version in versions]

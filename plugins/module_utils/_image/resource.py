@@ -1,0 +1,43 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""An image as a resource of the runner: the five verbs under one name."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.execute import execute
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, observe, pool_directory
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import spec
+
+__all__ = ["execute", "observe", "plan", "report", "spec"]
+
+
+def report(conn, image_spec):
+    """Return the result's own key: the current version of the image as it is now, None when there is none."""
+    with doing(f"reading the storage pool {image_spec.pool}"):
+        directory = pool_directory(find_pool(conn, image_spec.pool), image_spec.pool)
+    current = image_store.read(directory, image_spec.name).current
+    return {"image": None if current is None else _describe(image_spec, current)}
+
+
+def _describe(image_spec, version):
+    """A version that no run of ours has put there is shown without what only such a run knows."""
+    info = version.info
+    return {
+        "name": image_spec.name,
+        "volume": version.file,
+        "path": version.path,
+        "pool": image_spec.pool,
+        "format": version.format,
+        "size": version.size,
+        "virtual_size": info and info.virtual_size,
+        "checksum": info and f"sha256:{info.sha256}",
+        "source": info and info.source,
+        "created": info and info.created,
+    }

@@ -1,0 +1,239 @@
+#!/usr/bin/python
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vm_image
+short_description: Put images that guests are made from into the image store, and remove them
+description:
+  - Brings an image from a file of the host or from a URL into the image store, a libvirt storage pool of files, from
+    which M(kvmfleet.compute.vm_instance) makes guests' disks.
+  - Each content is a version of its own, the file C(NAME.<12 hex digits of its SHA-256>.<qcow2|raw>). A newer version
+    never takes the place of one that guests' disks are based on. The version that was put last is the current one,
+    which an image's name means; C(NAME.<12 hex digits>) means that one version.
+  - Images are not trusted. The format is told from the content alone, and an image that names other files of the host
+    (a backing file, an external data file), is encrypted, truncated or of another format than qcow2 and raw is
+    refused.
+  - An image appears whole or not at all. When a task fails, or is killed, the current image stays what it was; what a
+    killed run has left is removed by the next one. Of several runs for one image at the same time one downloads, the
+    others wait for it.
+  - What is known about a version (its checksum, its source) is kept in the directory C(image-info) beside the
+    store's.
+  - The module works on the file system of the managed host, so O(uri) must be libvirt on that host.
+version_added: 0.1.0
+author:
+  - kvmfleet developers (@kvmfleet)
+extends_documentation_fragment:
+  - kvmfleet.compute.attributes
+  - kvmfleet.compute.connection
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Without O(checksum) the server is asked whether the content of O(url) has changed. Where a server can't tell,
+        check mode says that the image would be downloaded; the task itself says changed only when the content was
+        another one.
+  diff_mode:
+    support: full
+    details:
+      - Shows which version is the current one. The name of a version that has yet to be downloaded is not known; its
+        URL and checksum stand for it.
+  platform:
+    support: full
+options:
+  name:
+    description:
+      - The image's name, of letters, digits and the characters V(.), V(_) and V(-), beginning with a letter or digit.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present), the content of O(src) or O(url) is the current version. When the store has that content as an
+        older version, that becomes the current one again.
+      - V(absent), all versions of the image are removed. It fails before anything is removed when a volume of an
+        active storage pool is based on one of them.
+    type: str
+    choices: [present, absent]
+    default: present
+  src:
+    description:
+      - The file on the managed host that is copied into the store.
+      - Either this or O(url) is needed with O(state=present).
+    type: path
+  url:
+    description:
+      - The HTTP or HTTPS URL that is downloaded into the store. Proxies are taken from the environment.
+    type: str
+  checksum:
+    description:
+      - The checksum that the content must have, as C(sha256:HEX) or C(sha512:HEX).
+      - When it is the checksum of the current version, neither the file nor the server is looked at.
+      - It is needed for O(url) unless O(allow_unverified) is V(true).
+    type: str
+  allow_unverified:
+    description:
+      - Whether O(url) may be given without O(checksum). The current version is kept as long as the server says that
+        its content is unchanged, by C(ETag) or C(Last-Modified).
+    type: bool
+    default: false
+  format:
+    description:
+      - The format that the image must have; V(auto) allows both. An image is never converted.
+    type: str
+    choices: [auto, qcow2, raw]
+    default: auto
+  pool:
+    description:
+      - The active storage pool of files that is the image store. The role P(kvmfleet.compute.compute#role) makes
+        V(images).
+    type: str
+    default: images
+  timeout:
+    description:
+      - How long the task may wait for another run that is busy with the same image, and then for the whole content,
+        such as V(30m). A server that is silent for a minute fails the task before.
+    type: str
+    default: 30m
+  url_username:
+    description:
+      - The user name for a server that asks for one, by basic or digest authentication. It is not sent to another
+        server that the URL is redirected to.
+    type: str
+  url_password:
+    description:
+      - The password to O(url_username).
+    type: str
+  validate_certs:
+    description:
+      - Whether the certificate of an HTTPS server is validated.
+    type: bool
+    default: true
+  ca_path:
+    description:
+      - A file on the managed host with the certificates of authorities to trust, in PEM format.
+    type: path
+seealso:
+  - module: kvmfleet.compute.vm_instance
+"""
+
+EXAMPLES = r"""
+- name: Download an image, once
+  kvmfleet.compute.vm_image:
+    name: debian-13
+    url: https://images.example.com/debian-13-amd64.qcow2
+    checksum: sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865
+
+- name: Put a file of the host into the store
+  kvmfleet.compute.vm_image:
+    name: appliance
+    src: /srv/images/appliance.raw
+    format: raw
+
+- name: Follow what a server of one's own publishes
+  kvmfleet.compute.vm_image:
+    name: nightly
+    url: https://builds.example.com/nightly.qcow2
+    allow_unverified: true
+    url_username: builder
+    url_password: "{{ vault_builds_password }}"
+    ca_path: /etc/ssl/private-ca.pem
+
+- name: Remove an image that no guest's disk is based on
+  kvmfleet.compute.vm_image:
+    name: appliance
+    state: absent
+"""
+
+RETURN = r"""
+image:
+  description:
+    - The current version of the image after the task (in check mode, as it is); null when there is none.
+    - Of a version that this module has not put there, C(virtual_size), C(checksum), C(source) and C(created) are
+      null.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description:
+        - The image's name.
+      type: str
+      sample: debian-13
+    volume:
+      description:
+        - The name of the version's file, which is its volume in the pool.
+      type: str
+      sample: debian-13.4355a46b19d3.qcow2
+    path:
+      description:
+        - The path of the version's file.
+      type: str
+      sample: /var/lib/kvmfleet/images/debian-13.4355a46b19d3.qcow2
+    pool:
+      description:
+        - The storage pool.
+      type: str
+      sample: images
+    format:
+      description:
+        - The format, V(qcow2) or V(raw).
+      type: str
+      sample: qcow2
+    size:
+      description:
+        - The size of the file in bytes.
+      type: int
+      sample: 433127424
+    virtual_size:
+      description:
+        - The size in bytes of the disk that a guest sees.
+      type: int
+      sample: 3221225472
+    checksum:
+      description:
+        - The SHA-256 of the file.
+      type: str
+      sample: sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865
+    source:
+      description:
+        - The file or URL that it was made from.
+      type: str
+      sample: https://images.example.com/debian-13-amd64.qcow2
+    created:
+      description:
+        - When it was put into the store, in UTC.
+      type: str
+      sample: "2026-03-01T12:00:00Z"
+actions:
+  description:
+    - What was done, in its order; in check mode, what would be done. Each has C(action) and C(subject).
+  returned: always, once the plan was made
+  type: list
+  elements: dict
+  sample:
+    - action: download
+      subject: debian-13 from https://images.example.com/debian-13-amd64.qcow2
+    - action: refresh_pool
+      subject: images
+restart_required:
+  description:
+    - Always empty; an image has nothing that is to be restarted.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+"""
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image import resource
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import OPTIONS, RULES
+from ansible_collections.kvmfleet.compute.plugins.module_utils._runner import run_resource
+
+
+def main():
+    run_resource(OPTIONS, resource, **RULES)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,8 +9,8 @@ DOCUMENTATION = r"""
 module: vm_host_info
 short_description: Get host info
 description:
-  - Returns what a libvirt host is and has - processors, memory, NUMA cells, storage pools, networks, versions, what its guests have
-    of it, and what guests can have. It changes nothing.
+  - Returns what a libvirt host is and has - processors, memory, NUMA cells, storage pools, networks, versions, what its
+    guests have of it, and what guests can have. It changes nothing.
 version_added: 0.1.0
 author:
   - kvmfleet developers (@kvmfleet)
@@ -30,16 +30,17 @@ options:
   gather:
     description:
       - What to return beside the host's identity, versions and kinds of virtualisation.
-      - V(cpu) is the processors, V(memory) the memory and NUMA cells, V(guests) the number of guests and what they have of the host,
-        V(pools) the storage pools, V(networks) libvirt's networks, V(domain_capabilities) what guests can have.
+      - V(cpu) is the processors, V(memory) the memory and NUMA cells, V(guests) the number of guests and what they have
+        of the host, V(pools) the storage pools, V(networks) libvirt's networks, V(domain_capabilities) what guests can
+        have.
     type: list
     elements: str
     choices: [cpu, memory, guests, pools, networks, domain_capabilities]
     default: [cpu, memory, guests, pools, networks]
   refresh_pools:
     description:
-      - Whether libvirt is to measure the active storage pools now. Otherwise their sizes are of the last time that libvirt did, which
-        is when it last worked on the pool.
+      - Whether libvirt is to measure the active storage pools now. Otherwise their sizes are of the last time that
+        libvirt did, which is when it last worked on the pool.
       - A pool with many volumes takes its time.
     type: bool
     default: false
@@ -122,7 +123,8 @@ host:
       elements: str
       sample: [kvm, qemu]
     usable_virt_types:
-      description: Those of them on which guests really run. libvirt offers V(kvm) also where the processor can't virtualise.
+      description:
+        - Those of them on which guests really run. libvirt offers V(kvm) also where the processor can't virtualise.
       returned: always
       type: list
       elements: str
@@ -171,11 +173,14 @@ host:
           elements: str
           sample: [aes, avx, vmx]
         times:
-          description: Nanoseconds of all processors since boot, C(user), C(kernel), C(idle), C(iowait); empty where libvirt does not tell.
+          description:
+            - Nanoseconds of all processors since boot, C(user), C(kernel), C(idle), C(iowait); empty where libvirt does
+              not tell.
           returned: success
           type: dict
     memory:
-      description: The memory, C(total), C(free), and C(buffers) and C(cached), which are null where libvirt does not tell.
+      description:
+        - The memory, C(total), C(free), and C(buffers) and C(cached), which are null where libvirt does not tell.
       returned: O(gather) has V(memory)
       type: dict
       sample: {total: 16777216000, free: 8388608000, buffers: 1048576, cached: 4194304000}
@@ -210,8 +215,8 @@ host:
     capacity:
       description:
         - What guests have of the host, as C(vcpus) and C(memory). Memory is counted as the most that a guest may use.
-        - Each has C(total), C(allocated) to guests that are on, C(defined) for all guests, and C(free), which is what is not
-          allocated, below 0 where more is promised than there is.
+        - Each has C(total), C(allocated) to guests that are on, C(defined) for all guests, and C(free), which is what
+          is not allocated, below 0 where more is promised than there is.
       returned: O(gather) has V(guests)
       type: dict
       sample:
@@ -298,7 +303,9 @@ host:
           returned: success
           type: bool
         mode:
-          description: How it is connected to the world, V(isolated) or libvirt's forward mode, such as V(nat), V(route) or V(bridge).
+          description:
+            - How it is connected to the world, V(isolated) or libvirt's forward mode, such as V(nat), V(route) or
+              V(bridge).
           returned: success
           type: str
         bridge:
@@ -322,8 +329,8 @@ host:
           sample: [{address: 192.168.122.1, prefix: 24, family: ipv4}]
     domain_capabilities:
       description:
-        - What guests of the host's own architecture can have when they run on the best usable kind of virtualisation; null where the
-          hypervisor does not tell.
+        - What guests of the host's own architecture can have when they run on the best usable kind of virtualisation;
+          null where the hypervisor does not tell.
       returned: O(gather) has V(domain_capabilities)
       type: dict
       contains:

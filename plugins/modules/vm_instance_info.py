@@ -9,9 +9,10 @@ DOCUMENTATION = r"""
 module: vm_instance_info
 short_description: Get guest info
 description:
-  - Returns the state, definition, devices, addresses, statistics and agent data of the guests of a libvirt host. It changes nothing.
-  - All guests' states and statistics are read in one call, and so are the leases of each network. A guest is asked itself only for
-    its definition, for addresses that its agent knows, and for what the agent tells.
+  - Returns the state, definition, devices, addresses, statistics and agent data of the guests of a libvirt host. It
+    changes nothing.
+  - All guests' states and statistics are read in one call, and so are the leases of each network. A guest is asked
+    itself only for its definition, for addresses that its agent knows, and for what the agent tells.
   - A guest that is removed while it is read is left out.
 version_added: 0.1.0
 author:
@@ -41,8 +42,8 @@ options:
     elements: str
   states:
     description:
-      - Return the guests in one of these power states. A guest whose memory is saved to disk is V(suspended), one that sleeps by its
-        own power management V(sleeping).
+      - Return the guests in one of these power states. A guest whose memory is saved to disk is V(suspended), one that
+        sleeps by its own power management V(sleeping).
     type: list
     elements: str
     choices: [running, stopped, paused, suspended, crashed, sleeping]
@@ -69,7 +70,8 @@ options:
   address_sources:
     description:
       - Who is asked for addresses, in this order. Each of them is asked; an address that several know is returned once.
-      - V(lease) is the DHCP servers of libvirt's networks, V(agent) the guest agent where it is connected, V(arp) the host's ARP table.
+      - V(lease) is the DHCP servers of libvirt's networks, V(agent) the guest agent where it is connected, V(arp) the
+        host's ARP table.
       - Loopback and link-local addresses are left out.
     type: list
     elements: str
@@ -77,7 +79,8 @@ options:
     default: [lease, agent]
   agent_timeout:
     description:
-      - How long an agent may take for each of its answers to O(gather=agent), such as V(5s), rounded up to whole seconds.
+      - How long an agent may take for each of its answers to O(gather=agent), such as V(5s), rounded up to whole
+        seconds.
       - libvirt keeps this time with the running guest; its default, to wait for ever, is set again after the answer.
     type: str
     default: 5s
@@ -101,7 +104,7 @@ EXAMPLES = r"""
 
 - name: Show the addresses of the running web servers
   ansible.builtin.debug:
-    msg: "{{ item.name }} {{ item.interfaces | map(attribute='addresses') | flatten | map(attribute='address') | join(' ') }}"
+    msg: "{{ item.interfaces | map(attribute='addresses') | flatten | map(attribute='address') | join(' ') }}"
   loop: "{{ fleet.instances | selectattr('state', 'eq', 'running') }}"
   loop_control:
     label: "{{ item.name }}"
@@ -265,7 +268,9 @@ instances:
           type: str
           sample: qcow2
         source:
-          description: A path, C(POOL/VOLUME) of a pool's volume, or C(PROTOCOL:NAME) of network storage; null for an empty drive.
+          description:
+            - A path, C(POOL/VOLUME) of a pool's volume, or C(PROTOCOL:NAME) of network storage; null for an empty
+              drive.
           returned: success
           type: str
           sample: /var/lib/libvirt/images/web01-vda.qcow2
@@ -455,7 +460,9 @@ instances:
           returned: success
           type: dict
         memory:
-          description: The memory balloon, such as C(current), C(maximum), C(available), C(unused), and C(rss) of the QEMU process.
+          description:
+            - The memory balloon, such as C(current), C(maximum), C(available), C(unused), and C(rss) of the QEMU
+              process.
           returned: success
           type: dict
         vcpus:
@@ -464,14 +471,15 @@ instances:
           type: list
           elements: dict
         interfaces:
-          description: Each interface with C(name), C(rx_bytes), C(rx_pkts), C(rx_errs), C(rx_drop), and the same with C(tx).
+          description:
+            - Each interface with C(name), C(rx_bytes), C(rx_pkts), C(rx_errs), C(rx_drop), and the same with C(tx).
           returned: success
           type: list
           elements: dict
         disks:
           description:
-            - Each disk with C(name), C(path), C(rd_reqs), C(rd_bytes), C(rd_times), the same with C(wr), C(fl_reqs), C(fl_times),
-              C(capacity), C(allocation) and C(physical).
+            - Each disk with C(name), C(path), C(rd_reqs), C(rd_bytes), C(rd_times), the same with C(wr), C(fl_reqs),
+              C(fl_times), C(capacity), C(allocation) and C(physical).
           returned: success
           type: list
           elements: dict
@@ -489,7 +497,8 @@ instances:
           returned: success
           type: str
         os:
-          description: The operating system, such as C(id), C(name), C(pretty_name), C(version_id) and C(kernel_release).
+          description:
+            - The operating system, such as C(id), C(name), C(pretty_name), C(version_id) and C(kernel_release).
           returned: success
           type: dict
         timezone:
@@ -502,7 +511,9 @@ instances:
           type: list
           elements: dict
         filesystems:
-          description: The mounted file systems, each with C(name), C(mountpoint), C(fstype), C(total_bytes), C(used_bytes) and C(disks).
+          description:
+            - The mounted file systems, each with C(name), C(mountpoint), C(fstype), C(total_bytes), C(used_bytes) and
+              C(disks).
           returned: success
           type: list
           elements: dict

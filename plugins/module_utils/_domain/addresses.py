@@ -4,7 +4,7 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""The IP addresses of guests: from the DHCP leases of the host's networks, the guest agent, and the host's ARP table."""
+"""The IP addresses of guests: from the DHCP leases of the networks, the guest agent, and the host's ARP table."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def _leases(conn):
 def addresses(conn, domain, root, sources=DEFAULT_SOURCES, known_leases=ASK):
     """Return {mac: [{address, prefix, family, source}]} of a running guest's interfaces.
 
-    Every source is asked; an address that several know is listed once, with the first. Link-local and loopback addresses
-    are left out. The agent is asked only when it is connected, and one that fails knows no address.
+    Every source is asked; an address that several know is listed once, with the first. Link-local and loopback
+    addresses are left out. The agent is asked only when it is connected, and one that fails knows no address.
     known_leases: what leases() returned, so that it is asked for once for many guests.
     Source: virDomainInterfaceAddresses.
     """

@@ -24,7 +24,10 @@ def statistics(conn, domains, groups):
 
 
 def uuids(conn, flag):
-    """Return the UUIDs of the guests that a flag of VIR_CONNECT_LIST_DOMAINS_* selects. Source: virConnectListAllDomains."""
+    """Return the UUIDs of the guests that a flag of VIR_CONNECT_LIST_DOMAINS_* selects.
+
+    Source: virConnectListAllDomains.
+    """
     return {domain.UUIDString() for domain in conn.listAllDomains(flag)}
 
 

@@ -52,8 +52,8 @@ def identity(facts):
 def describe(root, facts, found_addresses):
     """Return the description of a guest.
 
-    root: its definition, the live one while it runs. found_addresses: what addresses.addresses() returns, None when they
-    were not asked for. Sizes are in bytes. Values have the names and meanings of the options of vm_instance.
+    root: its definition, the live one while it runs. found_addresses: what addresses.addresses() returns, None when
+    they were not asked for. Sizes are in bytes. Values have the names and meanings of the options of vm_instance.
     Source: libvirt domain XML format.
     """
     metadata = read(root)
@@ -160,7 +160,7 @@ def _serial_console(root):
 
 
 def agent(root, facts):
-    """Tell whether the guest has the agent's channel, and whether an agent is connected to it (None while it is off)."""
+    """Tell whether the guest has the agent's channel, and whether an agent is connected to it (None while off)."""
     channel = agent_channel(root)
     connected = None
     if channel is not None and facts.active:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
@@ -26,7 +26,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import (
     statistics,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import state_words
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, Unsupported
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
 # Agents that are asked at the same time: libvirt works on five requests of one connection at once.
@@ -86,7 +86,7 @@ class InfoSpec:
 
 @dataclass(frozen=True)
 class Guest:
-    """A guest as it was read: `parameters` are its raw statistics, `root` its definition, None when nothing needs it."""
+    """A guest as it was read: `parameters` are its raw statistics, `root` its definition, None unless needed."""
 
     domain: object
     facts: describe.Facts
@@ -124,22 +124,22 @@ def _parse_timeout(text):
 def query(conn, spec):
     """Return {"instances": [...]}, ordered by name; a guest that vanishes meanwhile is left out.
 
-    Raises LibvirtFailed and Unsupported.
+    Raises LibvirtFailed.
     """
     with doing("reading the guests"):
-        guests = _guests(conn, spec)
-        report = partial(_report, conn, spec, _leases(conn, spec, guests))
+        guests = read_guests(conn, spec)
+        work = partial(report, conn, spec, _leases(conn, spec, guests))
         # An agent may let one wait; the other guests are read in no time.
         waits = [spec.may_ask_agents and guest.agent["connected"] for guest in guests]
         agents = [guest for guest, waiting in zip(guests, waits) if waiting]
         others = [guest for guest, waiting in zip(guests, waits) if not waiting]
         with ThreadPoolExecutor(AGENTS_AT_ONCE) as pool:
-            instances = [*pool.map(report, agents), *map(report, others)]
+            instances = [*pool.map(work, agents), *map(work, others)]
     found = (instance for instance in instances if instance is not None)
     return {"instances": sorted(found, key=lambda instance: instance["name"])}
 
 
-def _guests(conn, spec):
+def read_guests(conn, spec):
     """Return the Guests that pass the filters, by five calls for all of them and one for each definition."""
     domains = [domain for domain in conn.listAllDomains(0) if _is_named(spec, domain)]
     groups = statistics.groups() if "statistics" in spec.gather else 0
@@ -161,17 +161,17 @@ def _guests(conn, spec):
             autostart=key in autostart,
         )
         if spec.states is None or state in spec.states:
-            guests.append(_guest(spec, domain, facts, parameters))
-    return [guest for guest in guests if guest is not None]
-
-
-def _guest(spec, domain, facts, parameters):
-    """Return the Guest; None when it vanished, or its definition does not pass the filters."""
+            guests.append(Guest(domain, facts, parameters, None))
     if not spec.needs_definition:
-        return Guest(domain, facts, parameters, None)
-    text = unless_gone(lambda: domain.XMLDesc(0), libvirt.VIR_ERR_NO_DOMAIN)
-    root = None if text is None else _xml.parse(text)
-    return Guest(domain, facts, parameters, root) if root is not None and _is_wanted(spec, root) else None
+        return guests
+    defined = (with_definition(guest) for guest in guests)
+    return [guest for guest in defined if guest is not None and _is_wanted(spec, guest.root)]
+
+
+def with_definition(guest):
+    """Return the guest with its definition, the live one while it is on; None when it vanished."""
+    text = unless_gone(lambda: guest.domain.XMLDesc(0), libvirt.VIR_ERR_NO_DOMAIN)
+    return None if text is None else replace(guest, root=_xml.parse(text))
 
 
 def _is_named(spec, domain):
@@ -191,7 +191,7 @@ def _leases(conn, spec, guests):
     return addresses.leases(conn) if wanted and any(guest.facts.active for guest in guests) else None
 
 
-def _report(conn, spec, known_leases, guest):
+def report(conn, spec, known_leases, guest):
     """Return what was asked for of one guest; None when it vanished."""
     instance = describe.identity(guest.facts)
     found = None
@@ -228,10 +228,5 @@ def _xml_text(domain, kind):
         "inactive": libvirt.VIR_DOMAIN_XML_INACTIVE,
         "migratable": libvirt.VIR_DOMAIN_XML_MIGRATABLE,
     }
-    try:
-        # The migratable definition has the passwords, which the guest needs at the other end.
-        return _xml.redacted_text(_xml.parse(domain.XMLDesc(flags[kind])))
-    except libvirt.libvirtError as exc:
-        if exc.get_error_code() == libvirt.VIR_ERR_INVALID_ARG:
-            raise Unsupported(f"xml: {kind!r} is not allowed; this hypervisor has no such definition") from exc
-        raise
+    # The migratable definition has the passwords, which the guest needs at the other end.
+    return _xml.redacted_text(_xml.parse(domain.XMLDesc(flags[kind])))

@@ -83,7 +83,7 @@ def _identity(conn, capabilities):
         "hypervisor": conn.getType(),
         "hypervisor_version": _version(conn.getVersion()),
         "libvirt_version": _version(conn.getLibVersion()),
-        "uptime": _uptime(conn.getURI()),
+        "uptime": uptime(conn.getURI()),
     }
 
 
@@ -91,7 +91,7 @@ def _version(number):
     return ".".join(map(str, version_tuple(number)))
 
 
-def _uptime(uri):
+def uptime(uri):
     """Return the seconds since the host booted, None for a host elsewhere: libvirt has no call for it."""
     if urlsplit(uri).hostname:
         return None

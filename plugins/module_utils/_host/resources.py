@@ -24,8 +24,13 @@ def pools(conn, refresh):
     Source: virConnectListAllStoragePools, virStoragePoolGetInfo, virStoragePoolRefresh.
     """
     found = if_available(partial(conn.listAllStoragePools, 0)) or []
-    described = [unless_gone(partial(_pool, pool, refresh), libvirt.VIR_ERR_NO_STORAGE_POOL) for pool in found]
+    described = [describe_pool(pool, refresh) for pool in found]
     return sorted((pool for pool in described if pool is not None), key=lambda pool: pool["name"])
+
+
+def describe_pool(pool, refresh):
+    """Return one pool, None if it vanished."""
+    return unless_gone(partial(_pool, pool, refresh), libvirt.VIR_ERR_NO_STORAGE_POOL)
 
 
 def _pool(pool, refresh):
@@ -64,8 +69,13 @@ def _pool_state(number):
 def networks(conn):
     """Return the host's libvirt networks, ordered by name. Source: virConnectListAllNetworks, virNetworkGetXMLDesc."""
     found = if_available(partial(conn.listAllNetworks, 0)) or []
-    described = [unless_gone(partial(_network, network), libvirt.VIR_ERR_NO_NETWORK) for network in found]
+    described = [describe_network(network) for network in found]
     return sorted((network for network in described if network is not None), key=lambda network: network["name"])
+
+
+def describe_network(network):
+    """Return one network, None if it vanished."""
+    return unless_gone(partial(_network, network), libvirt.VIR_ERR_NO_NETWORK)
 
 
 def _network(network):

@@ -43,8 +43,8 @@ def cpu_features(conn, capabilities):
 def hardware_virtualisation(capabilities, features):
     """Tell whether guests run on the processor itself.
 
-    libvirt offers KVM wherever QEMU knows it and /dev/kvm is there, which is also so in a virtual machine whose processor
-    can't virtualise; guests hang there. So on x86 the processor's feature decides.
+    libvirt offers KVM wherever QEMU knows it and /dev/kvm is there, which is also so in a virtual machine whose
+    processor can't virtualise; guests hang there. So on x86 the processor's feature decides.
     """
     if "kvm" not in offered_virt_types(capabilities):
         return False
@@ -54,7 +54,7 @@ def hardware_virtualisation(capabilities, features):
 
 
 def usable(offered, hardware):
-    """Return those of the offered domain types on which guests really run, `hardware` as hardware_virtualisation tells."""
+    """Return those of the offered domain types on which guests really run; `hardware` is hardware_virtualisation()."""
     return tuple(kind for kind in offered if kind != "kvm" or hardware)
 
 

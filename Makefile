@@ -11,6 +11,13 @@ export KVMFLEET_CACHE ?= /var/cache/kvmfleet
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.build/collections
 export PYTHONPATH := $(CURDIR)/.build/collections
 export PATH := $(CURDIR)/.build/venv/bin:$(PATH)
+export MOLECULE_EPHEMERAL_DIRECTORY := $(CURDIR)/.build/molecule
+IMAGE ?= tiny
+
+# The lab makes containers, mounts and a bridge.
+ifneq ($(shell id -u),0)
+AS_ROOT := sudo env $(foreach name,KVMFLEET_CACHE ANSIBLE_COLLECTIONS_PATH PYTHONPATH PATH MOLECULE_EPHEMERAL_DIRECTORY,'$(name)=$($(name))')
+endif
 
 .PHONY: help setup test lint unit integration bench lab lab-down quickstart clean
 
@@ -29,20 +36,25 @@ unit: setup ## Tests with libvirt's test driver and its embedded QEMU driver; AR
 	@# From elsewhere: where galaxy.yml is, pytest-ansible makes a second collection path in the clone.
 	@cd .build && pytest --config-file ../pyproject.toml --rootdir .. ../tests/unit $(ARGS)
 
-integration: setup ## Molecule scenarios on the lab's hosts, all or SCENARIO=name
-	@tools/integration.sh $(SCENARIO)
+integration: setup ## Molecule scenarios on the lab, all or SCENARIO=name; ARGS='--destroy never' keeps the lab
+	@# Without what molecule remembers of a run that was killed, it looks at the lab itself.
+	@rm -rf .build/molecule
+	@$(AS_ROOT) molecule test $(if $(SCENARIO),--scenario-name $(SCENARIO),--all) $(ARGS)
 
 bench: setup ## Compare the time that tasks take with community.libvirt and the plain libvirt API
-	@tests/bench/run.sh
+	@$(AS_ROOT) tests/bench/run.sh
 
 lab: setup ## Boot the lab: a controller and compute hosts on this machine
-	@tools/lab.sh up
+	@$(AS_ROOT) python3 -m lab up
 
 lab-down: setup ## Take the lab down, leaving nothing behind
-	@tools/lab.sh down
+	@$(AS_ROOT) python3 -m lab down
 
-quickstart: setup ## A fleet on this machine, and a guest that boots on it
-	@tools/quickstart.sh
+quickstart: setup ## A fleet on this machine, and a guest on each of its hosts; IMAGE=tiny or debian
+	@$(AS_ROOT) python3 -m lab up controller compute1 compute2 --guest $(IMAGE)
+	@$(AS_ROOT) ansible-playbook --inventory /run/kvmfleet-lab/inventory.yml kvmfleet.compute.quickstart \
+	    --extra-vars quickstart_image_path=/srv/images/$(IMAGE).qcow2
+	@echo "Take it all down: make lab-down"
 
 clean: ## Remove what make made in the clone (the cache stays)
 	rm -rf .build .pytest_cache .ruff_cache .hypothesis tests/output

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -70,6 +71,8 @@ def test_uri(tmp_path):
 def shared_uri():
     """The URI of an in-memory host that the runs of one test share, with the pools `default` and `images`."""
     uri = "test:///default"
+    # The host lives as long as anything of a connection to it does, such as a domain in the traceback of an earlier run.
+    gc.collect()
     with connect(uri) as conn:
         for name in ("default", "images"):
             conn.storagePoolCreateXML(
@@ -86,12 +89,20 @@ def embed_uri():
     (root / "etc").mkdir()
     (root / "etc/qemu.conf").write_text(QEMU_CONF)
     uri = f"qemu:///embed?root={root}"
+    patch = pytest.MonkeyPatch()
     try:
         with connect(uri) as conn:
+            # libvirt registers its drivers anew with each open of an embedded one, and has room for some twenty in a process:
+            # whoever opens this URI gets the connection that is open.
+            opened = libvirt.open
+            patch.setattr(libvirt, "open", lambda name: conn if name == uri else opened(name))
+            patch.setattr(conn, "close", lambda: 0)
             yield uri
             for domain in conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
                 domain.destroy()
+            patch.undo()
     finally:
+        patch.undo()
         shutil.rmtree(root)
 
 

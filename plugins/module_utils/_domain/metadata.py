@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
@@ -55,8 +55,13 @@ def read(root):
         tags=tuple(tag.text or "" for tag in element.findall(_name("tag"))),
         properties={item.get("name"): item.text or "" for item in element.findall(_name("property"))},
         delete_protection=element.find(_name("delete_protection")) is not None,
-        volumes=tuple(Volume(**item.attrib) for item in element.findall(_name("volume"))),
+        volumes=tuple(_volume(item) for item in element.findall(_name("volume"))),
     )
+
+
+def _volume(element):
+    """People edit definitions: what is missing is empty, so that it names no volume, and what is unknown is ignored."""
+    return Volume(**{attribute.name: element.get(attribute.name, "") for attribute in fields(Volume)})
 
 
 def to_element(found):
@@ -77,7 +82,7 @@ def to_element(found):
 
 
 def to_fragment(found):
-    """Return the element as virDomainSetMetadata takes it: libvirt puts the namespace on the outermost element itself."""
+    """Return the element as virDomainSetMetadata takes it: libvirt itself puts the namespace on the outermost element."""
     fragment = etree.Element("instance")
     fragment.extend(list(to_element(found)))
     return fragment

@@ -82,7 +82,7 @@ def to_element(found):
 
 
 def to_fragment(found):
-    """Return the element as virDomainSetMetadata takes it: libvirt itself puts the namespace on the outermost element."""
+    """Return the element as virDomainSetMetadata takes it: libvirt puts the namespace on the outermost one itself."""
     fragment = etree.Element("instance")
     fragment.extend(list(to_element(found)))
     return fragment

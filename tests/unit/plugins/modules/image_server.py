@@ -1,0 +1,96 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A web server on the loopback interface that serves images as well, and as badly, as servers do."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Page:
+    """What is at a path.
+
+    sent: how many bytes come before the connection is dropped. hold: what the server waits for half-way.
+    """
+
+    content: bytes = b""
+    etag: str = None
+    status: int = 200
+    headers: dict = field(default_factory=dict)
+    announce_length: bool = True
+    sent: int = None
+    hold: threading.Event = None
+    login: str = None
+
+
+class ImageServer:
+    """pages: by path. requests: [(path, status)] in their order. half_way: set once half of a held page was sent."""
+
+    def __init__(self, ssl_context=None):
+        self.pages = {}
+        self.requests = []
+        self.half_way = threading.Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self._scheme = "http"
+        if ssl_context is not None:
+            self._server.socket = ssl_context.wrap_socket(self._server.socket, server_side=True)
+            self._scheme = "https"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception):
+        for page in self.pages.values():
+            if page.hold:
+                page.hold.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def put(self, path, content=b"", **properties):
+        """Serve a page from now on and return its URL."""
+        self.pages[path] = Page(content, **properties)
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}{path}"
+
+
+def _handler_of(server):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            page = server.pages.get(self.path, Page(b"not here", status=404))
+            expected = page.login and "Basic " + base64.b64encode(page.login.encode()).decode()
+            if expected and self.headers.get("Authorization") != expected:
+                page = Page(b"who are you", status=401, headers={"WWW-Authenticate": 'Basic realm="images"'})
+            elif page.etag and self.headers.get("If-None-Match") == page.etag:
+                page = Page(status=304, announce_length=False)
+            server.requests.append((self.path, page.status))
+            self._answer(page)
+
+        def _answer(self, page):
+            self.send_response(page.status)
+            for name, value in dict(page.headers, **({"ETag": page.etag} if page.etag else {})).items():
+                self.send_header(name, value)
+            if page.announce_length:
+                self.send_header("Content-Length", str(len(page.content)))
+            self.end_headers()
+            content = page.content[: page.sent]
+            half = len(content) // 2
+            self.wfile.write(content[:half])
+            self.wfile.flush()
+            if page.hold:
+                server.half_way.set()
+                page.hold.wait()
+            self.wfile.write(content[half:])
+            self.close_connection = True
+
+        def log_message(self, *_arguments):
+            """The requests are recorded instead."""
+
+    return Handler

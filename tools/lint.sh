@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Everything that can be said about the collection without running it. All checks run; the ones that fail are named at the end.
+#
+#   PYTHONS   directories with further interpreters for the sanity tests, separated by colons
+
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+# ansible-test takes every python3.N on the PATH, and cannot work with shims that choose one by the environment.
+export PATH=$PWD/.build/venv/bin:${PYTHONS:+$PYTHONS:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
+sources=$PWD/.build/lint
+collection=$sources/ansible_collections/kvmfleet/compute
+failed=()
+
+check() {
+    printf '== %s\n' "$*"
+    "$@" || failed+=("$1 ${2:-}")
+}
+
+# The tools look at a repository at a collection path, ansible-test at no path that leads through a link.
+copy_sources() {
+    rm -rf "$sources" && mkdir -p "$collection" || return
+    git ls-files -z --cached --others --exclude-standard \
+        | rsync --archive --from0 --files-from=- --ignore-missing-args ./ "$collection/" || return
+    git -C "$collection" init --quiet
+}
+
+get_pip() {
+    local tool=.build/venv/lib/python3.*/site-packages/ansible_test/_internal/python_requirements.py version file
+    version=$(sed --quiet "s/^ *pip='\([0-9.]*\)',/\1/p" $tool)
+    file=$HOME/.ansible/test/cache/get_pip_${version//./_}.py
+    [ -e "$file" ] || install -D --mode 0644 tools/get_pip.py "$file"
+}
+
+copy_sources && get_pip || exit
+cd "$collection" || exit
+export ANSIBLE_COLLECTIONS_PATH=$sources
+
+check ruff check --no-cache --output-format concise .
+check ruff format --no-cache --check .
+check yamllint --strict .
+check ansible-lint --offline --strict
+check antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all .
+check antsibull-changelog lint
+check ansible-test sanity
+check ansible-galaxy collection build --force --output-path "$sources"
+
+[ "${#failed[@]}" -eq 0 ] || { printf 'lint: failed: %s\n' "${failed[@]}" && exit 1; }

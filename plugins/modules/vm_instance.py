@@ -9,9 +9,11 @@ DOCUMENTATION = r"""
 module: vm_instance
 short_description: Launch, change, stop and remove a guest
 description:
-  - Brings one guest of a libvirt host to the state and the definition that the task says, and only so far as the task says it.
+  - Brings one guest of a libvirt host to the state and the definition that the task says, and only so far as the task
+    says it.
     An option that is not given leaves alone what the guest has, and what other tools put into its definition stays.
-  - A launch that fails removes the volumes that it made and leaves the definition, so that the same task launches the guest when
+  - A launch that fails removes the volumes that it made and leaves the definition, so that the same task launches the
+    guest when
     the cause is gone. A run that is killed is completed by running it again.
 version_added: 0.1.0
 author:
@@ -43,25 +45,30 @@ options:
   state:
     description:
       - V(running), launched or started, resumed, restored or woken as it takes.
-      - V(stopped), shut down as O(shutdown) says. A guest whose memory was saved is restored first, so that it can shut down.
+      - V(stopped), shut down as O(shutdown) says. A guest whose memory was saved is restored first, so that it can shut
+        down.
       - V(restarted), shut down and started again, always; a guest that is stopped is started.
       - V(paused), its processors halted, its memory kept in place.
-      - V(suspended), its memory saved to disk and the guest off. It must have a memory to save, so be running, paused or sleeping.
+      - V(suspended), its memory saved to disk and the guest off. It must have a memory to save, so be running, paused
+        or sleeping.
       - V(present), defined, in whatever power state it is.
-      - V(absent), powered off and removed, with its saved state, its NVRAM, and the storage that O(remove_storage) says.
+      - V(absent), powered off and removed, with its saved state, its NVRAM, and the storage that O(remove_storage)
+        says.
     type: str
     choices: [running, stopped, restarted, paused, suspended, present, absent]
     default: running
   flavor:
     description:
       - The guest's size by the name of a flavor, or inline as a mapping of C(memory), C(vcpus) and C(root_disk).
-      - The classic names are V(m1.tiny) (512 MiB, 1 CPU, 1 GiB), V(m1.small) (2 GiB, 1 CPU, 20 GiB), V(m1.medium) (4 GiB, 2 CPUs,
+      - The classic names are V(m1.tiny) (512 MiB, 1 CPU, 1 GiB), V(m1.small) (2 GiB, 1 CPU, 20 GiB), V(m1.medium) (4
+        GiB, 2 CPUs,
         40 GiB), V(m1.large) (8 GiB, 4 CPUs, 80 GiB) and V(m1.xlarge) (16 GiB, 8 CPUs, 160 GiB).
       - The options O(memory), O(vcpus) and O(root_disk) go before the flavor.
     type: raw
   flavors:
     description:
-      - Flavors of your own, a mapping of names to sizes as in O(flavor); they go before the classic ones of the same name.
+      - Flavors of your own, a mapping of names to sizes as in O(flavor); they go before the classic ones of the same
+        name.
     type: dict
   memory:
     description:
@@ -99,7 +106,8 @@ options:
         type: int
   virt_type:
     description:
-      - How a new guest is run. V(auto) takes KVM where the processor really has hardware virtualisation, and emulation elsewhere.
+      - How a new guest is run. V(auto) takes KVM where the processor really has hardware virtualisation, and emulation
+        elsewhere.
     type: str
     choices: [auto, kvm, qemu]
     default: auto
@@ -109,7 +117,8 @@ options:
     type: str
   machine:
     description:
-      - The machine type. V(q35), V(pc) and V(virt) mean the newest of their kind at launch; the version is kept afterwards.
+      - The machine type. V(q35), V(pc) and V(virt) mean the newest of their kind at launch; the version is kept
+        afterwards.
       - A new x86 guest is V(q35).
     type: str
   firmware:
@@ -133,8 +142,10 @@ options:
     type: str
   image:
     description:
-      - The image that a new guest's root disk V(vda) is made from, by its name in the image store (see M(kvmfleet.compute.vm_image)).
-      - It is put before O(disks). An existing guest keeps the disk it has; naming another image than it was made from fails.
+      - The image that a new guest's root disk V(vda) is made from, by its name in the image store (see
+        M(kvmfleet.compute.vm_image)).
+      - It is put before O(disks). An existing guest keeps the disk it has; naming another image than it was made from
+        fails.
     type: str
   image_pool:
     description:
@@ -143,7 +154,8 @@ options:
     default: images
   root_disk:
     description:
-      - The size of the root disk, such as V(10GiB); the image's own size, or the flavor's, unless given. It can grow, never shrink.
+      - The size of the root disk, such as V(10GiB); the image's own size, or the flavor's, unless given. It can grow,
+        never shrink.
       - Without O(image) it makes an empty root disk.
     type: str
   pool:
@@ -202,7 +214,8 @@ options:
         type: path
       format:
         description:
-          - The format. A new volume is qcow2 (raw in a pool of block devices). A file is never probed, as its guest could make it look
+          - The format. A new volume is qcow2 (raw in a pool of block devices). A file is never probed, as its guest
+            could make it look
             like another format - it is V(qcow2) when its name ends so, V(raw) otherwise.
         type: str
         choices: [qcow2, raw]
@@ -239,7 +252,8 @@ options:
         type: int
   interfaces:
     description:
-      - The guest's network interfaces. One with a O(interfaces[].mac) or an O(interfaces[].alias) is found again by it, the others by
+      - The guest's network interfaces. One with a O(interfaces[].mac) or an O(interfaces[].alias) is found again by it,
+        the others by
         their order.
       - Interfaces that are not listed stay, unless O(purge) has V(interfaces).
     type: list
@@ -335,7 +349,8 @@ options:
     type: bool
   xml_patch:
     description:
-      - Changes of the definition for what has no option, applied after all options, in their order. Each changes nothing when its
+      - Changes of the definition for what has no option, applied after all options, in their order. Each changes
+        nothing when its
         meaning is there already.
     type: list
     elements: dict
@@ -347,11 +362,13 @@ options:
         required: true
       set:
         description:
-          - The text of the elements, or the value of the attributes, that are selected. A plain path that is missing is made.
+          - The text of the elements, or the value of the attributes, that are selected. A plain path that is missing is
+            made.
         type: str
       add:
         description:
-          - An element, as XML, to be added to the one element that is selected, unless it has one that contains all of it.
+          - An element, as XML, to be added to the one element that is selected, unless it has one that contains all of
+            it.
         type: str
       remove:
         description:
@@ -365,7 +382,8 @@ options:
     choices: [disks, interfaces]
   restart:
     description:
-      - How O(state=restarted) restarts. V(soft) shuts down as O(shutdown) says and starts; V(hard) cuts the power and starts.
+      - How O(state=restarted) restarts. V(soft) shuts down as O(shutdown) says and starts; V(hard) cuts the power and
+        starts.
         Both apply what was pending for the next boot.
     type: str
     choices: [soft, hard]
@@ -377,7 +395,8 @@ options:
     suboptions:
       method:
         description:
-          - Whether the guest is asked through its agent, by the ACPI power button, by whichever of them libvirt finds, or not at all.
+          - Whether the guest is asked through its agent, by the ACPI power button, by whichever of them libvirt finds,
+            or not at all.
             V(force) cuts the power.
         type: str
         choices: [auto, agent, acpi, force]
@@ -405,9 +424,11 @@ options:
     default: false
   remove_storage:
     description:
-      - What O(state=absent) deletes besides the guest. V(owned) is the volumes that this module made for it, V(all) is all volumes of its
+      - What O(state=absent) deletes besides the guest. V(owned) is the volumes that this module made for it, V(all) is
+        all volumes of its
         disks, V(none) is nothing.
-      - Never deleted are CD-ROMs, shared and read-only disks, backing files, and what another guest or overlay needs; the task fails
+      - Never deleted are CD-ROMs, shared and read-only disks, backing files, and what another guest or overlay needs;
+        the task fails
         before anything is changed when a volume that is to be deleted is needed elsewhere.
     type: str
     choices: [none, owned, all]

@@ -52,19 +52,22 @@ def open_source(spec, deadline):
 @contextlib.contextmanager
 def _opened_file(spec):
     try:
-        # Without O_NONBLOCK the opening of a pipe would wait for somebody to write into it.
-        descriptor = os.open(spec.source, os.O_RDONLY | os.O_NONBLOCK)
+        stream = open(spec.source, "rb", opener=_open_without_waiting)  # noqa: SIM115 - closed below
     except OSError as exc:
-        raise InvalidInput.of(
-            "src", spec.source, f"a readable file of the managed host is needed ({exc.strerror})"
-        ) from exc
-    with open(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
+        allowed = f"a readable file of the managed host is needed ({exc.strerror})"
+        raise InvalidInput.of("src", spec.source, allowed) from exc
+    with stream:
+        status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise InvalidInput.of("src", spec.source, "a regular file of the managed host is needed")
         # Holes of a sparse file stay holes.
         needs = min(status.st_size, status.st_blocks * 512)
         yield Source(stream, status.st_size, needs, status.st_mtime_ns)
+
+
+def _open_without_waiting(path, flags):
+    """A pipe would otherwise be opened only once somebody writes into it."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 @contextlib.contextmanager

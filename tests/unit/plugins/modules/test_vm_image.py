@@ -6,21 +6,42 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import hashlib
+import ipaddress
 import json
 import os
+import re
+import ssl
 import stat
 import subprocess
+import sys
 import threading
+import time
 
 import pytest
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.image_server import ImageServer
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.returned import differences, documented
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 MIB = 1024**2
 POOL = '<pool type="dir"><name>{name}</name><target><path>{directory}</path></target>{volumes}</pool>'
 VOLUME = """<volume type="file"><name>{file}</name><capacity>1</capacity>
 <target><path>{directory}/{file}</path><format type="qcow2"/></target>{backing}</volume>"""
+
+PYTHON_PATH = os.pathsep.join(path for path in sys.path if path)
+PROCESS = """
+import json, sys
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.kvmfleet.compute.plugins.modules.vm_image import main
+with patch_module_args(json.loads(sys.argv[1])):
+    main()
+"""
+# How long another process may take, in seconds; only a test that fails waits for so long.
+PATIENCE = 60
 
 
 class Host:
@@ -75,6 +96,15 @@ class Host:
         for key in ("failed", "changed", "actions", "diff"):
             assert foreseen.get(key) == done.get(key)
         return done
+
+    def command(self, **params):
+        """The command that runs the module in a process of its own."""
+        return [sys.executable, "-c", PROCESS, json.dumps(dict({"name": "debian", "uri": self.uri}, **params))]
+
+    def start(self, **params):
+        return subprocess.Popen(
+            self.command(**params), stdout=subprocess.PIPE, text=True, env=dict(os.environ, PYTHONPATH=PYTHON_PATH)
+        )
 
     def fail(self, **params):
         """Run the module, which fails and leaves everything as it was; return what it says."""
@@ -325,3 +355,268 @@ def test_a_server_that_is_too_slow(host, server, make_image):
     image = make_image()
     url = server.put("/slow", image.read_bytes(), hold=threading.Event())
     assert "/slow' can't be read: " in host.fail(url=url, checksum=checksum(image), timeout="1s")
+
+
+def result_of(process):
+    return json.loads(process.communicate(timeout=PATIENCE)[0])
+
+
+def wait_until(condition):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def has_open(process, path):
+    directory = f"/proc/{process.pid}/fd"
+    with contextlib.suppress(FileNotFoundError):
+        return any(os.readlink(f"{directory}/{file}") == str(path) for file in os.listdir(directory))
+    return False
+
+
+def test_a_run_that_was_killed_is_completed_by_the_next(host, server, make_image):
+    old, new = make_image("old.qcow2"), make_image("new.qcow2", size=8 * MIB)
+    host.run(src=str(old))
+    url = server.put("/new", new.read_bytes(), hold=threading.Event())
+    process = host.start(url=url, checksum=checksum(new))
+    assert server.half_way.wait(PATIENCE)
+    partial = host.store / f".debian.partial-{process.pid}"
+    wait_until(partial.exists)
+    assert stat.S_IMODE(partial.stat().st_mode) == 0o600
+    process.kill()
+    process.communicate()
+    assert host.foresee(src=str(old))["image"]["volume"] == version_of(old)
+    server.put("/new", new.read_bytes())
+    done = host.run(url=url, checksum=checksum(new))
+    assert named(done) == ["remove_leftover", "download", "refresh_pool"]
+    assert done["image"]["volume"] == version_of(new)
+    assert host.files() == sorted([version_of(old), version_of(new)])
+    assert host.info_files() == [f"{file}.json" for file in host.files()]
+
+
+def test_what_a_dead_run_left_is_removed_though_there_is_nothing_else_to_do(host, make_image):
+    image = make_image()
+    host.run(src=str(image))
+    process = subprocess.Popen(["true"])
+    process.wait()
+    left = [
+        host.store / f".debian.partial-{process.pid}",
+        host.infos / "debian.0123456789ab.qcow2.json",
+        host.infos / f"{version_of(image)}.json.new",
+    ]
+    others = [host.store / f".debian-13.partial-{process.pid}", host.store / f".debian.partial-{os.getpid()}"]
+    for path in left + others:
+        path.write_text("")
+    done = host.run(src=str(image))
+    assert named(done) == ["remove_leftover"] * 3
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in others)
+
+
+def test_two_runs_at_the_same_time_download_once(host, server, make_image):
+    image = make_image()
+    hold = threading.Event()
+    url = server.put("/image", image.read_bytes(), hold=hold)
+    first = host.start(url=url, checksum=checksum(image))
+    assert server.half_way.wait(PATIENCE)
+    second = host.start(url=url, checksum=checksum(image))
+    wait_until(lambda: has_open(second, host.infos / ".debian.lock"))
+    hold.set()
+    results = [result_of(first), result_of(second)]
+    # Each process has an in-memory libvirt of its own, and the second one's has not been told by the first.
+    assert [named(result) for result in results] == [["download", "refresh_pool"], ["refresh_pool"]]
+    assert results[0]["image"] == results[1]["image"]
+    assert server.requests == [("/image", 200)]
+    assert host.files() == [version_of(image)]
+    assert host.info_files() == [f"{version_of(image)}.json"]
+
+
+def test_a_run_that_waits_in_vain_says_so(host, server, make_image):
+    image = make_image()
+    url = server.put("/image", image.read_bytes(), hold=threading.Event())
+    first = host.start(url=url, checksum=checksum(image))
+    assert server.half_way.wait(PATIENCE)
+    second = host.start(url=url, checksum=checksum(image), timeout="1s")
+    assert "another run is still busy with the image 'debian'" in result_of(second)["msg"]
+    server.pages["/image"].hold.set()
+    assert result_of(first)["changed"]
+
+
+def test_images_of_other_names_do_not_wait(host, server, make_image):
+    image = make_image()
+    url = server.put("/image", image.read_bytes(), hold=threading.Event())
+    process = host.start(url=url, checksum=checksum(image))
+    assert server.half_way.wait(PATIENCE)
+    assert host.foresee(name="other", src=str(image))["changed"]
+    assert host._run_module("vm_image", {"name": "other", "src": str(image), "uri": host.uri})["changed"]
+    server.pages["/image"].hold.set()
+    assert result_of(process)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("announced", "said"), [(True, "needs 3.* and the image store .* has .* free"), (False, "No space left on device")]
+)
+def test_a_full_disk(host, server, make_image, announced, said):
+    image = make_image(size=3 * MIB)
+    url = server.put("/image", image.read_bytes(), announce_length=announced)
+    # The small file system is that of the process alone and ends with it.
+    script = 'mount -t tmpfs -o size=2M none "$1" && shift && "$@"; ls -A "$STORE" >&2'
+    command = ["unshare", "--mount", "--map-root-user", "sh", "-c", script, "sh", str(host.store)]
+    done = subprocess.run(
+        command + host.command(url=url, checksum=checksum(image)),
+        env=dict(os.environ, PYTHONPATH=PYTHON_PATH, STORE=str(host.store)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    result = json.loads(done.stdout)
+    assert result["failed"] and re.search(said, result["msg"])
+    assert done.stderr == ""
+    assert host.info_files() == []
+
+
+@pytest.fixture
+def tls_server(monkeypatch, tmp_path):
+    """A server with a certificate that it has signed itself, in the file `certificate`."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kvmfleet test")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = tmp_path / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    with ImageServer(context) as running:
+        running.certificate = tmp_path / "ca.pem"
+        running.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        yield running
+
+
+def test_https(host, tls_server, make_image):
+    image = make_image()
+    wanted = {"url": tls_server.put("/image", image.read_bytes()), "checksum": checksum(image)}
+    assert "certificate" in host.fail(**wanted).lower()
+    assert host.run(**wanted, ca_path=str(tls_server.certificate))["changed"]
+    assert host.run(**dict(wanted, name="trusting"), validate_certs=False)["changed"]
+
+
+def test_an_image_is_removed_with_all_its_versions(host, make_image):
+    for file in ("a", "b"):
+        host.run(src=str(make_image(file)))
+    host.run(name="debian-13", src=str(make_image("c")))
+    others = [file for file in host.files() if file.startswith("debian-13.")]
+    done = host.run(state="absent")
+    assert named(done) == ["delete", "delete", "refresh_pool"]
+    assert done["image"] is None
+    assert host.files() == others
+    assert host.info_files() == [f"{file}.json" for file in others]
+    assert not host.run(state="absent")["changed"]
+
+
+def test_an_image_that_something_is_based_on_stays(host, make_image):
+    old, new = make_image("old"), make_image("new")
+    for image in (old, new):
+        host.run(src=str(image))
+    host.overlays["web01-vda.qcow2"] = host.store / version_of(old)
+    message = host.fail(state="absent")
+    assert message == (
+        f"name: the image 'debian' can't be removed; its version {version_of(old)} is the base of "
+        "'/guests/web01-vda.qcow2'"
+    )
+    assert host.foresee(state="absent")["msg"] == message
+    host.overlays.clear()
+    assert host.run(state="absent")["changed"]
+
+
+def test_a_pool_that_was_not_told_is_refreshed(host, make_image):
+    image = make_image()
+    done = host.run(src=str(image))
+    uri = host.uri
+    definition = host.directory / "host.xml"
+    definition.write_text(re.sub("<volume .*</volume>", "", definition.read_text(), flags=re.DOTALL))
+    found = host._run_module("vm_image", {"name": "debian", "src": str(image), "uri": uri})
+    assert named(found) == ["refresh_pool"] and found["image"] == done["image"]
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"name": "../etc"}, "name: '../etc' is not allowed; an image's name has letters"),
+        ({"name": ""}, "name: '' is not allowed; "),
+        ({"src": "/no/such/image"}, "src: '/no/such/image' is not allowed; a readable file of the managed host"),
+        ({"src": "/dev/null"}, "src: '/dev/null' is not allowed; a regular file of the managed host is needed"),
+        ({"src": "/tmp"}, "src: '/tmp' is not allowed; a readable file of the managed host is needed (Is a directory)"),
+        ({"url": "https://example.com/a"}, "parameters are mutually exclusive: src|url"),
+        ({"checksum": "md5:0123"}, "checksum: 'md5:0123' is not allowed; it is sha256: and 64 hex digits"),
+        ({"checksum": "sha256:0123"}, "checksum: 'sha256:0123' is not allowed; "),
+        ({"checksum": "a" * 64}, f"checksum: '{'a' * 64}' is not allowed; "),
+        ({"checksum": f"sha256:{'a' * 64}"}, f"checksum: 'sha256:{'a' * 64}' is not allowed; "),
+        ({"format": "raw"}, "format: 'raw' is not allowed; the image "),
+        ({"format": "vmdk"}, "value of format must be one of: auto, qcow2, raw, got: vmdk"),
+        ({"timeout": "soon"}, "timeout: 'soon' is not allowed; a time is a number and one of"),
+        ({"timeout": "0s"}, "timeout: '0s' is not allowed; it must be at least 1s"),
+        ({"pool": "nowhere"}, "pool: 'nowhere' is not an active storage pool of this host; active pools are default"),
+        ({"pool": "elsewhere"}, "pool: 'elsewhere' has the directory /no/such/directory, which the managed host does"),
+        ({"uri": "nonsense:///"}, "uri: 'nonsense:///' can't be opened"),
+        ({"state": "gone"}, "value of state must be one of: present, absent, got: gone"),
+        ({"url_username": "x"}, "parameters are required together: url_username, url_password"),
+    ],
+)
+def test_bad_input(host, make_image, params, said):
+    message = host.fail(**dict({"src": str(make_image())}, **params))
+    assert message.startswith(said) and "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({}, "state is present but any of the following are missing: src, url"),
+        ({"url": "https://example.com/a"}, "url: 'https://example.com/a' is not allowed; a checksum is needed, or"),
+        ({"url": "ftp://example.com/a"}, "url: 'ftp://example.com/a' is not allowed; an http or https URL is needed"),
+        ({"url": "https://"}, "url: 'https://' is not allowed; an http or https URL is needed"),
+        ({"url": "https://a b/"}, "url: 'https://a b/' is not allowed; an http or https URL is needed"),
+        ({"url": "https://h:x/"}, "url: 'https://h:x/' is not allowed; an http or https URL is needed"),
+        ({"url": "/srv/image"}, "url: '/srv/image' is not allowed; an http or https URL is needed"),
+    ],
+)
+def test_bad_sources(host, params, said):
+    assert host.fail(**params).startswith(said)
+
+
+def test_a_pipe_that_nobody_writes_into_is_no_image(host, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert "a regular file of the managed host is needed" in host.fail(src=str(tmp_path / "pipe"))
+
+
+def test_a_password_in_a_url_is_not_shown(host):
+    url = "https://me:geheim@example.com/image"
+    result = host.foresee(url=url, allow_unverified=True)
+    assert result["msg"] == "url: a user name in the URL is not allowed; use url_username and url_password"
+
+
+def test_a_version_of_another_format_than_asked_for(host, make_image):
+    image = make_image()
+    host.run(src=str(image))
+    assert "format: 'raw' is not allowed; the image debian." in host.fail(src=str(image), format="raw")
+    message = host.fail(src=str(image), format="raw", checksum=checksum(image))
+    assert message == f"format: 'raw' is not allowed; the image {version_of(image)} is qcow2"
+
+
+def test_a_dangerous_image_is_refused_in_check_mode_too(host, make_image):
+    image = make_image()
+    overlay = image.with_name("overlay.qcow2")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", image, "-F", "qcow2", overlay], check=True)
+    assert "a qcow2 image with a backing file" in host.fail(src=str(overlay))
+    assert "a qcow2 image with a backing file" in host.foresee(src=str(overlay))["msg"]

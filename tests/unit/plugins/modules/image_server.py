@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -17,6 +19,7 @@ class Page:
     """What is at a path.
 
     sent: how many bytes come before the connection is dropped. hold: what the server waits for half-way.
+    pause: how long it waits after each byte, in seconds.
     """
 
     content: bytes = b""
@@ -27,6 +30,7 @@ class Page:
     sent: int = None
     hold: threading.Event = None
     login: str = None
+    pause: float = 0
 
 
 class ImageServer:
@@ -80,15 +84,22 @@ def _handler_of(server):
             if page.announce_length:
                 self.send_header("Content-Length", str(len(page.content)))
             self.end_headers()
-            content = page.content[: page.sent]
+            with contextlib.suppress(ConnectionError):
+                self._send(page, page.content[: page.sent])
+            self.close_connection = True
+
+        def _send(self, page, content):
+            if page.pause:
+                for byte in content:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(page.pause)
+                return
             half = len(content) // 2
             self.wfile.write(content[:half])
-            self.wfile.flush()
             if page.hold:
                 server.half_way.set()
                 page.hold.wait()
             self.wfile.write(content[half:])
-            self.close_connection = True
 
         def log_message(self, *_arguments):
             """The requests are recorded instead."""

@@ -351,10 +351,23 @@ def test_a_download_that_fails_leaves_the_old_image(host, server, make_image, fa
     assert host.foresee(src=str(old))["image"]["volume"] == version_of(old)
 
 
-def test_a_server_that_is_too_slow(host, server, make_image):
+@pytest.mark.parametrize(
+    ("behaviour", "said"),
+    [({"hold": threading.Event()}, "/slow' can't be read: "), ({"pause": 0.02}, "/slow' was not read in time; ")],
+)
+def test_a_server_that_is_too_slow(host, server, make_image, behaviour, said):
     image = make_image()
-    url = server.put("/slow", image.read_bytes(), hold=threading.Event())
-    assert "/slow' can't be read: " in host.fail(url=url, checksum=checksum(image), timeout="1s")
+    url = server.put("/slow", image.read_bytes(), **behaviour)
+    assert said in host.fail(url=url, checksum=checksum(image), timeout="1s")
+
+
+def test_a_new_version_is_the_current_one_whatever_the_clock_says(host, make_image):
+    old, new = make_image("old.qcow2"), make_image("new.qcow2")
+    host.run(src=str(old))
+    later = time.time() + 86400
+    os.utime(host.store / version_of(old), (later, later))
+    assert host.run(src=str(new))["image"]["volume"] == version_of(new)
+    assert host.run(src=str(old))["image"]["volume"] == version_of(old)
 
 
 def result_of(process):

@@ -60,7 +60,7 @@ def redacted_text(root):
     return to_text(shown)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def split_path(path):
     """Split `os/bootmenu/@enable` into the element's path and the attribute's name (None for the text)."""
     if "@" in path:

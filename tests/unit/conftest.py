@@ -19,9 +19,8 @@ import libvirt
 import pytest
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
-from hypothesis import HealthCheck, settings
-
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
+from hypothesis import HealthCheck, settings
 
 # The machine that tests may be slow and busy, so time proves nothing; the same examples in each run, so that a red run can be repeated.
 settings.register_profile(

@@ -24,7 +24,7 @@ _STATES = {
 }
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def state_words(state, reason, saved):
     """Return (state, reason) of libvirt's two numbers; `saved` tells whether a managed save image exists.
 

@@ -55,6 +55,18 @@ class SourceField:
         element.append(element_of("source", {kind: name}))
 
 
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
+
+def _identity(item):
+    """A MAC or an alias (libvirt keeps those that start with `ua-`) names an interface; else its place in the list does."""
+    if "mac" in item:
+        return item["mac"], lambda element: _xml.get(element, "mac/@address") == item["mac"]
+    if "alias" in item:
+        return item["alias"], lambda element: _xml.get(element, "alias/@name") == item["alias"]
+    return None
+
+
 KIND = DeviceKind(
     option="interfaces",
     tag="interface",
@@ -66,19 +78,9 @@ KIND = DeviceKind(
         Field("mtu", "mtu/@size", INTEGER),
         Field("boot_order", "boot/@order", INTEGER),
     ),
-    identify=lambda item: _identity(item),
+    identify=_identity,
     new=lambda item: element_of("interface", {"type": item["source"][0]}),
 )
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-
-
-def _identity(item):
-    """A MAC or an alias (libvirt keeps those that start with `ua-`) names an interface; else its place in the list does."""
-    if "mac" in item:
-        return item["mac"], lambda element: _xml.get(element, "mac/@address") == item["mac"]
-    if "alias" in item:
-        return item["alias"], lambda element: _xml.get(element, "alias/@name") == item["alias"]
-    return None
 
 
 def parse(params):

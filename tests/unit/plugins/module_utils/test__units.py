@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _units
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @given(st.integers(min_value=1, max_value=2**60))

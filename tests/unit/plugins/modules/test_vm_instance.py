@@ -14,7 +14,6 @@ from pathlib import Path
 
 import ansible
 import pytest
-
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 
 MODULE = Path(__file__).parents[4] / "plugins/modules/vm_instance.py"

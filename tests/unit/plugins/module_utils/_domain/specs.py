@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
-
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.argspec import instance_options
+from hypothesis import strategies as st
 
 # What libvirt takes in a title or a tag: no control characters, and not only blanks, which XML would not keep.
 TEXTS = st.text(

@@ -10,15 +10,13 @@ import copy
 import pathlib
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from lxml import etree
-
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.spec import spec as make_spec
-
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._domain.specs import PARAMETERS, complete
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
 
 NEW = definition.NewGuest(name="web01", virt_type="qemu", arch="x86_64", machine="q35", system=True)
 FOREIGN = _xml.parse((pathlib.Path(__file__).parent / "foreign-guest.xml").read_text(encoding="utf-8"))

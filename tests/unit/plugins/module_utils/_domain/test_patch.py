@@ -9,15 +9,15 @@ from __future__ import annotations
 import copy
 
 import pytest
-from lxml import etree
-
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import patch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from lxml import etree
 
 ROOT = _xml.parse(
     "<domain type='qemu'><name>a</name><on_crash>destroy</on_crash>"
-    "<devices><disk><target dev='vda'/></disk><disk><target dev='vdb'/></disk><sound model='ich9'><address slot='1'/></sound></devices></domain>"
+    "<devices><disk><target dev='vda'/></disk><disk><target dev='vdb'/></disk>"
+    "<sound model='ich9'><address slot='1'/></sound></devices></domain>"
 )
 
 

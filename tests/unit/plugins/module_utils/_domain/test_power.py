@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 
 import pytest
-
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.power import STATES, transitions
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 

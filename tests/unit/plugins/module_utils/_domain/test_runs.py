@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import execute as execute_module
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import resource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, KvmfleetError
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._domain.specs import PARAMETERS, complete
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 # libvirt's in-memory driver copies volumes within one pool alone, so the copy is made where the image is.
 LAUNCH = {
@@ -152,7 +151,9 @@ def test_a_volume_of_somebody_else_is_not_taken_over(world):
 
 def test_a_disk_grows_and_never_shrinks(world):
     world.run(dict(LAUNCH, state="stopped"))
-    with pytest.raises(InvalidInput, match=r"disks\[0\].size: '512MiB' is not allowed; the disk vdb has 1GiB; disks are never shrunk"):
+    with pytest.raises(
+        InvalidInput, match=r"disks\[0\].size: '512MiB' is not allowed; the disk vdb has 1GiB; disks are never shrunk"
+    ):
         world.run({"name": "web01", "state": "stopped", "disks": [{"target": "vdb", "size": "512MiB"}]})
     grown = world.plan({"name": "web01", "state": "stopped", "disks": [{"target": "vdb", "size": "3GiB"}]})
     assert [action.describe() for action in grown.actions] == [{"action": "grow_disk", "subject": "vdb to 3GiB"}]
@@ -245,7 +246,7 @@ def test_a_run_that_was_killed_is_completed_by_running_it_again(world, name, cou
 
 
 def _without_ids(shown):
-    return [(name, state, autostart, text) for name, state, autostart, text in shown[0]], shown[1]
+    return list(shown[0]), shown[1]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.spec import spec
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._domain.specs import complete

@@ -1,0 +1,50 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a directory with a guest's files to a disk that a PC's BIOS boots."""
+
+from __future__ import annotations
+
+from lab.shell import run
+
+MASTER_BOOT_RECORD = "/usr/lib/syslinux/mbr/mbr.bin"
+START = 1024 * 1024
+# What extlinux can't read, or older kernels can't mount.
+FEATURES = "^64bit,^metadata_csum,^metadata_csum_seed,^orphan_file"
+
+
+def bootable(root, size, label, append, output):
+    """Write a qcow2 with one ext4 partition, filled from a directory that has /boot/vmlinuz and /boot/initrd.
+
+    size is the disk's virtual size in bytes, append the kernel's command line.
+    """
+    boot = root / "boot" / "extlinux"
+    boot.mkdir(parents=True, exist_ok=True)
+    (boot / "extlinux.conf").write_text(
+        f"DEFAULT linux\nLABEL linux\n  LINUX /boot/vmlinuz\n  INITRD /boot/initrd\n  APPEND {append}\n",
+        encoding="utf-8",
+    )
+    raw = output.with_suffix(".raw")
+    with open(raw, "wb") as stream:
+        stream.truncate(size)
+    run("sfdisk", "--quiet", raw, input=f"label: dos\nstart={START // 512}, type=83, bootable\n")
+    filesystem = ["-b", "4096", "-L", label, "-O", FEATURES, "-m", "0", "-E", f"offset={START},root_owner=0:0"]
+    run("mkfs.ext4", "-q", "-F", *filesystem, "-d", root, raw, f"{(size - START) // 1024}k")
+    _install_boot_loader(raw, output.with_suffix(".mount"))
+    run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", raw, output)
+    raw.unlink()
+
+
+def _install_boot_loader(raw, mount):
+    mount.mkdir()
+    run("mount", "-o", f"loop,offset={START}", raw, mount)
+    try:
+        run("extlinux", "--install", mount / "boot" / "extlinux")
+    finally:
+        run("umount", mount)
+        mount.rmdir()
+    with open(MASTER_BOOT_RECORD, "rb") as stream:
+        code = stream.read(440)
+    with open(raw, "r+b") as stream:
+        stream.write(code)

@@ -54,7 +54,7 @@ options:
       - V(present), the content of O(src) or O(url) is the current version. When the store has that content as an
         older version, that becomes the current one again.
       - V(absent), all versions of the image are removed. It fails before anything is removed when a volume of an
-        active storage pool is based on one of them.
+        active storage pool is based on one of them, or a guest has one as a disk.
     type: str
     choices: [present, absent]
     default: present
@@ -141,7 +141,7 @@ EXAMPLES = r"""
     url_password: "{{ vault_builds_password }}"
     ca_path: /etc/ssl/private-ca.pem
 
-- name: Remove an image that no guest's disk is based on
+- name: Remove an image that nothing is based on
   kvmfleet.compute.vm_image:
     name: appliance
     state: absent

@@ -30,7 +30,7 @@ class Observed:
 
     volumes: names of the pool's volumes. available: the file name of the version that has the wanted content, None when
     there is none. digest: of the wanted content as far as it is known (a Digest), incoming: its Probed format.
-    overlays: by the path of a version, the path of a volume that is based on it.
+    needed: by the path of a version, the words for what needs it.
     """
 
     store: image_store.Store
@@ -38,7 +38,7 @@ class Observed:
     available: str = None
     digest: Digest = None
     incoming: object = None
-    overlays: dict = None
+    needed: dict = None
 
 
 def observe(conn, spec):
@@ -50,9 +50,10 @@ def observe(conn, spec):
         volumes = frozenset(pool.listVolumes())
     store = image_store.read(directory, spec.name)
     if spec.state == "absent":
-        with doing("looking for overlays"):
-            overlays = _overlays(conn, {version.path for version in store.versions.values()})
-        return Observed(store, volumes, overlays=overlays)
+        paths = {os.path.realpath(version.path): version.path for version in store.versions.values()}
+        with doing(f"looking for what needs the image {spec.name}"):
+            needed = dict(_bases(conn, paths), **_disks(conn, paths)) if paths else {}
+        return Observed(store, volumes, needed=needed)
     available, digest, incoming = _wanted(spec, store, deadline)
     return Observed(store, volumes, available, digest, incoming)
 
@@ -83,16 +84,28 @@ def pool_directory(pool, name):
     return directory
 
 
-def _overlays(conn, paths):
-    """Map those of the paths that are the base of a volume in some active pool to that volume's path."""
+def _bases(conn, paths):
+    """Tell which of the paths, given by their real paths, are the base of a volume in some active pool."""
     found = {}
-    pools = conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE) if paths else ()
-    for pool in pools:
+    for pool in conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
         for volume in pool.listAllVolumes(0):
             text = unless_gone(partial(volume.XMLDesc, 0), libvirt.VIR_ERR_NO_STORAGE_VOL)
             base = None if text is None else _xml.parse(text).findtext("backingStore/path")
-            if base and os.path.realpath(base) in {os.path.realpath(path) for path in paths}:
-                found[base] = volume.path()
+            if base and os.path.realpath(base) in paths:
+                found[paths[os.path.realpath(base)]] = f"the base of {volume.path()!r}"
+    return found
+
+
+def _disks(conn, paths):
+    """Tell which of the paths, given by their real paths, a guest has as a disk or, while it runs, as a disk's base."""
+    found = {}
+    for domain in conn.listAllDomains(0):
+        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
+            text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
+            for source in () if text is None else _xml.parse(text).iterfind("devices/disk//source[@file]"):
+                path = os.path.realpath(source.get("file"))
+                if path in paths:
+                    found[paths[path]] = f"in use by the guest {domain.name()!r}"
     return found
 
 

@@ -63,10 +63,9 @@ def _text(name, version):
 def _deletable(observed):
     versions = sorted(observed.store.versions.values(), key=lambda version: version.file)
     for version in versions:
-        overlay = observed.overlays.get(version.path)
-        if overlay is not None:
+        need = observed.needed.get(version.path)
+        if need is not None:
             raise Conflict(
-                f"name: the image {observed.store.name!r} can't be removed; its version {version.file} is the base of "
-                f"{overlay!r}"
+                f"name: the image {observed.store.name!r} can't be removed; its version {version.file} is {need}"
             )
     return [version.file for version in versions]

@@ -32,6 +32,8 @@ POOL = '<pool type="dir"><name>{name}</name><target><path>{directory}</path></ta
 VOLUME = """<volume type="file"><name>{file}</name><capacity>1</capacity>
 <target><path>{directory}/{file}</path><format type="qcow2"/></target>{backing}</volume>"""
 
+GUEST = """<domain type="test"><name>{name}</name><memory>65536</memory><os><type>hvm</type></os><devices>
+<disk type="file"><source file="{disk}"/><target dev="vda"/></disk></devices></domain>"""
 PYTHON_PATH = os.pathsep.join(path for path in sys.path if path)
 PROCESS = """
 import json, sys
@@ -53,6 +55,7 @@ class Host:
         self.infos = directory / "image-info"
         self.store.mkdir(parents=True)
         self.overlays = {}
+        self.disks = {}
         self._run_module = run_module
 
     @property
@@ -68,6 +71,7 @@ class Host:
             "<node>"
             + POOL.format(name="images", directory=self.store, volumes="".join(images))
             + POOL.format(name="default", directory="/guests", volumes="".join(overlays))
+            + "".join(GUEST.format(name=name, disk=disk) for name, disk in self.disks.items())
             + POOL.format(name="elsewhere", directory="/no/such/directory", volumes="")
             + "</node>"
         )
@@ -538,7 +542,7 @@ def test_an_image_is_removed_with_all_its_versions(host, make_image):
     assert not host.run(state="absent")["changed"]
 
 
-def test_an_image_that_something_is_based_on_stays(host, make_image):
+def test_an_image_that_something_needs_stays(host, make_image):
     old, new = make_image("old"), make_image("new")
     for image in (old, new):
         host.run(src=str(image))
@@ -550,6 +554,9 @@ def test_an_image_that_something_is_based_on_stays(host, make_image):
     )
     assert host.foresee(state="absent")["msg"] == message
     host.overlays.clear()
+    host.disks["web02"] = host.store / version_of(new)
+    assert f"its version {version_of(new)} is in use by the guest 'web02'" in host.fail(state="absent")
+    host.disks["web02"] = "/guests/other"
     assert host.run(state="absent")["changed"]
 
 

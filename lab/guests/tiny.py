@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import lzma
+import os
 import shutil
 
 from lab.guests import disk
@@ -198,7 +199,8 @@ def build(work, output, public_key):
 
 def _fill(tree, root, public_key):
     """Make the root file system: programs with their libraries, busybox for the rest, settings."""
-    for name in "boot dev etc proc root/.ssh run sys tmp usr/bin usr/sbin usr/lib usr/lib64 var/log var/lib mnt".split():
+    names = "boot dev etc mnt proc root/.ssh run sys tmp usr/bin usr/sbin usr/lib usr/lib64 var/lib var/log"
+    for name in names.split():
         (root / name).mkdir(parents=True)
     for name in ("bin", "sbin", "lib", "lib64"):
         (root / name).symlink_to(f"usr/{name}")
@@ -238,9 +240,9 @@ def _libraries(tree, program):
 
 def _link_busybox(tree, root):
     for applet in run("chroot", tree, "/usr/bin/busybox", "--list-full").split():
-        directory, _, name = applet.rpartition("/")
-        if not any((root / "usr" / place / name).is_symlink() or (root / "usr" / place / name).exists() for place in ("bin", "sbin")):
-            (root / "usr" / directory.rpartition("/")[2] / name).symlink_to("/usr/bin/busybox")
+        place, name = f"/{applet}".split("/")[-2:]
+        if not any(os.path.lexists(root / "usr" / directory / name) for directory in ("bin", "sbin")):
+            (root / "usr" / place / name).symlink_to("/usr/bin/busybox")
 
 
 def _copy_modules(tree, version, names, target):
@@ -274,7 +276,7 @@ def _dependencies(source):
     run("busybox", "depmod", "-b", source.parents[3], source.name)
     needs = {}
     for line in (source / "modules.dep").read_text(encoding="utf-8").splitlines():
-        path, _, others = line.partition(":")
+        path, others = line.split(":", 1)
         needs[_module_name(path)] = [*reversed(others.split()), path]
     return needs
 

@@ -98,7 +98,7 @@ hostname -F /etc/hostname
 ip link set lo up
 for path in /sys/class/net/eth*; do
     [ -e "$path" ] || continue
-    udhcpc -b -S -T 1 -A 5 -i "${path##*/}" > /dev/null 2>&1 &
+    udhcpc -b -S -T 1 -A 5 -s /usr/share/udhcpc/default.script -i "${path##*/}" > /dev/null 2>&1 &
 done
 """,
     ),

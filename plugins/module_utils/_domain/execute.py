@@ -128,6 +128,9 @@ def _volume_element(volume):
     root.append(element_of("capacity", {"unit": "bytes"}, str(capacity)))
     target = element_of("target")
     target.append(element_of("format", {"type": volume.format}))
+    if volume.format == "qcow2":
+        # libvirt's default is the version of 2008, which knows neither bitmaps nor zero clusters.
+        target.append(element_of("compat", text="1.1"))
     root.append(target)
     if volume.mode == "overlay":
         backing = element_of("backingStore")

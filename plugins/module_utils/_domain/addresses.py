@@ -11,9 +11,10 @@ from __future__ import annotations
 import ipaddress
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import LibvirtFailed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import if_available
 
 SOURCES = ("lease", "agent", "arp")
@@ -47,7 +48,7 @@ def addresses(conn, domain, root, sources=DEFAULT_SOURCES, known_leases=ASK):
     Every source is asked; an address that several know is listed once, with the first. Link-local and loopback
     addresses are left out. The agent is asked only when it is connected, and one that fails knows no address.
     known_leases: what leases() returned, so that it is asked for once for many guests.
-    Source: virDomainInterfaceAddresses.
+    Raises LibvirtFailed when another source fails. Source: virDomainInterfaceAddresses.
     """
     macs = [_xml.get(element, "mac/@address") for element in root.findall("devices/interface")]
     return merged(macs, (_ask(conn, domain, root, source, known_leases) for source in sources if macs))
@@ -79,8 +80,9 @@ def _ask(conn, domain, root, source, known_leases):
 
 def _interface_addresses(domain, source, number):
     try:
-        answer = _answer(domain, number) or {}
-    except libvirt.libvirtError:
+        with doing(f"asking {source} for the addresses of {domain.name()}"):
+            answer = _answer(domain, number) or {}
+    except LibvirtFailed:
         # An agent may be busy, hang or go away; the other sources don't fail unless libvirt does.
         if source != "agent":
             raise

@@ -48,6 +48,9 @@ def run_resource(argument_spec, resource, **spec_rules):
                 exc.details.setdefault("actions", result["actions"])
                 raise
         result.update(resource.report(conn, spec))
+        if not module._diff:
+            # A definition is long; who wants to see it asks for it.
+            result.pop("diff")
         return result
 
     _run(argument_spec, resource.spec, body, spec_rules)

@@ -16,6 +16,6 @@ if [ ! -e "$venv/complete" ]; then
   "$venv/bin/pip" install --quiet -r requirements/bench.txt
   touch "$venv/complete"
 fi
-tools/lab.sh up compute1
+python3 -m lab up compute1
 ansible-playbook -i /run/kvmfleet-lab/inventory.yml playbooks/site.yml -e target=compute1
 exec python3 tests/bench/bench.py "$venv/bin/ansible-playbook"

@@ -246,18 +246,24 @@ def _shut_down(run):
         "agent": libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT,
         "acpi": libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
     }.get(stop.method, 0)
-    before = domain.ID()
+    before = _run_id(run)
     left = stop.timeout
     with DomainWatch(run.conn, domain) as watch:
         while True:
             with contextlib.suppress(libvirt.libvirtError):
                 domain.shutdownFlags(flags)
             patience = min(stop.retry_interval, left)
-            if watch.wait_until(lambda: domain.ID() != before, patience):
+            if watch.wait_until(lambda: _run_id(run) != before, patience):
                 return True
             left -= patience
             if left <= 0:
                 return False
+
+
+def _run_id(run):
+    """Return the number of the guest's present run, -1 when it is off; looked up anew, as a domain keeps what it had then."""
+    domain = unless_gone(lambda: run.conn.lookupByUUID(run.domain().UUID()), libvirt.VIR_ERR_NO_DOMAIN)
+    return -1 if domain is None else domain.ID()
 
 
 def _restart(run, action):

@@ -13,8 +13,9 @@ export PYTHONPATH := $(CURDIR)/.build/collections
 export PATH := $(CURDIR)/.build/venv/bin:$(PATH)
 export MOLECULE_EPHEMERAL_DIRECTORY := $(CURDIR)/.build/molecule
 IMAGE ?= tiny
+TESTS ?= tests/unit
 
-# The lab makes containers, mounts and a bridge.
+# The lab makes containers, mounts and a bridge; libvirt's embedded QEMU driver changes owners of files.
 ifneq ($(shell id -u),0)
 AS_ROOT := sudo env $(foreach name,KVMFLEET_CACHE ANSIBLE_COLLECTIONS_PATH PYTHONPATH PATH MOLECULE_EPHEMERAL_DIRECTORY,'$(name)=$($(name))')
 endif
@@ -32,9 +33,9 @@ test: lint unit integration ## Everything: lint, unit, integration
 lint: setup ## Formatting, linters, ansible-test sanity, documentation, the build of the collection
 	@tools/lint.sh
 
-unit: setup ## Tests with libvirt's test driver and its embedded QEMU driver; ARGS='-k power'
+unit: setup ## Tests with libvirt's test driver and its embedded QEMU driver; TESTS=tests/unit/meta, ARGS='-k power'
 	@# From elsewhere: where galaxy.yml is, pytest-ansible makes a second collection path in the clone.
-	@cd .build && pytest --config-file ../pyproject.toml --rootdir .. ../tests/unit $(ARGS)
+	@cd .build && $(AS_ROOT) pytest --config-file ../pyproject.toml --rootdir .. $(addprefix ../,$(TESTS)) $(ARGS)
 
 integration: setup ## Molecule scenarios on the lab, all or SCENARIO=name; ARGS='--destroy never' keeps the lab
 	@# Without what molecule remembers of a run that was killed, it looks at the lab itself.
@@ -57,4 +58,4 @@ quickstart: setup ## A fleet on this machine, and a guest on each of its hosts; 
 	@echo "Take it all down: make lab-down"
 
 clean: ## Remove what make made in the clone (the cache stays)
-	rm -rf .build .pytest_cache .ruff_cache .hypothesis tests/output
+	@$(AS_ROOT) rm -rf .build .pytest_cache .ruff_cache .hypothesis tests/output

@@ -31,7 +31,9 @@ packages() {
     say "installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     "${as_root[@]}" apt-get update -o DPkg::Lock::Timeout=300 --quiet --quiet
-    "${as_root[@]}" apt-get install -o DPkg::Lock::Timeout=300 --quiet --quiet --yes --no-install-recommends "${missing[@]}" >/dev/null
+    # What packages say is worth reading only when one fails.
+    "${as_root[@]}" apt-get install -o DPkg::Lock::Timeout=300 --quiet --quiet --yes --no-install-recommends "${missing[@]}" \
+        >.build/apt.log 2>&1 || { cat .build/apt.log && return 1; }
 }
 
 # libvirt's QEMU driver, embedded too, refuses to start as root without the user that its package for daemons makes.
@@ -70,6 +72,7 @@ collection_path() {
     ln --symbolic --force --no-dereference "$PWD" .build/collections/ansible_collections/kvmfleet/compute
 }
 
+mkdir -p .build
 packages
 qemu_user
 cache_directory

@@ -44,7 +44,8 @@ TEST_HOST = """\
 </node>
 """
 
-# Without it libvirt looks for KVM anew with each definition, which takes a minute.
+# Without it libvirt looks for KVM anew with each definition, which takes a minute. The limit of core files: sudo forbids
+# them to all its children, and libvirt would fail to permit them.
 QEMU_CONF = """\
 user = "root"
 group = "root"
@@ -52,6 +53,7 @@ security_driver = "none"
 stdio_handler = "file"
 cgroup_controllers = [ ]
 remember_owner = 0
+max_core = 0
 """
 
 

@@ -479,7 +479,7 @@ def test_a_full_disk(host, server, make_image, announced, said):
     url = server.put("/image", image.read_bytes(), announce_length=announced)
     # The small file system is that of the process alone and ends with it.
     script = 'mount -t tmpfs -o size=2M none "$1" && shift && "$@"; ls -A "$STORE" >&2'
-    command = ["unshare", "--mount", "--map-root-user", "sh", "-c", script, "sh", str(host.store)]
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", str(host.store)]
     done = subprocess.run(
         command + host.command(url=url, checksum=checksum(image)),
         env=dict(os.environ, PYTHONPATH=PYTHON_PATH, STORE=str(host.store)),

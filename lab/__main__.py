@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -14,8 +15,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lab import base, host, network, reach, settings
-from lab.shell import LabError, locked, step
+from lab import base, cgroup, host, network, reach, settings
+from lab.shell import LabError, locked, need, step, unmount_below
 
 
 def _parser():
@@ -44,6 +45,7 @@ def _parser():
 
 
 def up(hosts, guests):
+    need("systemd-nspawn", "ip", "nft", "ssh", "ssh-keygen")
     # One after the other: each build takes both the network and the processor for itself.
     for platform in sorted({item.platform for item in hosts}):
         base.base(platform)
@@ -65,7 +67,9 @@ def down(hosts):
             host.down(item)
         if whole:
             network.down()
+            cgroup.remove()
             _end_ssh_masters()
+            unmount_below(settings.STATE)
             shutil.rmtree(settings.STATE, ignore_errors=True)
         else:
             reach.write_inventory([item for item in settings.HOSTS.values() if host.running(item)])
@@ -81,7 +85,8 @@ def _end_ssh_masters():
         except OSError:
             continue
         if words.startswith("ssh: ") and str(settings.RUN / "cp") in words:
-            os.kill(int(entry.parent.name), signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(entry.parent.name), signal.SIGTERM)
 
 
 def main(arguments=None):
@@ -119,3 +124,5 @@ if __name__ == "__main__":
         main()
     except LabError as exc:
         sys.exit(f"lab: {exc}")
+    except KeyboardInterrupt:
+        sys.exit("lab: interrupted; the same command again goes on, 'down' removes what there is")

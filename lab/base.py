@@ -22,7 +22,7 @@ PACKAGES = (
 ).split()
 # Downloaded into the base but not installed, so that every host's installation of them needs no network.
 PRELOAD = (
-    "dnsmasq-base expect iptables libvirt-clients libvirt-daemon-system nftables ovmf python3-libvirt python3-lxml qemu-system-x86 "
+    "dnsmasq-base iptables libvirt-clients libvirt-daemon-system nftables ovmf python3-libvirt python3-lxml qemu-system-x86 "
     "qemu-utils swtpm swtpm-tools"
 ).split()
 DPKG_OPTIONS = (
@@ -128,6 +128,8 @@ def _check_room(directory, needed=4 * 1024**3):
 
 
 def _remove_older(target, pattern):
+    mounts = Path("/proc/mounts").read_text(encoding="utf-8")
     for other in target.parent.glob(pattern):
-        if other != target:
+        # Hosts that run have their own on it.
+        if other != target and f"lowerdir={other}," not in mounts:
             shutil.rmtree(other, ignore_errors=True)

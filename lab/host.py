@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
 import uuid
 from pathlib import Path
 
-from lab import settings
+from lab import cgroup, network, settings
 from lab.base import base, public_key
-from lab.shell import LabError, run, step, succeeds
+from lab.shell import LabError, run, step, succeeds, unmount_below
 
 BOOT_TIMEOUT = 60
 _NETWORKD = """[Match]
@@ -30,19 +29,27 @@ Gateway={gateway}
 
 def running(host):
     """Tell whether the host's container runs."""
-    return bool(_supervisors(host))
+    return cgroup.occupied(host)
 
 
 def up(host):
-    """Boot a host and wait until it answers ssh; one that runs is left as it is."""
-    if running(host):
+    """Boot a host and wait until it answers ssh; one that does is left as it is.
+
+    After a power cut it boots with the disk that it had.
+    """
+    if running(host) and _answers(host):
         return
     with step(f"boot {host.name}"):
-        _clean(host)
+        power_cut(host)
         root = _mount(host, base(host.platform))
         _configure(host, root)
         _boot(host, root)
         _await_ssh(host)
+
+
+def power_cut(host):
+    """End a host as a power failure does; its disk stays as it is."""
+    cgroup.kill(host)
 
 
 def down(host):
@@ -51,97 +58,50 @@ def down(host):
     _clean(host)
 
 
-def power_cut(host):
-    """End a host as a power failure does; its disks stay as they are."""
-    for pid in _supervisors(host):
-        children = _children(pid)
-        _kill(pid)
-        for child in children:
-            # The container's init dies with its supervisor, and takes all its processes along.
-            _await_end(child)
-        _await_end(pid)
-
-
-def _supervisors(host):
-    """The processes of systemd-nspawn that run this host, found by their command lines: no file that could be stale."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if words[0].endswith("systemd-nspawn") and f"--machine={host.machine}" in words:
-            found.append(int(entry.parent.name))
-    return found
-
-
-def _children(pid):
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]
-    except OSError:
-        return []
-
-
-def _kill(pid):
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-
-
-def _await_end(pid, timeout=20):
-    deadline = time.monotonic() + timeout
-    while Path(f"/proc/{pid}").exists():
-        state = _state(pid)
-        if state == "Z" or state is None:
-            return
-        if time.monotonic() > deadline:
-            raise LabError(f"process {pid} does not end")
-        time.sleep(0.05)
-
-
-def _state(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return None
-
-
 def _mount(host, lower):
+    made_from = host.directory / "base"
+    if not made_from.exists() or made_from.read_text(encoding="utf-8") != str(lower):
+        # Nothing yet, or the disk of a host that was made from another recipe.
+        _clean(host)
     root = host.directory / "root"
     for directory in (root, host.directory / "upper", host.directory / "work"):
         directory.mkdir(parents=True, exist_ok=True)
+    made_from.write_text(str(lower), encoding="utf-8")
+    unmount_below(host.directory)
     layers = f"lowerdir={lower},upperdir={host.directory / 'upper'},workdir={host.directory / 'work'}"
-    run("mount", "-t", "overlay", f"kvmfleet-{host.name}", "-o", layers, root)
+    run("mount", "-t", "overlay", host.machine, "-o", layers, root)
     return root
 
 
 def _configure(host, root):
     (root / "etc/hostname").write_text(f"{host.name}\n", encoding="utf-8")
     # libvirt's host UUID comes from the machine id; migration needs it to differ from host to host.
-    (root / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n", encoding="utf-8")
+    if not (root / "etc/machine-id").exists():
+        (root / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n", encoding="utf-8")
     # Every host knows all of them, itself included: without its own name libvirt waits for a resolver at each guest's start.
     names = "".join(f"{other.address} {other.name}\n" for other in settings.HOSTS.values())
     (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n{names}", encoding="utf-8")
-    (root / "etc/resolv.conf").write_text(Path("/etc/resolv.conf").read_text(encoding="utf-8"), encoding="utf-8")
-    network = root / "etc/systemd/network/10-host0.network"
-    network.write_text(_NETWORKD.format(address=host.address, gateway=settings.GATEWAY), encoding="utf-8")
+    (root / "etc/resolv.conf").write_text(network.resolver(), encoding="utf-8")
+    unit = root / "etc/systemd/network/10-host0.network"
+    unit.write_text(_NETWORKD.format(address=host.address, gateway=settings.GATEWAY), encoding="utf-8")
     wants = root / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir(parents=True, exist_ok=True)
-    unit = wants / "systemd-networkd.service"
-    unit.unlink(missing_ok=True)
-    unit.symlink_to("/usr/lib/systemd/system/systemd-networkd.service")
+    link = wants / "systemd-networkd.service"
+    link.unlink(missing_ok=True)
+    link.symlink_to("/usr/lib/systemd/system/systemd-networkd.service")
     ssh = root / "root/.ssh"
     ssh.mkdir(mode=0o700, exist_ok=True)
     (ssh / "authorized_keys").write_text(public_key() + "\n", encoding="utf-8")
     # The same key opens the guests that are made from the lab's images.
+    (ssh / "kvmfleet-lab").touch(mode=0o600)
     shutil.copyfile(settings.KEY, ssh / "kvmfleet-lab")
-    (ssh / "kvmfleet-lab").chmod(0o600)
 
 
 def _boot(host, root):
     settings.IMAGES.mkdir(parents=True, exist_ok=True)
-    command = [
+    devices = ["/dev/net/tun", *(["/dev/kvm"] if _hardware_virtualisation() else [])]
+    command = cgroup.command(
+        host,
         "systemd-nspawn",
         f"--directory={root}",
         f"--machine={host.machine}",
@@ -151,13 +111,11 @@ def _boot(host, root):
         f"--network-bridge={settings.BRIDGE}",
         "--resolv-conf=off",
         "--capability=all",
-        "--bind=/dev/net/tun",
+        *(f"--bind={device}" for device in devices),
         f"--bind-ro={settings.IMAGES}:/srv/images",
         "--console=passive",
         "--boot",
-    ]
-    if _hardware_virtualisation():
-        command.insert(-1, "--bind=/dev/kvm")
+    )
     with open(host.directory / "console.log", "wb") as log:
         # A process of its own, in a session of its own: the host outlives this program, and no terminal's end reaches it.
         subprocess.Popen(
@@ -179,7 +137,7 @@ def _hardware_virtualisation():
 def _await_ssh(host):
     deadline = time.monotonic() + BOOT_TIMEOUT
     while time.monotonic() < deadline:
-        if _greets(host.address) and succeeds("ssh", "-F", settings.SSH_CONFIG, host.name, "true"):
+        if _answers(host):
             return
         if not running(host):
             break
@@ -188,6 +146,10 @@ def _await_ssh(host):
     raise LabError(
         f"the host {host.name} does not answer; the end of {host.directory / 'console.log'}: {' / '.join(log[-5:])}"
     )
+
+
+def _answers(host):
+    return _greets(host.address) and succeeds("ssh", "-F", settings.SSH_CONFIG, host.name, "true")
 
 
 def _greets(address):
@@ -200,8 +162,5 @@ def _greets(address):
 
 def _clean(host):
     """Unmount and remove what a host has on this machine, also when a run was killed in the middle."""
-    for line in reversed(Path("/proc/mounts").read_text(encoding="utf-8").splitlines()):
-        point = line.split()[1]
-        if point == str(host.directory) or point.startswith(f"{host.directory}/"):
-            run("umount", "--lazy", point)
+    unmount_below(host.directory)
     shutil.rmtree(host.directory, ignore_errors=True)

@@ -46,12 +46,15 @@ def require_libraries():
     """
     missing = sorted(IMPORT_ERRORS)
     if missing:
+        several = len(missing) > 1
         raise MissingLibrary(
-            "the Python library {} is missing for {} on the managed host; install the package {} there "
-            "(the role kvmfleet.compute.compute does), or set ansible_python_interpreter to a Python that has it".format(
-                " and ".join(missing),
+            "the Python {} {} missing for {} on the managed host; install {} there (the role kvmfleet.compute.compute does), "
+            "or set ansible_python_interpreter to a Python that has {}".format(
+                ("libraries " if several else "library ") + " and ".join(missing),
+                "are" if several else "is",
                 sys.executable,
                 " and ".join(PACKAGES[name] for name in missing),
+                "them" if several else "it",
             ),
             exception="\n".join(IMPORT_ERRORS[name] for name in missing),
         )

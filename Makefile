@@ -31,6 +31,7 @@ setup: ## Install what the other targets need (they call it themselves)
 test: lint unit integration ## Everything: lint, unit, integration
 
 lint: setup ## Formatting, linters, ansible-test sanity, documentation, the build of the collection
+	@tools/setup.sh importer
 	@tools/lint.sh
 
 unit: setup ## Tests with libvirt's test driver and its embedded QEMU driver; TESTS=tests/unit/meta, ARGS='-k power'
@@ -43,6 +44,7 @@ integration: setup ## Molecule scenarios on the lab, all or SCENARIO=name; ARGS=
 	@$(AS_ROOT) molecule test $(if $(SCENARIO),--scenario-name $(SCENARIO),--all) $(ARGS)
 
 bench: setup ## Compare the time that tasks take with community.libvirt and the plain libvirt API
+	@tools/setup.sh bench
 	@$(AS_ROOT) tests/bench/run.sh
 
 lab: setup ## Boot the lab: a controller and compute hosts on this machine

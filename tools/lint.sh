@@ -9,6 +9,7 @@
 
 set -uo pipefail
 cd "$(dirname "$0")/.."
+root=$PWD
 
 # ansible-test takes every python3.N on the PATH, and cannot work with shims that choose one by the environment.
 export PATH=$PWD/.build/venv/bin:${PYTHONS:+$PYTHONS:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
@@ -48,5 +49,8 @@ check antsibull-docs lint-collection-docs --plugin-docs --validate-collection-re
 check antsibull-changelog lint
 check ansible-test sanity
 check ansible-galaxy collection build --force --output-path "$sources"
+cd "$sources" || exit
+# It looks for its own tools on the PATH.
+PATH=$root/.build/venv-importer/bin:$PATH check python -m galaxy_importer.main kvmfleet-compute-*.tar.gz
 
 [ "${#failed[@]}" -eq 0 ] || { printf 'lint: failed: %s\n' "${failed[@]}" && exit 1; }

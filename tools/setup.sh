@@ -6,10 +6,13 @@
 # Set up the machine for developing and testing: packages, the system user of the embedded QEMU driver, the virtual
 # environment, and the path that Ansible wants a collection at. Running it again takes a second and changes nothing.
 #
+#   tools/setup.sh [NAME...]   with further environments, made of requirements/NAME.txt
+#
 #   KVMFLEET_CACHE   where the virtual environment is kept; /var/cache/kvmfleet
 #   PYTHON           the interpreter it is made with; Debian's /usr/bin/python3
 #
-# .build/venv then leads to the environment, and .build/collections is a collection path that has this clone.
+# .build/venv then leads to the environment, .build/venv-NAME to further ones, and .build/collections is a collection
+# path that has this clone.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -51,20 +54,21 @@ cache_directory() {
 # An environment that was not finished is without its mark and is made anew. The real interpreter is taken,
 # not a shim that chooses one by the environment variables of the moment.
 virtual_environment() {
-    local real key venv
+    local requirements=requirements/$1.txt link=$2 real key venv
     real=$("$python" -c 'import os, sys; print(os.path.realpath(sys.executable))')
-    key=$({ "$real" --version && echo "$real" && cat requirements/dev.txt; } | sha256sum | cut --characters=1-12)
-    venv=$cache/venv-$key
+    # Further environments may take over the versions of dev.txt.
+    key=$({ "$real" --version && echo "$real" && cat requirements/dev.txt "$requirements"; } | sha256sum | cut --characters=1-12)
+    venv=$cache/venv-$1-$key
     (
         flock 9
         [ -e "$venv/complete" ] && exit 0
         say "making the virtual environment $venv"
         rm -rf "$venv"
         "$real" -m venv "$venv"
-        "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement requirements/dev.txt
+        "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
         touch "$venv/complete"
     ) 9>"$cache/venv.lock"
-    ln --symbolic --force --no-dereference "$venv" .build/venv
+    ln --symbolic --force --no-dereference "$venv" "$link"
 }
 
 collection_path() {
@@ -77,4 +81,7 @@ packages
 qemu_user
 cache_directory
 collection_path
-virtual_environment
+virtual_environment dev .build/venv
+for name; do
+    virtual_environment "$name" ".build/venv-$name"
+done

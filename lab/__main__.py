@@ -35,7 +35,7 @@ def _parser():
                 "--guest", action="append", choices=settings.GUESTS, help="guest images to have ready (tiny)"
             )
     build = commands.add_parser("build", help="fill the cache")
-    build.add_argument("--platform", action="append", choices=sorted(settings.SUITES))
+    build.add_argument("--platform", action="append", choices=settings.PLATFORMS)
     build.add_argument("--guest", action="append", choices=settings.GUESTS)
     commands.add_parser("status", help="show the hosts")
     ssh = commands.add_parser("ssh", help="log in to a host, or run a command there")
@@ -110,7 +110,7 @@ def main(arguments=None):
             host.power_cut(item)
     elif given.command == "build":
         both = not given.platform and not given.guest
-        for platform in given.platform or (settings.SUITES if both else ()):
+        for platform in given.platform or (settings.PLATFORMS if both else ()):
             base.base(platform)
         for guest in given.guest or (settings.GUESTS if both else ()):
             base.image(guest)

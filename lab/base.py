@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is built once and kept in the cache: the hosts' base file systems, and the guests' images."""
+"""What is built once and kept in the cache: the hosts' base file systems, the guests' images, the key to both."""
 
 from __future__ import annotations
 
@@ -10,102 +10,74 @@ import hashlib
 import importlib
 import inspect
 import shutil
-import tempfile
 from pathlib import Path
 
-from lab import settings
+from lab import bootstrap, settings
+from lab.guests import disk
 from lab.shell import LabError, locked, run, step
 
 # A host as an installer leaves it: systemd, ssh, Python. What makes it a compute host is the role's work.
 PACKAGES = (
     "ca-certificates dbus iproute2 iputils-ping kmod less openssh-server procps python3 python3-apt systemd systemd-sysv udev"
 ).split()
-# Downloaded into the base but not installed, so that every host's installation of them needs no network.
+# Downloaded into the base but not installed, so that every host's installation of them needs no network. No archive that
+# the hosts share: apt locks it, and hosts install at the same time.
 PRELOAD = (
-    "dnsmasq-base iptables libvirt-clients libvirt-daemon-system nftables ovmf python3-libvirt python3-lxml qemu-system-x86 "
+    "dnsmasq-base expect iptables libvirt-clients libvirt-daemon-system nftables ovmf python3-libvirt python3-lxml qemu-system-x86 "
     "qemu-utils swtpm swtpm-tools"
 ).split()
-DPKG_OPTIONS = (
-    "force-unsafe-io",
-    "path-exclude=/usr/share/man/*",
-    "path-exclude=/usr/share/doc/*",
-    "path-exclude=/usr/share/locale/*",
-)
-
-
-def _digest(*parts):
-    return hashlib.sha256("\n".join(str(part) for part in parts).encode()).hexdigest()[:12]
+PRELOAD_MORE = {
+    "debian12": [],
+    "debian13": ["libvirt-daemon-lock", "libvirt-daemon-plugin-lockd", "qemu-system-modules-spice"],
+}
 
 
 def base(platform):
     """Return the directory of a platform's base file system, building it when the cache has none of this recipe."""
-    suite = settings.SUITES[platform]
-    target = (
-        settings.CACHE
-        / "base"
-        / f"{platform}-{_digest(PACKAGES, PRELOAD, DPKG_OPTIONS, inspect.getsource(_bootstrap))}"
-    )
+    preload = PRELOAD + PRELOAD_MORE[platform]
+    digest = _digest(PACKAGES, preload, inspect.getsource(bootstrap), inspect.getsource(_fill))
+    target = settings.CACHE / "base" / f"{platform}-{digest}"
     with locked(settings.CACHE / "base" / f".{platform}.lock"):
         if not target.exists():
             _check_room(target.parent)
             with step(f"build the base file system of {platform}"):
-                partial = target.with_name(f".{target.name}.partial")
-                shutil.rmtree(partial, ignore_errors=True)
-                _bootstrap(suite, partial)
+                partial = _empty(target.with_name(f".{platform}.partial"))
+                _fill(bootstrap.SUITES[platform], partial, preload)
                 partial.rename(target)
             _remove_older(target, f"{platform}-*")
     return target
 
 
-def _bootstrap(suite, directory):
-    mirror = _mirror()
-    run(
-        "mmdebstrap",
-        "--variant=apt",
-        "--mode=root",
-        f"--include={','.join(PACKAGES)}",
-        "--components=main",
-        "--skip=cleanup/apt",
-        *(f"--dpkgopt={option}" for option in DPKG_OPTIONS),
-        '--aptopt=Acquire::Languages "none"',
-        '--aptopt=APT::Install-Recommends "false"',
-        f'--customize-hook=chroot "$1" apt-get -y --download-only --no-install-recommends install {" ".join(PRELOAD)}',
-        '--customize-hook=rm -f "$1"/etc/machine-id "$1"/etc/hostname "$1"/etc/resolv.conf',
+def _fill(suite, directory, preload):
+    bootstrap.debian(
         suite,
         directory,
-        *([mirror] if mirror else []),
+        PACKAGES,
+        "--variant=apt",
+        "--skip=cleanup/apt",
+        f'--customize-hook=chroot "$1" apt-get -y --download-only --no-install-recommends install {" ".join(preload)}',
+        '--customize-hook=rm -f "$1"/etc/machine-id "$1"/etc/hostname "$1"/etc/resolv.conf',
     )
-
-
-def _mirror():
-    """The Debian mirror that this machine itself uses, None to leave the choice to mmdebstrap."""
-    for line in run("apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)", check=False).splitlines():
-        origin, label, address = line.split("|", 2)
-        if (origin, label) == ("Debian", "Debian"):
-            return address
-    return None
 
 
 def image(name):
     """Return the file of a guest's image, building it when the cache has none of this recipe."""
     module = importlib.import_module(f"lab.guests.{name}")
     key = public_key()
-    recipe = settings.IMAGES / f".{name}.recipe"
-    target = settings.IMAGES / f"{name}.qcow2"
-    digest = _digest(inspect.getsource(module), key)
+    digest = _digest(*map(inspect.getsource, (bootstrap, disk, module)), key)
+    recipe, target = settings.IMAGES / f".{name}.recipe", settings.IMAGES / f"{name}.qcow2"
     with locked(settings.IMAGES / f".{name}.lock"):
         if not target.exists() or not recipe.exists() or recipe.read_text(encoding="utf-8") != digest:
             _check_room(settings.IMAGES)
-            with (
-                step(f"build the guest image {name}"),
-                tempfile.TemporaryDirectory(dir=settings.IMAGES, prefix=f".{name}-") as work,
-            ):
-                output = Path(work) / f"{name}.qcow2"
-                module.build(Path(work), output, key)
+            with step(f"build the guest image {name}"):
+                work = _empty(settings.IMAGES / f".{name}.partial")
+                output = work / target.name
+                module.build(work, output, key)
                 output.chmod(0o644)
                 recipe.unlink(missing_ok=True)
                 output.rename(target)
-            recipe.write_text(digest, encoding="utf-8")
+                recipe.write_text(digest, encoding="utf-8")
+                shutil.rmtree(work)
     return target
 
 
@@ -116,6 +88,17 @@ def public_key():
         if not key.exists():
             run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "kvmfleet-lab", "-f", key)
     return key.with_suffix(".pub").read_text(encoding="utf-8").strip()
+
+
+def _digest(*parts):
+    return hashlib.sha256("\n".join(str(part) for part in parts).encode()).hexdigest()[:12]
+
+
+def _empty(directory):
+    """Make a directory to build in; a build that was killed may have left it."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    return directory
 
 
 def _check_room(directory, needed=4 * 1024**3):

@@ -54,5 +54,5 @@ HOSTS = {
         Host("compute3", "debian12", "10.214.0.13", ("computes", "debian12")),
     )
 }
-SUITES = {"debian13": "trixie", "debian12": "bookworm"}
+PLATFORMS = ("debian13", "debian12")
 GUESTS = ("tiny", "debian")

@@ -45,6 +45,13 @@ def run(*command, check=True, **options):
     return done.stdout
 
 
+def contained(*command):
+    """Run a program whose mounts and processes end with it, and which ends with us, however that comes about."""
+    need(command[0])
+    parent = ("setpriv", "--pdeathsig=KILL")
+    return run(*parent, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", *command)
+
+
 def need(*programs):
     """Raise LabError if one of the programs is not on this machine."""
     for program in programs:

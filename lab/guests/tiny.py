@@ -10,6 +10,7 @@ import lzma
 import os
 import shutil
 
+from lab import bootstrap
 from lab.guests import disk
 from lab.shell import LabError, run, step
 
@@ -31,7 +32,7 @@ BOOT_MODULES = (
 ).split()
 # Loaded by the kernel's own requests, or by a user.
 MODULES = "vfat nls_cp437 nls_ascii isofs 8021q".split()
-APPEND = "console=tty0 console=ttyS0 quiet nokaslr mitigations=off"
+APPEND = "quiet nokaslr"
 
 INITRAMFS = """\
 #!/bin/busybox sh
@@ -77,7 +78,7 @@ FILES = {
         """\
 ::sysinit:/etc/init.d/start
 ::respawn:/etc/init.d/agent
-::respawn:/usr/sbin/dropbear -F -E -R
+::respawn:/usr/sbin/dropbear -F -R
 ::respawn:/sbin/acpid -f -l /dev/null
 ttyS0::respawn:/sbin/getty -L 115200 ttyS0 vt100
 tty1::respawn:/sbin/getty 38400 tty1 linux
@@ -98,7 +99,7 @@ hostname -F /etc/hostname
 ip link set lo up
 for path in /sys/class/net/eth*; do
     [ -e "$path" ] || continue
-    udhcpc -b -S -T 1 -A 5 -s /usr/share/udhcpc/default.script -i "${path##*/}" > /dev/null 2>&1 &
+    udhcpc -b -S -T 1 -A 5 -x "hostname:$(hostname)" -s /usr/share/udhcpc/default.script -i "${path##*/}" > /dev/null 2>&1 &
 done
 """,
     ),
@@ -178,16 +179,7 @@ def build(work, output, public_key):
     """
     tree, root, initramfs = work / "tree", work / "root", work / "initramfs"
     with step("unpack the packages of the tiny guest"):
-        run(
-            "mmdebstrap",
-            "--variant=extract",
-            "--mode=root",
-            "--components=main",
-            f"--include={','.join(PACKAGES)}",
-            '--aptopt=APT::Install-Recommends "false"',
-            SUITE,
-            tree,
-        )
+        bootstrap.debian(SUITE, tree, PACKAGES, "--variant=extract")
     version = next((tree / "usr/lib/modules").iterdir()).name
     _fill(tree, root, public_key)
     _copy_modules(tree, version, [*BOOT_MODULES, *MODULES], root)
@@ -199,7 +191,7 @@ def build(work, output, public_key):
 
 def _fill(tree, root, public_key):
     """Make the root file system: programs with their libraries, busybox for the rest, settings."""
-    names = "boot dev etc mnt proc root/.ssh run sys tmp usr/bin usr/sbin usr/lib usr/lib64 var/lib var/log"
+    names = "boot dev etc/dropbear mnt proc root/.ssh run sys tmp usr/bin usr/sbin usr/lib usr/lib64 var/lib var/log"
     for name in names.split():
         (root / name).mkdir(parents=True)
     for name in ("bin", "sbin", "lib", "lib64"):

@@ -21,6 +21,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Co
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import newest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._state import pending_removals
+from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import guests_by_disk, overlays_by_base
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _unless_unsupported(call):
 
 def _leftovers(conn, spec, recorded):
     """What an interrupted removal left, but for what another guest has taken into use since."""
-    users = _used_by(conn, spec.name) if recorded else {}
+    users = guests_by_disk(conn, besides=spec.name) if recorded else {}
     return tuple(volume for volume in recorded if volume.path not in users)
 
 
@@ -216,7 +217,7 @@ def _storage(conn, spec, domain, inactive, leftovers):
         images=images,
         known_pools=known_pools,
         known_images=known_images,
-        used_by=_used_by(conn, spec.name) if taken and any(t not in present for _d, t in taken) else {},
+        used_by=guests_by_disk(conn, besides=spec.name) if taken and any(t not in present for _d, t in taken) else {},
         capacities=_capacities(
             conn, domain, inactive, [t for d, t in targets if d.size is not None and t in present and t not in planned]
         ),
@@ -228,8 +229,7 @@ def _removal(conn, spec, inactive):
     names, paths = storage.removal_candidates(spec.remove_storage, inactive, recorded)
     if not names and not paths:
         return storage.StorageFacts()
-    pools = conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
-    active = {pool.name() for pool in pools}
+    active = {pool.name() for pool in conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)}
     found = {}
     for pool_name, name in names:
         if pool_name in active:
@@ -242,22 +242,9 @@ def _removal(conn, spec, inactive):
     removable = tuple(volume for volume in found.values() if volume is not None)
     return storage.StorageFacts(
         removable=removable,
-        used_by=_used_by(conn, spec.name),
-        based_on=_based_on(pools, {volume.path for volume in removable}),
+        used_by=guests_by_disk(conn, besides=spec.name),
+        based_on=overlays_by_base(conn) if removable else {},
     )
-
-
-def _based_on(pools, paths):
-    """Map those of the paths that are the base of an overlay in some pool to that overlay's path."""
-    found = {}
-    for pool in pools if paths else ():
-        for volume in pool.listAllVolumes(0):
-            text = unless_gone(partial(volume.XMLDesc, 0), libvirt.VIR_ERR_NO_STORAGE_VOL)
-            root = None if text is None else _xml.parse(text)
-            base = None if root is None else root.findtext("backingStore/path")
-            if base in paths:
-                found[base] = root.findtext("target/path")
-    return found
 
 
 def _managed(inactive):
@@ -348,20 +335,3 @@ def _capacity(conn, domain, inactive, target):
     gone = (libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_NO_SUPPORT)
     volume = path and unless_gone(lambda: conn.storageVolLookupByPath(path), *gone)
     return volume.info()[1] if volume else domain.blockInfo(target)[0]
-
-
-def _used_by(conn, name):
-    """Map the paths of all other guests' disks, for the next boot and of running ones, to the guest that has them."""
-    users = {}
-    for domain in conn.listAllDomains(0):
-        if domain.name() == name:
-            continue
-        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
-            text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
-            if text is None:
-                continue
-            for source in _xml.parse(text).iterfind("devices/disk//source"):
-                path = source.get("file") or source.get("dev")
-                if path:
-                    users[path] = domain.name()
-    return users

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from functools import partial
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
@@ -22,6 +21,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._image import sto
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.probe import probe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import Digest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
+from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import guests_by_disk, overlays_by_base
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def observe(conn, spec):
     if spec.state == "absent":
         paths = {os.path.realpath(version.path): version.path for version in store.versions.values()}
         with doing(f"looking for what needs the image {spec.name}"):
-            needed = dict(_bases(conn, paths), **_disks(conn, paths)) if paths else {}
+            needed = _needed(conn, paths) if paths else {}
         return Observed(store, volumes, needed=needed)
     available, digest, incoming = _wanted(spec, store, deadline)
     return Observed(store, volumes, available, digest, incoming)
@@ -84,29 +84,12 @@ def pool_directory(pool, name):
     return directory
 
 
-def _bases(conn, paths):
-    """Tell which of the paths, given by their real paths, are the base of a volume in some active pool."""
-    found = {}
-    for pool in conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
-        for volume in pool.listAllVolumes(0):
-            text = unless_gone(partial(volume.XMLDesc, 0), libvirt.VIR_ERR_NO_STORAGE_VOL)
-            base = None if text is None else _xml.parse(text).findtext("backingStore/path")
-            if base and os.path.realpath(base) in paths:
-                found[paths[os.path.realpath(base)]] = f"the base of {volume.path()!r}"
-    return found
-
-
-def _disks(conn, paths):
-    """Tell which of the paths, given by their real paths, a guest has as a disk or, while it runs, as a disk's base."""
-    found = {}
-    for domain in conn.listAllDomains(0):
-        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
-            text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
-            for source in () if text is None else _xml.parse(text).iterfind("devices/disk//source[@file]"):
-                path = os.path.realpath(source.get("file"))
-                if path in paths:
-                    found[paths[path]] = f"in use by the guest {domain.name()!r}"
-    return found
+def _needed(conn, paths):
+    """Tell which of the paths, given by their real paths, a guest or an overlay needs, and in what words to say so."""
+    overlays = {base: f"the base of {overlay!r}" for base, overlay in overlays_by_base(conn).items()}
+    guests = {path: f"in use by the guest {name!r}" for path, name in guests_by_disk(conn).items()}
+    users = {os.path.realpath(path): reason for path, reason in {**overlays, **guests}.items()}
+    return {paths[path]: reason for path, reason in users.items() if path in paths}
 
 
 def _wanted(spec, store, deadline):

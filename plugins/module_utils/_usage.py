@@ -1,0 +1,46 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Who needs a file: guests that have it as a disk, and overlays that are based on it. Read before anything is deleted."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+
+
+def guests_by_disk(conn, besides=None):
+    """Map the paths of all guests' disks, of those that run and for the next boot, to the name of the guest that has them.
+
+    While a guest runs, the bases of its disks are among them. `besides` names a guest that does not count.
+    libvirt has no bulk call for definitions, so this is for runs that attach or delete storage.
+    """
+    found = {}
+    for domain in conn.listAllDomains(0):
+        if domain.name() == besides:
+            continue
+        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
+            text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
+            for source in () if text is None else _xml.parse(text).iterfind("devices/disk//source"):
+                path = source.get("file") or source.get("dev")
+                if path:
+                    found[path] = domain.name()
+    return found
+
+
+def overlays_by_base(conn):
+    """Map the paths that volumes of active pools are based on to the path of a volume that is."""
+    found = {}
+    for pool in conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
+        for volume in pool.listAllVolumes(0):
+            text = unless_gone(partial(volume.XMLDesc, 0), libvirt.VIR_ERR_NO_STORAGE_VOL)
+            base = None if text is None else _xml.parse(text).findtext("backingStore/path")
+            if base:
+                found[base] = volume.path()
+    return found

@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 from lab import bootstrap, settings
-from lab.guests import disk
+from lab.guests import disk, files
 from lab.shell import LabError, locked, run, step
 
 # A host as an installer leaves it: systemd, ssh, Python. What makes it a compute host is the role's work.
@@ -44,7 +44,7 @@ def base(platform):
                 partial = _empty(target.with_name(f".{platform}.partial"))
                 _fill(bootstrap.SUITES[platform], partial, preload)
                 partial.rename(target)
-            _remove_older(target, f"{platform}-*")
+        _remove_older(target, f"{platform}-*")
     return target
 
 
@@ -64,7 +64,7 @@ def image(name):
     """Return the file of a guest's image, building it when the cache has none of this recipe."""
     module = importlib.import_module(f"lab.guests.{name}")
     key = public_key()
-    digest = _digest(*map(inspect.getsource, (bootstrap, disk, module)), key)
+    digest = _digest(*map(inspect.getsource, (bootstrap, disk, files, module)), key)
     recipe, target = settings.IMAGES / f".{name}.recipe", settings.IMAGES / f"{name}.qcow2"
     with locked(settings.IMAGES / f".{name}.lock"):
         if not target.exists() or not recipe.exists() or recipe.read_text(encoding="utf-8") != digest:

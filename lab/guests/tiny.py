@@ -11,7 +11,7 @@ import os
 import shutil
 
 from lab import bootstrap
-from lab.guests import disk
+from lab.guests import disk, files
 from lab.shell import LabError, run, step
 
 SIZE = 160 * 1024**2
@@ -99,7 +99,7 @@ hostname -F /etc/hostname
 ip link set lo up
 for path in /sys/class/net/eth*; do
     [ -e "$path" ] || continue
-    udhcpc -b -S -T 1 -A 5 -x "hostname:$(hostname)" -s /usr/share/udhcpc/default.script -i "${path##*/}" > /dev/null 2>&1 &
+    udhcpc -b -S -t 60 -T 1 -A 1 -x "hostname:$(hostname)" -s /usr/share/udhcpc/default.script -i "${path##*/}" > /dev/null 2>&1 &
 done
 """,
     ),
@@ -191,7 +191,7 @@ def build(work, output, public_key):
 
 def _fill(tree, root, public_key):
     """Make the root file system: programs with their libraries, busybox for the rest, settings."""
-    names = "boot dev etc/dropbear mnt proc root/.ssh run sys tmp usr/bin usr/sbin usr/lib usr/lib64 var/lib var/log"
+    names = "boot dev etc/dropbear mnt proc root run sys tmp usr/bin usr/sbin usr/lib usr/lib64 var/lib var/log"
     for name in names.split():
         (root / name).mkdir(parents=True)
     for name in ("bin", "sbin", "lib", "lib64"):
@@ -205,16 +205,10 @@ def _fill(tree, root, public_key):
             _copy(tree, library, root)
     for name, target in LINKS.items():
         (root / name).symlink_to(target)
-    for name, (mode, text) in FILES.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        path.chmod(mode)
+    files.write(root, FILES)
     _link_busybox(tree, root)
-    keys = root / "root/.ssh/authorized_keys"
-    keys.write_text(public_key + "\n", encoding="utf-8")
-    for path, mode in ((root / "root", 0o700), (root / "root/.ssh", 0o700), (keys, 0o600), (root / "tmp", 0o1777)):
-        path.chmod(mode)
+    files.authorize(root, public_key)
+    (root / "tmp").chmod(0o1777)
 
 
 def _copy(tree, name, root):

@@ -19,9 +19,10 @@ from lab import base, cgroup, host, network, reach, settings
 from lab.shell import LabError, locked, need, step, unmount_below
 
 
-def _parser():
-    parser = argparse.ArgumentParser(prog="python3 -m lab", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+def parser():
+    """Return the parser of the program's arguments."""
+    result = argparse.ArgumentParser(prog="python3 -m lab", description=__doc__)
+    commands = result.add_subparsers(dest="command", required=True)
     names = sorted(settings.HOSTS)
     for command, text in (
         ("up", "boot hosts (all unless named)"),
@@ -29,7 +30,7 @@ def _parser():
         ("power-cut", "end hosts as a power failure does"),
     ):
         sub = commands.add_parser(command, help=text)
-        sub.add_argument("hosts", nargs="*" if command != "power-cut" else "+", choices=[*names, []], metavar="HOST")
+        sub.add_argument("hosts", nargs="+" if command == "power-cut" else "*", choices=[*names, []], metavar="HOST")
         if command == "up":
             sub.add_argument(
                 "--guest", action="append", choices=settings.GUESTS, help="guest images to have ready (tiny)"
@@ -41,26 +42,46 @@ def _parser():
     ssh = commands.add_parser("ssh", help="log in to a host, or run a command there")
     ssh.add_argument("host", choices=names)
     ssh.add_argument("remote", nargs=argparse.REMAINDER)
-    return parser
+    return result
+
+
+def chosen(given):
+    """Return the hosts that are meant: those named, or all."""
+    return [settings.HOSTS[name] for name in dict.fromkeys(given.hosts or settings.HOSTS)]
+
+
+def to_build(given):
+    """Return the platforms and the guests to build: those chosen, or all."""
+    if given.platform or given.guest:
+        return given.platform or [], given.guest or []
+    return list(settings.PLATFORMS), list(settings.GUESTS)
 
 
 def up(hosts, guests):
+    """Boot hosts, side by side, and write how they are reached."""
     need("systemd-nspawn", "ip", "nft", "ssh", "ssh-keygen")
-    # One after the other: each build takes both the network and the processor for itself.
-    for platform in sorted({item.platform for item in hosts}):
-        base.base(platform)
-    for guest in guests:
-        base.image(guest)
+    build(sorted({item.platform for item in hosts}), guests)
     with locked(settings.RUN / "lock"):
         base.public_key()
         reach.write()
         network.up()
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(host.up, hosts))
-        reach.write_inventory([item for item in settings.HOSTS.values() if host.running(item)])
+        try:
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(host.up, hosts))
+        finally:
+            _write_inventory()
+
+
+def build(platforms, guests):
+    """Fill the cache; one after the other, as each takes both the network and the processor for itself."""
+    for platform in platforms:
+        base.base(platform)
+    for guest in guests:
+        base.image(guest)
 
 
 def down(hosts):
+    """Take hosts down; all of them: and the lab with them."""
     whole = len(hosts) == len(settings.HOSTS)
     with locked(settings.RUN / "lock"):
         for item in hosts:
@@ -70,11 +91,14 @@ def down(hosts):
             cgroup.remove()
             _end_ssh_masters()
             unmount_below(settings.STATE)
-            shutil.rmtree(settings.STATE, ignore_errors=True)
+            for directory in (settings.STATE, settings.RUN):
+                shutil.rmtree(directory, ignore_errors=True)
         else:
-            reach.write_inventory([item for item in settings.HOSTS.values() if host.running(item)])
-    if whole:
-        shutil.rmtree(settings.RUN, ignore_errors=True)
+            _write_inventory()
+
+
+def _write_inventory():
+    reach.write_inventory([item for item in settings.HOSTS.values() if host.running(item)])
 
 
 def _end_ssh_masters():
@@ -90,33 +114,31 @@ def _end_ssh_masters():
 
 
 def main(arguments=None):
-    given = _parser().parse_args(arguments)
+    """Run the program. Raises LabError for what its user can mend."""
+    given = parser().parse_args(arguments)
     if given.command == "ssh":
         os.execvp("ssh", ["ssh", "-F", str(settings.SSH_CONFIG), given.host, *given.remote])
     if os.geteuid() != 0:
         raise LabError("the lab makes containers, mounts and a bridge; run it as root")
-    chosen = [settings.HOSTS[name] for name in getattr(given, "hosts", None) or settings.HOSTS]
     if given.command == "up":
-        with step(f"bring up {', '.join(item.name for item in chosen)}"):
-            up(chosen, given.guest or ["tiny"])
+        with step(f"bring up {_names(given)}"):
+            up(chosen(given), given.guest or ["tiny"])
     elif given.command == "down":
-        with step(
-            "take down "
-            + ("the lab" if len(chosen) == len(settings.HOSTS) else ", ".join(item.name for item in chosen))
-        ):
-            down(chosen)
+        with step(f"take down {_names(given)}"):
+            down(chosen(given))
     elif given.command == "power-cut":
-        for item in chosen:
-            host.power_cut(item)
+        with step(f"cut the power of {_names(given)}"):
+            for item in chosen(given):
+                host.power_cut(item)
     elif given.command == "build":
-        both = not given.platform and not given.guest
-        for platform in given.platform or (settings.PLATFORMS if both else ()):
-            base.base(platform)
-        for guest in given.guest or (settings.GUESTS if both else ()):
-            base.image(guest)
+        build(*to_build(given))
     else:
         for item in settings.HOSTS.values():
             print(f"{item.name:12} {item.platform:9} {item.address:12} {'up' if host.running(item) else 'down'}")
+
+
+def _names(given):
+    return ", ".join(given.hosts) or "the lab"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+import os
 import shutil
+import time
 from pathlib import Path
 
 from lab import bootstrap, settings
@@ -30,21 +32,24 @@ PRELOAD_MORE = {
     "debian12": [],
     "debian13": ["libvirt-daemon-lock", "libvirt-daemon-plugin-lockd", "qemu-system-modules-spice"],
 }
+# In seconds: a week.
+UNUSED = 7 * 24 * 3600
 
 
 def base(platform):
     """Return the directory of a platform's base file system, building it when the cache has none of this recipe."""
     preload = PRELOAD + PRELOAD_MORE[platform]
-    digest = _digest(PACKAGES, preload, inspect.getsource(bootstrap), inspect.getsource(_fill))
-    target = settings.CACHE / "base" / f"{platform}-{digest}"
+    recipe = (PACKAGES, preload, bootstrap.DPKG_OPTIONS, *map(inspect.getsource, (bootstrap.debian, _fill)))
+    target = settings.CACHE / "base" / f"{platform}-{digest(*recipe)}"
     with locked(settings.CACHE / "base" / f".{platform}.lock"):
         if not target.exists():
             _check_room(target.parent)
             with step(f"build the base file system of {platform}"):
-                partial = _empty(target.with_name(f".{platform}.partial"))
+                partial = empty(target.with_name(f".{platform}.partial"))
                 _fill(bootstrap.SUITES[platform], partial, preload)
                 partial.rename(target)
-        _remove_older(target, f"{platform}-*")
+                _remove_unused(target.parent)
+        os.utime(target)
     return target
 
 
@@ -64,19 +69,19 @@ def image(name):
     """Return the file of a guest's image, building it when the cache has none of this recipe."""
     module = importlib.import_module(f"lab.guests.{name}")
     key = public_key()
-    digest = _digest(*map(inspect.getsource, (bootstrap, disk, files, module)), key)
-    recipe, target = settings.IMAGES / f".{name}.recipe", settings.IMAGES / f"{name}.qcow2"
+    recipe = digest(key, bootstrap.DPKG_OPTIONS, *map(inspect.getsource, (bootstrap.debian, disk, files, module)))
+    made_by, target = settings.IMAGES / f".{name}.recipe", settings.IMAGES / f"{name}.qcow2"
     with locked(settings.IMAGES / f".{name}.lock"):
-        if not target.exists() or not recipe.exists() or recipe.read_text(encoding="utf-8") != digest:
+        if not target.exists() or not made_by.exists() or made_by.read_text(encoding="utf-8") != recipe:
             _check_room(settings.IMAGES)
             with step(f"build the guest image {name}"):
-                work = _empty(settings.IMAGES / f".{name}.partial")
+                work = empty(settings.IMAGES / f".{name}.partial")
                 output = work / target.name
                 module.build(work, output, key)
                 output.chmod(0o644)
-                recipe.unlink(missing_ok=True)
+                made_by.unlink(missing_ok=True)
                 output.rename(target)
-                recipe.write_text(digest, encoding="utf-8")
+                made_by.write_text(recipe, encoding="utf-8")
                 shutil.rmtree(work)
     return target
 
@@ -90,11 +95,12 @@ def public_key():
     return key.with_suffix(".pub").read_text(encoding="utf-8").strip()
 
 
-def _digest(*parts):
+def digest(*parts):
+    """Return the key in the cache of what a recipe of these parts makes."""
     return hashlib.sha256("\n".join(str(part) for part in parts).encode()).hexdigest()[:12]
 
 
-def _empty(directory):
+def empty(directory):
     """Make a directory to build in; a build that was killed may have left it."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -110,9 +116,9 @@ def _check_room(directory, needed=4 * 1024**3):
         )
 
 
-def _remove_older(target, pattern):
+def _remove_unused(directory):
+    """Remove base file systems of older recipes. Another clone of the project, or a host that runs, may still use one."""
     mounts = Path("/proc/mounts").read_text(encoding="utf-8")
-    for other in target.parent.glob(pattern):
-        # Hosts that run have their own on it.
-        if other != target and f"lowerdir={other}," not in mounts:
+    for other in directory.glob("debian*-*"):
+        if time.time() - other.stat().st_mtime > UNUSED and f"lowerdir={other}," not in mounts:
             shutil.rmtree(other, ignore_errors=True)

@@ -10,7 +10,7 @@ from lab.shell import contained, run
 
 SUITES = {"debian13": "trixie", "debian12": "bookworm"}
 # Nobody reads manuals in the lab, and nothing there must survive the machine's own power failure.
-_DPKG_OPTIONS = (
+DPKG_OPTIONS = (
     "force-unsafe-io",
     "path-exclude=/usr/share/man/*",
     "path-exclude=/usr/share/doc/*",
@@ -26,7 +26,7 @@ def debian(suite, directory, packages, *options):
         "--mode=root",
         "--components=main",
         f"--include={','.join(packages)}",
-        *(f"--dpkgopt={option}" for option in _DPKG_OPTIONS),
+        *(f"--dpkgopt={option}" for option in DPKG_OPTIONS),
         '--aptopt=Acquire::Languages "none"',
         '--aptopt=APT::Install-Recommends "false"',
         *options,
@@ -38,7 +38,12 @@ def debian(suite, directory, packages, *options):
 
 def mirror():
     """Return the address of the Debian mirror that this machine itself uses, None to leave the choice to mmdebstrap."""
-    for line in run("apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)", check=False).splitlines():
+    return debian_address(run("apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)", check=False))
+
+
+def debian_address(targets):
+    """Return the address of Debian's main archive among apt's index targets, lines of ORIGIN|LABEL|ADDRESS; None if none is."""
+    for line in targets.splitlines():
         origin, label, address = line.split("|", 2)
         if (origin, label) == ("Debian", "Debian"):
             return address

@@ -12,6 +12,8 @@ from lab import settings
 from lab.shell import run, succeeds
 
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+RESOLVER = Path("/etc/resolv.conf")
+BEHIND_RESOLVER = Path("/run/systemd/resolve/resolv.conf")
 _RULES = f"""
 table ip {settings.NFT_TABLE} {{
   chain postrouting {{
@@ -23,12 +25,11 @@ table ip {settings.NFT_TABLE} {{
 
 
 def resolver():
-    """Return the machine's settings of its resolver, with those behind a resolver that only the machine itself can ask."""
-    text = Path("/etc/resolv.conf").read_text(encoding="utf-8")
+    """Return the machine's settings of its resolver; those behind it, if only the machine itself can ask it."""
+    text = RESOLVER.read_text(encoding="utf-8")
     servers = [line.split()[1] for line in text.splitlines() if line.startswith("nameserver ")]
-    upstream = Path("/run/systemd/resolve/resolv.conf")
-    if upstream.exists() and all(server.startswith("127.") for server in servers):
-        return upstream.read_text(encoding="utf-8")
+    if BEHIND_RESOLVER.exists() and all(server.startswith("127.") for server in servers):
+        return BEHIND_RESOLVER.read_text(encoding="utf-8")
     return text
 
 
@@ -55,3 +56,11 @@ def down():
     before = settings.RUN / "ip_forward"
     if before.exists():
         FORWARDING.write_text(before.read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def unplug(host):
+    """Remove a host's port of the bridge, which lives on for a while when its other end, in the host, is left behind."""
+    port = f"vb-{host.machine}"
+    if succeeds("ip", "link", "show", port):
+        # It may go by itself meanwhile.
+        succeeds("ip", "link", "delete", port)

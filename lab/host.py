@@ -50,7 +50,6 @@ def up(host):
 def power_cut(host):
     """End a host as a power failure does; its disk stays as it is."""
     cgroup.kill(host)
-    network.unplug(host)
     # Its cable lasts until the kernel has taken the host's network down, or for ever while something else holds that.
     succeeds("ip", "link", "delete", f"vb-{host.machine}")
 

@@ -56,11 +56,3 @@ def down():
     before = settings.RUN / "ip_forward"
     if before.exists():
         FORWARDING.write_text(before.read_text(encoding="utf-8"), encoding="utf-8")
-
-
-def unplug(host):
-    """Remove a host's port of the bridge, which lives on for a while when its other end, in the host, is left behind."""
-    port = f"vb-{host.machine}"
-    if succeeds("ip", "link", "show", port):
-        # It may go by itself meanwhile.
-        succeeds("ip", "link", "delete", port)

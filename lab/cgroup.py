@@ -28,30 +28,36 @@ def command(host, *words):
 
 def occupied(host):
     """Tell whether the host has any process."""
-    try:
-        return "populated 1" in (_group(host) / "cgroup.events").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return False
+    return _occupied(_group(host))
 
 
-def kill(host, timeout=20):
+def kill(host):
     """Kill all of the host's processes at one stroke, and remove its group."""
-    group = _group(host)
+    _end(_group(host), host.name)
+
+
+def remove():
+    """Remove the group that the hosts' groups are in, with whatever a host that nobody knows any more left in it."""
+    _end(_top(), "the lab")
+
+
+def _end(group, what, timeout=20):
     if not group.exists():
         return
     (group / "cgroup.kill").write_text("1", encoding="utf-8")
     deadline = time.monotonic() + timeout
-    while occupied(host):
+    while _occupied(group):
         if time.monotonic() > deadline:
-            raise LabError(f"the processes of {host.name} do not end; {group}/cgroup.procs and those below list them")
+            raise LabError(f"the processes of {what} do not end; {group}/cgroup.procs and those below list them")
         time.sleep(0.02)
     _remove(group)
 
 
-def remove():
-    """Remove the group that the hosts' groups are in."""
-    if _top().exists():
-        _remove(_top())
+def _occupied(group):
+    try:
+        return "populated 1" in (group / "cgroup.events").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
 
 
 def _remove(group):

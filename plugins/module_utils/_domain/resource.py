@@ -9,12 +9,20 @@
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.execute import execute
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.observe import find, observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.plan import plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.spec import spec
 
 __all__ = ["execute", "observe", "plan", "report", "spec"]
+
+
+def execute(conn, instance_spec, observed, the_plan):
+    """Carry a plan out. Most runs find nothing to do, and are spared what it takes to do something."""
+    if not the_plan.actions and instance_spec.wait_for is None:
+        return {}
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.execute import execute as carry_out
+
+    return carry_out(conn, instance_spec, observed, the_plan)
 
 
 def report(conn, instance_spec):

@@ -190,7 +190,7 @@ def test_an_unfinished_launch_is_not_started_without_its_disks(world):
 def _killed_after(world, params, count):
     """Run and die after some actions. Raises Killed when there were as many."""
     left = count
-    originals = dict(execute_module._ACTIONS)
+    originals = dict(execute_module.ACTIONS)
 
     def dying(name):
         def act(run, action):
@@ -202,11 +202,11 @@ def _killed_after(world, params, count):
 
         return act
 
-    execute_module._ACTIONS.update({name: dying(name) for name in originals})
+    execute_module.ACTIONS.update({name: dying(name) for name in originals})
     try:
         world.run(params)
     finally:
-        execute_module._ACTIONS.update(originals)
+        execute_module.ACTIONS.update(originals)
 
 
 RUNS = {

@@ -1,0 +1,145 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Actions on a guest's power: from one state to another, each judged by what libvirt shows afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import TimedOut
+from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
+
+# How long libvirt itself may take for what needs no help from the guest, in seconds.
+POWER_OFF_TIMEOUT = 30
+
+
+def _start(run, action):
+    _boot(run, 0)
+
+
+def _start_paused(run, action):
+    _boot(run, libvirt.VIR_DOMAIN_START_PAUSED)
+
+
+def _boot(run, flags):
+    domain = run.domain()
+    if not domain.isActive():
+        domain.createWithFlags(flags)
+
+
+def _resume(run, action):
+    run.domain().resume()
+
+
+def _wake(run, action):
+    run.domain().pMWakeup(0)
+    _await_state(run, ("running",), POWER_OFF_TIMEOUT)
+
+
+def _pause(run, action):
+    run.domain().suspend()
+
+
+def _suspend(run, action):
+    """Save the memory to disk; a guest that was paused is to run, not to stay paused, when it is restored."""
+    run.domain().managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING)
+
+
+def _discard_saved_state(run, action):
+    if run.domain().hasManagedSaveImage(0):
+        run.domain().managedSaveRemove(0)
+
+
+def _power_off(run, action):
+    """Cut the power, giving QEMU the time to write out what it holds.
+
+    A guest that does not end in that time is ended all the same, one that went off by itself is fine.
+    Source: virDomainDestroyFlags, VIR_DOMAIN_DESTROY_GRACEFUL.
+    """
+    domain = run.domain()
+    if not domain.isActive():
+        return
+    try:
+        domain.destroyFlags(libvirt.VIR_DOMAIN_DESTROY_GRACEFUL)
+    except libvirt.libvirtError:
+        if unless_gone(domain.isActive, libvirt.VIR_ERR_NO_DOMAIN):
+            domain.destroy()
+
+
+def _shutdown(run, action):
+    if _shut_down(run):
+        return
+    if not run.spec.stop.fallback:
+        raise TimedOut(
+            f"shutdown.timeout: the guest {run.spec.name!r} did not shut down within {run.spec.stop.timeout:g} s "
+            "and runs on; shutdown.on_timeout: force would cut its power"
+        )
+    _power_off(run, action)
+
+
+def _shut_down(run):
+    """Ask the guest to shut down, again and again since it may still be booting; tell whether it did in time.
+
+    Success is what libvirt shows: off, or another domain id than before (somebody started it again meanwhile).
+    """
+    domain, stop = run.domain(), run.spec.stop
+    flags = {
+        "agent": libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT,
+        "acpi": libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
+    }.get(stop.method, 0)
+    before = _run_id(run)
+    left = stop.timeout
+    with DomainWatch(run.conn, domain) as watch:
+        while True:
+            with contextlib.suppress(libvirt.libvirtError):
+                domain.shutdownFlags(flags)
+            patience = min(stop.retry_interval, left)
+            if watch.wait_until(lambda: _run_id(run) != before, patience):
+                return True
+            left -= patience
+            if left <= 0:
+                return False
+
+
+def _run_id(run):
+    """Return the number of the guest's present run, -1 when it is off; looked up anew, as a domain keeps what it had then."""
+    domain = unless_gone(lambda: run.conn.lookupByUUID(run.domain().UUID()), libvirt.VIR_ERR_NO_DOMAIN)
+    return -1 if domain is None else domain.ID()
+
+
+def _restart(run, action):
+    """Restart as Nova's soft reboot: shut down and start, so that the definition for the next boot is applied."""
+    _shutdown(run, action)
+    _boot(run, 0)
+
+
+def _await_state(run, states, timeout):
+    domain = run.domain()
+    with DomainWatch(run.conn, domain) as watch:
+        if not watch.wait_until(lambda: power_state(domain)[0] in states, timeout):
+            raise TimedOut(
+                f"the guest {run.spec.name!r} is {power_state(domain)[0]} after {timeout} s, not {states[0]}"
+            )
+
+
+ACTIONS = {
+    "start": _start,
+    "start_paused": _start_paused,
+    "restore": _start,
+    "restore_paused": _start_paused,
+    "resume": _resume,
+    "wake": _wake,
+    "pause": _pause,
+    "suspend": _suspend,
+    "discard_saved_state": _discard_saved_state,
+    "shutdown": _shutdown,
+    "restart": _restart,
+    "power_off": _power_off,
+}

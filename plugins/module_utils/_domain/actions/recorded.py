@@ -1,0 +1,31 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What we record in a guest's metadata while actions go on."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
+
+
+def set_metadata(domain, found, flags):
+    domain.setMetadata(
+        libvirt.VIR_DOMAIN_METADATA_ELEMENT,
+        to_text(metadata.to_fragment(found)),
+        metadata.PREFIX,
+        metadata.NAMESPACE,
+        flags,
+    )
+
+
+def record_volume(domain, target, status):
+    root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    set_metadata(
+        domain, metadata.with_volume_status(metadata.read(root), target, status), libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    )

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Actions on a guest's volumes and the size of its disks."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.actions.recorded import record_volume
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, to_text
+
+
+def _create_volume(run, action):
+    volume = action.data
+    pool = run.conn.storagePoolLookupByName(volume.pool)
+    # The plan has made sure that what is there is the unfinished work of an earlier launch of this guest.
+    _delete_volume(run.conn, volume.pool, volume.name)
+    run.on_failure(lambda: _undo_volume(run, volume))
+    text = to_text(_volume_element(volume))
+    if volume.mode == "copy":
+        image = run.conn.storagePoolLookupByName(volume.image.pool).storageVolLookupByName(volume.image.name)
+        created = pool.createXMLFrom(text, image, 0)
+        if created.info()[1] < volume.capacity:
+            created.resize(volume.capacity, 0)
+    else:
+        pool.createXML(text, 0)
+    record_volume(run.domain(), volume.target, "ready")
+
+
+def _undo_volume(run, volume):
+    """Remove what this run made: first recorded as planned, so that the definition can be launched again."""
+    if run.domain().isActive():
+        return  # it runs after all: its disks are its own
+    record_volume(run.domain(), volume.target, "planned")
+    _delete_volume(run.conn, volume.pool, volume.name)
+
+
+def _volume_element(volume):
+    """Source: libvirt storage volume XML."""
+    root = element_of("volume")
+    root.append(element_of("name", text=volume.name))
+    capacity = volume.image.capacity if volume.mode == "copy" else volume.capacity
+    root.append(element_of("capacity", {"unit": "bytes"}, str(capacity)))
+    target = element_of("target")
+    target.append(element_of("format", {"type": volume.format}))
+    if volume.format == "qcow2":
+        # libvirt's default is the version of 2008, which knows neither bitmaps nor zero clusters.
+        target.append(element_of("compat", text="1.1"))
+    root.append(target)
+    if volume.mode == "overlay":
+        backing = element_of("backingStore")
+        backing.append(element_of("path", text=volume.image.path))
+        backing.append(element_of("format", {"type": volume.image.format}))
+        root.append(backing)
+    return root
+
+
+def _delete_volume(conn, pool_name, name):
+    """Delete a volume; one that is gone already, with its pool perhaps, is fine."""
+    pool = unless_gone(lambda: conn.storagePoolLookupByName(pool_name), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    volume = pool and unless_gone(lambda: pool.storageVolLookupByName(name), libvirt.VIR_ERR_NO_STORAGE_VOL)
+    if volume:
+        volume.delete(0)
+
+
+def _grow_disk(run, action):
+    """Source: virDomainBlockResize on a guest that runs, virStorageVolResize on one that does not."""
+    target, size = action.data
+    domain = run.domain()
+    if domain.isActive():
+        domain.blockResize(target, size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+        return
+    root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    source = root.find(f"devices/disk/target[@dev='{target}']/../source")
+    run.conn.storageVolLookupByPath(source.get("file") or source.get("dev")).resize(size, 0)
+
+
+def _delete_owned_volume(run, action):
+    _delete_volume(run.conn, action.data.pool, action.data.name)
+
+
+ACTIONS = {
+    "create_volume": _create_volume,
+    "grow_disk": _grow_disk,
+    "delete_volume": _delete_owned_volume,
+}

@@ -31,6 +31,8 @@ INTEGER = Codec(decode=int, encode=str)
 YES_NO = Codec(decode=lambda text: text == "yes", encode=lambda value: "yes" if value else "no")
 # The element's presence alone is the value, as with <readonly/>.
 PRESENCE = Codec(decode=lambda text: True, encode=lambda value: "")
+# libvirt reads some numbers as hexadecimal whether or not they begin with 0x.
+HEX = Codec(decode=lambda text: int(text, 16), encode=hex)
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,20 @@ class Field:
     def write(self, root, value):
         """Put the value into the XML."""
         _xml.put(root, self.path, None if value == self.empty else self.codec.encode(value))
+
+
+class Presence:
+    """Whether an element is there: writing True makes an empty one, writing False removes it with all that it has."""
+
+    def __init__(self, option, path):
+        self.option = option
+        self.path = path
+
+    def read(self, root):
+        return root.find(self.path) is not None
+
+    def write(self, root, value):
+        if value:
+            _xml.ensure(root, self.path)
+        else:
+            _xml.drop(root, self.path)

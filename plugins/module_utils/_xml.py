@@ -112,6 +112,12 @@ def _remove(root, element_path, attribute):
         element.getparent().remove(element)
 
 
+def drop(root, path):
+    """Remove all elements at a path, with all that they have."""
+    for element in root.findall(path):
+        element.getparent().remove(element)
+
+
 def element_of(tag, attributes=None, text=None):
     """Make an element; attributes with the value None are left out."""
     element = etree.Element(tag)

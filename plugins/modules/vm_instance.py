@@ -124,14 +124,283 @@ options:
   firmware:
     description:
       - The firmware that the guest boots with. A new guest has its machine type's own, which is BIOS on x86.
+      - libvirt chooses the build of UEFI, and makes the file with its variables (NVRAM), which belongs to the guest. No
+        change makes it anew; it goes with the guest. A build that was chosen by its path stays.
     type: str
     choices: [bios, uefi]
+  secure_boot:
+    description:
+      - Whether UEFI boots only what is signed by the keys that it comes with. V(true) needs O(firmware=uefi) and, on x86,
+        the machine type q35. A new UEFI guest has it off unless it is asked for.
+      - The keys are in the NVRAM. A guest that was made without them is refused V(true); V(false) gives one that
+        has them a build that takes no notice of them.
+    type: bool
   boot:
     description:
-      - The kinds of device to boot from, in their order. To name single devices, give them C(boot_order) instead.
+      - The kinds of device to boot from, in their order. To name single devices, give them C(boot_order) instead. Each
+        way takes the place of the other.
     type: list
     elements: str
     choices: [hd, cdrom, network, fd]
+  boot_menu:
+    description:
+      - Whether the firmware offers a menu of the devices to boot from.
+    type: bool
+  direct_boot:
+    description:
+      - A kernel of the host that the guest boots instead of its own.
+    type: dict
+    suboptions:
+      enabled:
+        description:
+          - Whether the guest boots a kernel of the host. V(true) when another option of O(direct_boot) is given.
+        type: bool
+      kernel:
+        description:
+          - The path of the kernel on the host.
+        type: path
+      initrd:
+        description:
+          - The path of the initial RAM disk on the host. An empty one removes it.
+        type: path
+      cmdline:
+        description:
+          - The kernel's options. Empty ones remove it.
+        type: str
+  tpm:
+    description:
+      - A TPM, emulated by swtpm on the host (the role M(kvmfleet.compute.compute#role) installs it with the feature V(tpm)).
+        Its state is kept on the host for the life of the guest.
+    type: dict
+    suboptions:
+      enabled:
+        description:
+          - Whether the guest has it. V(true) when another option of O(tpm) is given.
+        type: bool
+      model:
+        description:
+          - The device model. A new TPM 2.0 of an x86 guest is V(tpm-crb).
+        type: str
+        choices: [tpm-crb, tpm-tis, tpm-spapr]
+      version:
+        description:
+          - The version of TPM. V(2.0) for a new one. A change begins with an empty TPM of that version.
+        type: str
+        choices: ['1.2', '2.0']
+      persistent_state:
+        description:
+          - Whether the state outlives a guest that is transient, one that libvirt forgets when it ends.
+        type: bool
+  launch_security:
+    description:
+      - Memory that the host can't read, on hosts whose processors have it. libvirt refuses it elsewhere.
+      - This is tested against libvirt's schema alone, not on such hardware.
+    type: dict
+    suboptions:
+      enabled:
+        description:
+          - Whether the guest has it. V(true) when another option of O(launch_security) is given.
+        type: bool
+      type:
+        description:
+          - The technique. V(sev-snp) needs libvirt 10.5 or newer. Another one begins without the options of the former.
+        type: str
+        choices: [sev, sev-snp, s390-pv]
+      policy:
+        description:
+          - The policy of the guest for V(sev) and V(sev-snp), which need it, as a number such as V(0x3).
+        type: str
+      cbitpos:
+        description:
+          - The place of the bit that marks encrypted memory. libvirt takes the host's unless given.
+        type: int
+      reduced_phys_bits:
+        description:
+          - How many bits of physical addresses encryption takes. libvirt takes the host's unless given.
+        type: int
+      kernel_hashes:
+        description:
+          - Whether the kernel of O(direct_boot) is a part of what is measured.
+        type: bool
+      dh_cert:
+        description:
+          - For V(sev), the guest owner's Diffie-Hellman key, in base64. An empty one removes it.
+        type: str
+      session:
+        description:
+          - For V(sev), the guest owner's session blob, in base64. An empty one removes it.
+        type: str
+      guest_visible_workarounds:
+        description:
+          - For V(sev-snp), hypervisor-defined workarounds, 16 bytes in base64. An empty one removes it.
+        type: str
+      id_block:
+        description:
+          - For V(sev-snp), the ID block, 96 bytes in base64. An empty one removes it.
+        type: str
+      id_auth:
+        description:
+          - For V(sev-snp), the ID authentication structure, 4096 bytes in base64. An empty one removes it.
+        type: str
+      host_data:
+        description:
+          - For V(sev-snp), data that the attestation report repeats, 32 bytes in base64. An empty one removes it.
+        type: str
+      author_key:
+        description:
+          - For V(sev-snp), whether O(launch_security.id_auth) has an author key.
+        type: bool
+      vcek:
+        description:
+          - For V(sev-snp), whether the guest may get reports that are signed by the processor's own key. It may unless
+            given.
+        type: bool
+  smbios:
+    description:
+      - What the guest reads in its SMBIOS tables. An empty text removes an entry.
+    type: dict
+    suboptions:
+      mode:
+        description:
+          - Whether the tables are the hypervisor's own, copied from the host, or as given here. V(sysinfo) when another
+            option of O(smbios) is given.
+        type: str
+        choices: [emulate, host, sysinfo]
+      bios:
+        description:
+          - The firmware.
+        type: dict
+        suboptions:
+          vendor: {description: [Its vendor.], type: str}
+          version: {description: [Its version.], type: str}
+          date: {description: ['Its date, such as V(12/31/2026).'], type: str}
+          release: {description: ['Its release, such as V(1.2).'], type: str}
+      system:
+        description:
+          - The computer. Its UUID is the guest's own.
+        type: dict
+        suboptions:
+          manufacturer: {description: [Its manufacturer.], type: str}
+          product: {description: [Its name.], type: str}
+          version: {description: [Its version.], type: str}
+          serial: {description: [Its serial number.], type: str}
+          sku: {description: [The number it is sold by.], type: str}
+          family: {description: [The family of products.], type: str}
+      baseboard:
+        description:
+          - The main board.
+        type: dict
+        suboptions:
+          manufacturer: {description: [Its manufacturer.], type: str}
+          product: {description: [Its name.], type: str}
+          version: {description: [Its version.], type: str}
+          serial: {description: [Its serial number.], type: str}
+          asset: {description: [Its asset tag.], type: str}
+          location: {description: [Its place in the chassis.], type: str}
+      chassis:
+        description:
+          - The chassis.
+        type: dict
+        suboptions:
+          manufacturer: {description: [Its manufacturer.], type: str}
+          version: {description: [Its version.], type: str}
+          serial: {description: [Its serial number.], type: str}
+          asset: {description: [Its asset tag.], type: str}
+          sku: {description: [The number it is sold by.], type: str}
+      oem_strings:
+        description:
+          - Free texts, all of them.
+        type: list
+        elements: str
+  clock:
+    description:
+      - The clock that the guest finds at its boot, and its timers.
+    type: dict
+    suboptions:
+      offset:
+        description:
+          - What the clock shows. V(timezone) when O(clock.timezone) is given.
+        type: str
+        choices: [utc, localtime, timezone]
+      timezone:
+        description:
+          - The time zone, such as V(Europe/Paris).
+        type: str
+      timers:
+        description:
+          - The timers to change, by their names; the others stay.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description:
+              - The timer.
+            type: str
+            required: true
+            choices: [rtc, pit, hpet, tsc, kvmclock, hypervclock, platform, armvtimer]
+          present:
+            description:
+              - Whether the guest has it.
+            type: bool
+          tickpolicy:
+            description:
+              - What happens to ticks that the guest missed.
+            type: str
+            choices: [delay, catchup, merge, discard]
+          track:
+            description:
+              - What the timer follows.
+            type: str
+            choices: [boot, guest, wall, realtime]
+          frequency:
+            description:
+              - The frequency in Hz.
+            type: int
+          mode:
+            description:
+              - How the timer is made, for V(tsc).
+            type: str
+            choices: [auto, native, emulate, paravirt, smpsafe]
+  hyperv:
+    description:
+      - What the hypervisor offers a Windows guest that takes it for Hyper-V, on x86.
+    type: dict
+    suboptions:
+      mode:
+        description:
+          - V(passthrough) offers all that the host can; V(custom), which is taken unless given, what is listed.
+        type: str
+        choices: [custom, passthrough]
+      enlightenments:
+        description:
+          - The enlightenments that are on, all of them; those that are not listed are as the hypervisor has them.
+          - V(synic), V(tlbflush) and V(ipi) need V(vpindex), V(stimer) needs V(synic).
+        type: list
+        elements: str
+        choices:
+          - relaxed
+          - vapic
+          - vpindex
+          - runtime
+          - synic
+          - stimer
+          - reset
+          - frequencies
+          - reenlightenment
+          - tlbflush
+          - ipi
+          - evmcs
+          - avic
+          - emsr_bitmap
+          - xmm_input
+      spinlocks:
+        description:
+          - How often the guest tries a spinlock before it tells the hypervisor, 4095 or more; 0 for never.
+        type: int
+      vendor_id:
+        description:
+          - What the guest reads as the hypervisor's vendor, 12 characters at most. An empty one removes it.
+        type: str
   title:
     description:
       - A short title. An empty one removes it.
@@ -492,6 +761,34 @@ EXAMPLES = r"""
         cache: none
     autostart: true
     delete_protection: true
+
+- name: Launch a UEFI guest as Windows wants it
+  kvmfleet.compute.vm_instance:
+    name: win01
+    memory: 8GiB
+    vcpus: 4
+    machine: q35
+    firmware: uefi
+    secure_boot: true
+    tpm:
+      version: "2.0"
+    clock:
+      offset: localtime
+      timers:
+        - name: hypervclock
+          present: true
+    hyperv:
+      enlightenments: [relaxed, vapic, vpindex, synic, stimer]
+      spinlocks: 8191
+    smbios:
+      system:
+        manufacturer: Example
+        serial: WIN-0001
+    root_disk: 80GiB
+    disks:
+      - device: cdrom
+        source: /srv/iso/windows.iso
+        boot_order: 1
 
 - name: Restart a guest; cut its power if it does not shut down within a minute
   kvmfleet.compute.vm_instance:

@@ -229,6 +229,29 @@ instances:
       description: The firmware, V(bios) or V(uefi).
       returned: O(gather) has V(definition)
       type: str
+    secure_boot:
+      description: Whether Secure Boot is in force, null while libvirt has not chosen the build of UEFI.
+      returned: O(gather) has V(definition)
+      type: bool
+    tpm:
+      description: The TPM, null if there is none.
+      returned: O(gather) has V(definition)
+      type: dict
+      contains:
+        model:
+          description: The device model.
+          returned: success
+          type: str
+          sample: tpm-crb
+        backend:
+          description: What it is made by, V(emulator), V(passthrough) or V(external).
+          returned: success
+          type: str
+        version:
+          description: The version of TPM, null where the definition does not say it.
+          returned: success
+          type: str
+          sample: "2.0"
     virt_type:
       description: How the guest is run, such as V(kvm) or V(qemu) (emulation).
       returned: O(gather) has V(definition)

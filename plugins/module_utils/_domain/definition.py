@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata as recorded
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import patch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import (
+    boot,
     compute,
+    confidential,
     cpu,
     disks,
     guest_devices,
     interfaces,
     metadata,
+    platform,
     serial_console,
     system,
     vnc,
@@ -33,12 +36,18 @@ FACETS = (
     system.FACET,
     metadata.FACET,
     compute.FACET,
+    boot.FACET,
+    platform.SMBIOS,
+    platform.HYPERV,
     cpu.FACET,
+    platform.CLOCK,
     disks.FACET,
     interfaces.FACET,
     serial_console.FACET,
     vnc.FACET,
     guest_devices.FACET,
+    confidential.TPM,
+    confidential.LAUNCH_SECURITY,
 )
 PURGEABLE = {"disks": disks.KIND, "interfaces": interfaces.KIND}
 

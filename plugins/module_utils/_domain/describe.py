@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.addresses import addresses
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import compute, cpu, disks, system
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import boot, compute, cpu, disks, system
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata, read
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
@@ -60,7 +60,8 @@ def describe(root, facts, found_addresses):
     ours = metadata or InstanceMetadata()
     size = compute.FACET.read(root, dict.fromkeys(("memory", "vcpus")))
     described = identity(facts)
-    described.update(system.FACET.read(root, dict.fromkeys(("title", "description", "machine", "firmware"))))
+    described.update(system.FACET.read(root, dict.fromkeys(("title", "description", "machine"))))
+    described.update(boot.FACET.read(root, dict.fromkeys(("firmware", "secure_boot"))))
     described.update(
         managed=metadata is not None,
         memory=size["memory"] * 1024,
@@ -74,6 +75,7 @@ def describe(root, facts, found_addresses):
         graphics=[_graphics(element) for element in root.findall("devices/graphics")],
         serial_console=_serial_console(root),
         agent=agent(root, facts),
+        tpm=_tpm(root),
         flavor=ours.flavor,
         image=ours.image,
         tags=list(ours.tags),
@@ -157,6 +159,14 @@ def _serial_console(root):
         "pty": _xml.get(element, "source/@path") if element.get("type") == "pty" else None,
         "log_file": _xml.get(element, "log/@file"),
     }
+
+
+def _tpm(root):
+    device = root.find("devices/tpm")
+    if device is None:
+        return None
+    backend = device.find("backend")
+    return {"model": device.get("model"), "backend": backend.get("type"), "version": backend.get("version")}
 
 
 def agent(root, facts):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _field, _match
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Change
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import REDACTED
 
@@ -93,6 +94,46 @@ def scalar_facet(options, fields, parsers, **kwargs):
                 by_option[option].write(root, value)
 
     return Facet(options=options, parse=parse, read=read, write=write, **kwargs)
+
+
+def mapping_facet(option, suboptions, fields, check, prepare, **kwargs):
+    """Make a facet of one option that is a mapping, each key of which is a field.
+
+    check(mapping) completes what was given and refuses what is wrong. prepare(root, mapping) is called before the fields
+    are written: it makes, or removes, what they stand in.
+    """
+    by_key = {row.option: row for row in fields}
+
+    def parse(params):
+        given = given_keys(params.get(option))
+        if given:
+            check(given)
+        return {option: given} if given else {}
+
+    def read(root, wanted):
+        return {name: {key: by_key[key].read(root) for key in mapping} for name, mapping in wanted.items()}
+
+    def write(root, wanted):
+        for mapping in wanted.values():
+            prepare(root, mapping)
+            for key, value in mapping.items():
+                if by_key[key].read(root) != value:
+                    by_key[key].write(root, value)
+
+    return Facet(
+        options={option: {"type": "dict", "options": suboptions}}, parse=parse, read=read, write=write, **kwargs
+    )
+
+
+def given_keys(mapping):
+    """Return what a mapping of a task gives: an option that is not given is None there."""
+    return {key: value for key, value in (mapping or {}).items() if value is not None}
+
+
+def enable_by_use(option, mapping):
+    """Complete a mapping that has the key `enabled`: to give another key enables, and needs it enabled."""
+    if not mapping.setdefault("enabled", True) and len(mapping) > 1:
+        raise InvalidInput.of(f"{option}.enabled", False, f"the other options of {option} need it to be enabled")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, metadata, power, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import boot
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import LIVE
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
@@ -86,6 +87,7 @@ def _target(spec, observed):
         wanted["image_name"] = spec.image
         wanted.setdefault("flavor_name", None)
     after, changes = definition.overlay(root, wanted, spec.patches, spec.purge)
+    boot.check_order(after)
     return Target(
         definition=after,
         changes=changes,

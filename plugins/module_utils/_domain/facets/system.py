@@ -4,7 +4,7 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What the guest is: machine type, firmware, boot devices, title and description."""
+"""What the guest is: machine type, title and description."""
 
 from __future__ import annotations
 
@@ -13,12 +13,9 @@ import re
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
 OPTIONS = {
     "machine": {"type": "str"},
-    "firmware": {"type": "str", "choices": ["bios", "uefi"]},
-    "boot": {"type": "list", "elements": "str", "choices": ["hd", "cdrom", "network", "fd"]},
     "title": {"type": "str"},
     "description": {"type": "str"},
 }
@@ -27,17 +24,12 @@ MACHINE_ALIASES = {"q35": r"pc-q35-.+", "pc": r"pc-i440fx-.+", "virt": r"virt-.+
 
 
 def parse(params):
-    wanted = {option: params[option] for option in OPTIONS if params.get(option) is not None}
-    if "boot" in wanted:
-        wanted["boot"] = tuple(wanted["boot"])
-    return wanted
+    return {option: params[option] for option in OPTIONS if params.get(option) is not None}
 
 
 def read(root, wanted):
     values = {
         "machine": _machine(root, wanted.get("machine")),
-        "firmware": _firmware(root),
-        "boot": tuple(element.get("dev") for element in root.findall("os/boot")),
         "title": _xml.get(root, "title") or "",
         "description": _xml.get(root, "description") or "",
     }
@@ -49,11 +41,6 @@ def _machine(root, wanted):
     if machine and re.fullmatch(MACHINE_ALIASES.get(wanted, "(?!)"), machine):
         return wanted
     return machine
-
-
-def _firmware(root):
-    pflash = _xml.get(root, "os/loader/@type") == "pflash"
-    return "uefi" if pflash or _xml.get(root, "os/@firmware") == "efi" else "bios"
 
 
 def write(root, wanted):
@@ -78,23 +65,6 @@ def _kind(machine):
     return machine
 
 
-def _write_firmware(root, value):
-    """Let libvirt choose the UEFI build; for BIOS remove what it had chosen. The NVRAM file itself is never touched."""
-    boot = root.find("os")
-    for tag in ("loader", "nvram", "firmware"):
-        for element in boot.findall(tag):
-            boot.remove(element)
-    _xml.put(root, "os/@firmware", "efi" if value == "uefi" else None)
-
-
-def _write_boot(root, value):
-    boot = root.find("os")
-    for element in boot.findall("boot"):
-        boot.remove(element)
-    for device in value:
-        boot.append(element_of("boot", {"dev": device}))
-
-
 def _write_title(root, value):
     _xml.put(root, "title", value or None)
 
@@ -105,8 +75,6 @@ def _write_description(root, value):
 
 _WRITERS = {
     "machine": _write_machine,
-    "firmware": _write_firmware,
-    "boot": _write_boot,
     "title": _write_title,
     "description": _write_description,
 }

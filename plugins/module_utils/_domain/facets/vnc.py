@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet, enable_by_use, given_keys
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
@@ -32,13 +32,13 @@ PASSWORD_LENGTH = 8
 def parse(params):
     if params.get("vnc") is None:
         return {}
-    vnc = {key: value for key, value in params["vnc"].items() if value is not None}
+    vnc = given_keys(params["vnc"])
     if "port" in vnc:
         vnc["port"] = _parse_port(vnc["port"])
     if len(vnc.get("password", "")) > PASSWORD_LENGTH:
         raise InvalidInput("vnc.password: the given password is too long; VNC uses 8 characters at most")
-    if vnc and not vnc.setdefault("enabled", True) and len(vnc) > 1:
-        raise InvalidInput.of("vnc.enabled", False, "the other options of vnc need it to be enabled")
+    if vnc:
+        enable_by_use("vnc", vnc)
     return {"vnc": vnc} if vnc else {}
 
 

@@ -64,6 +64,37 @@ def test_launch_is_foreseen_done_once_and_then_left_alone(guest):
     assert not again["changed"] and again["actions"] == [] and again["restart_required"] == []
 
 
+def test_what_qemu_takes_is_left_alone_the_second_time(guest):
+    kernel = {"kernel": "/srv/vmlinuz", "initrd": "/srv/initrd", "cmdline": "console=ttyS0 quiet"}
+    board = {
+        "state": "present",
+        "boot_menu": True,
+        "smbios": {
+            "bios": {"vendor": "kvmfleet", "date": "12/31/2026", "release": "1.2"},
+            "system": {"serial": "S-1", "family": "fleet"},
+            "baseboard": {"serial": "B-1", "asset": "7"},
+            "chassis": {"serial": "C-1"},
+            "oem_strings": ["one", "two"],
+        },
+        "clock": {
+            "timezone": "Europe/Paris",
+            "timers": [{"name": "hpet", "present": True}, {"name": "rtc", "track": "guest", "tickpolicy": "delay"}],
+        },
+        "hyperv": {
+            "enlightenments": ["vpindex", "synic", "stimer", "relaxed"],
+            "spinlocks": 8191,
+            "vendor_id": "fleet",
+        },
+    }
+    assert named(launch(guest, **board, direct_boot=kernel)) == ["define", "set_autostart"]
+    again = launch(guest, check=True, **board, direct_boot=kernel)
+    assert not again["changed"], again["diff"]
+    other = dict(board, direct_boot={"enabled": False}, boot=["network", "hd"], clock={"offset": "utc"})
+    other.update(hyperv={"enlightenments": [], "spinlocks": 0, "vendor_id": ""}, smbios={"mode": "emulate"})
+    assert named(launch(guest, **other)) == ["define"]
+    assert not launch(guest, **other)["changed"]
+
+
 def test_no_result_has_a_password(guest):
     assert "geheim" not in json.dumps(launch(guest))
     changed = guest(vnc={"password": "anders"})

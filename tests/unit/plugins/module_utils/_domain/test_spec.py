@@ -74,6 +74,80 @@ def make(**params):
             {"wait_for": {"agent": True, "timeout": "soon"}},
             "wait_for.timeout: 'soon' is not allowed; a time is a number",
         ),
+        ({"secure_boot": True}, "secure_boot: True is not allowed; it needs firmware: uefi"),
+        ({"secure_boot": True, "firmware": "bios"}, "secure_boot: True is not allowed; it needs firmware: uefi"),
+        ({"boot": []}, "boot: [] is not allowed; at least one kind of device is needed, and each may be named once"),
+        ({"boot": ["hd", "hd"]}, "boot: ['hd', 'hd'] is not allowed"),
+        (
+            {"boot": ["hd"], "interfaces": [{"network": "a", "boot_order": 1}]},
+            "boot: ['hd'] is not allowed; interfaces[0].boot_order is given; a guest boots either by kinds or by single devices",
+        ),
+        (
+            {"disks": [{"target": "vda", "boot_order": 0}]},
+            "disks[0].boot_order: 0 is not allowed; the first device to boot from has 1",
+        ),
+        (
+            {"disks": [{"target": "vda", "boot_order": 2}], "interfaces": [{"network": "a", "boot_order": 2}]},
+            "interfaces[0].boot_order: 2 is not allowed; disks[0].boot_order is the same",
+        ),
+        ({"direct_boot": {"cmdline": "quiet"}}, "direct_boot: {'cmdline': 'quiet', 'enabled': True} is not allowed"),
+        (
+            {"direct_boot": {"kernel": "vmlinuz"}},
+            "direct_boot.kernel: 'vmlinuz' is not allowed; an absolute path is needed",
+        ),
+        ({"direct_boot": {"kernel": "/a", "initrd": "b"}}, "direct_boot.initrd: 'b' is not allowed"),
+        ({"direct_boot": {"enabled": False, "kernel": "/a"}}, "direct_boot.enabled: False is not allowed"),
+        (
+            {"tpm": {"enabled": False, "version": "2.0"}},
+            "tpm.enabled: False is not allowed; the other options of tpm need it",
+        ),
+        ({"tpm": {"model": "tpm-crb", "version": "1.2"}}, "tpm.version: '1.2' is not allowed; a tpm-crb is a TPM 2.0"),
+        (
+            {"launch_security": {"policy": "0x3"}},
+            "launch_security.type: no value is given; one of sev, sev-snp, s390-pv is needed",
+        ),
+        ({"launch_security": {"type": "sev"}}, "launch_security.policy: no value is given; sev needs one, such as 0x3"),
+        ({"launch_security": {"type": "sev", "policy": "all"}}, "launch_security.policy: 'all' is not allowed"),
+        ({"launch_security": {"type": "sev", "policy": "-1"}}, "launch_security.policy: '-1' is not allowed"),
+        (
+            {"launch_security": {"type": "s390-pv", "policy": "1"}},
+            "launch_security.policy: '1' is not allowed; s390-pv does not have it",
+        ),
+        (
+            {"launch_security": {"type": "sev", "policy": "1", "vcek": True}},
+            "launch_security.vcek: True is not allowed",
+        ),
+        (
+            {"smbios": {"mode": "host", "system": {"serial": "1"}}},
+            "smbios.mode: 'host' is not allowed; the other options of smbios need the mode sysinfo",
+        ),
+        ({"smbios": {"bios": {"date": "2026-12-31"}}}, "smbios.bios.date: '2026-12-31' is not allowed; a date such as"),
+        (
+            {"clock": {"offset": "utc", "timezone": "UTC"}},
+            "clock.timezone: 'UTC' is not allowed; the offset utc has no",
+        ),
+        ({"clock": {"offset": "timezone"}}, "clock.offset: 'timezone' is not allowed; it needs clock.timezone"),
+        (
+            {"clock": {"timezone": "../etc"}},
+            "clock.timezone: '../etc' is not allowed; the name of a time zone is needed",
+        ),
+        (
+            {"clock": {"timers": [{"name": "rtc"}, {"name": "rtc"}]}},
+            "clock.timers: 'rtc' is not allowed; each timer may be named once",
+        ),
+        (
+            {"hyperv": {"mode": "passthrough", "spinlocks": 8191}},
+            "hyperv.mode: 'passthrough' is not allowed; the other options of hyperv need the mode custom",
+        ),
+        (
+            {"hyperv": {"enlightenments": ["stimer"]}},
+            "hyperv.enlightenments: ['stimer'] is not allowed; stimer needs synic",
+        ),
+        (
+            {"hyperv": {"spinlocks": 100}},
+            "hyperv.spinlocks: 100 is not allowed; 4095 or more, or 0 for none, is needed",
+        ),
+        ({"hyperv": {"vendor_id": "a,b"}}, "hyperv.vendor_id: 'a,b' is not allowed; it has 12 characters at most"),
         ({"shutdown": {"timeout": "-3s"}}, "shutdown.timeout: '-3s' is not allowed"),
     ],
 )

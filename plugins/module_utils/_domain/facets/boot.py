@@ -1,0 +1,246 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What the guest boots with, and from what: firmware, Secure Boot, order of devices, or a kernel of its host.
+
+Source: libvirt domain XML, "Operating system booting"; libvirt, "Secure Boot".
+"""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
+    Facet,
+    enable_by_use,
+    given_keys,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import YES_NO, Field, Presence
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+
+OPTIONS = {
+    "firmware": {"type": "str", "choices": ["bios", "uefi"]},
+    "secure_boot": {"type": "bool"},
+    "boot": {"type": "list", "elements": "str", "choices": ["hd", "cdrom", "network", "fd"]},
+    "boot_menu": {"type": "bool"},
+    "direct_boot": {
+        "type": "dict",
+        "options": {
+            "enabled": {"type": "bool"},
+            "kernel": {"type": "path"},
+            "initrd": {"type": "path"},
+            "cmdline": {"type": "str"},
+        },
+    },
+}
+_MENU = Field("boot_menu", "os/bootmenu/@enable", YES_NO, empty=False)
+_DIRECT = {
+    row.option: row
+    for row in (
+        Presence("enabled", "os/kernel"),
+        Field("kernel", "os/kernel"),
+        Field("initrd", "os/initrd", empty=""),
+        Field("cmdline", "os/cmdline", empty=""),
+    )
+}
+
+
+def parse(params):
+    wanted = {option: params[option] for option in OPTIONS if params.get(option) is not None}
+    if wanted.get("secure_boot") and wanted.get("firmware") != "uefi":
+        raise InvalidInput.of("secure_boot", True, "it needs firmware: uefi")
+    orders = _parse_orders(params)
+    if "boot" in wanted:
+        wanted["boot"] = _parse_boot(wanted["boot"], orders)
+    elif orders:
+        # A guest boots by kinds of device or by single devices; libvirt refuses a definition that has both.
+        wanted["boot"] = ()
+    if "direct_boot" in wanted:
+        wanted["direct_boot"] = _parse_direct(given_keys(wanted["direct_boot"]))
+    return wanted
+
+
+def _parse_orders(params):
+    """Return the boot orders that the task gives to its devices, by the name of the option."""
+    orders = {}
+    for kind in ("disks", "interfaces"):
+        for index, item in enumerate(params.get(kind) or ()):
+            if item.get("boot_order") is None:
+                continue
+            option, order = f"{kind}[{index}].boot_order", item["boot_order"]
+            if order < 1:
+                raise InvalidInput.of(option, order, "the first device to boot from has 1")
+            for other, taken in orders.items():
+                if taken == order:
+                    raise InvalidInput.of(option, order, f"{other} is the same; each device has a place of its own")
+            orders[option] = order
+    return orders
+
+
+def _parse_boot(kinds, orders):
+    if not kinds or len(set(kinds)) != len(kinds):
+        raise InvalidInput.of("boot", kinds, "at least one kind of device is needed, and each may be named once")
+    for option in orders:
+        raise InvalidInput.of("boot", kinds, f"{option} is given; a guest boots either by kinds or by single devices")
+    return tuple(kinds)
+
+
+def _parse_direct(direct):
+    enable_by_use("direct_boot", direct)
+    if direct["enabled"] and "kernel" not in direct:
+        raise InvalidInput.of("direct_boot", direct, "direct_boot.kernel is needed")
+    for key in ("kernel", "initrd"):
+        if direct.get(key) and not direct[key].startswith("/"):
+            raise InvalidInput.of(f"direct_boot.{key}", direct[key], "an absolute path is needed")
+    return direct
+
+
+def read(root, wanted):
+    return {option: _READERS[option](root, value) for option, value in wanted.items()}
+
+
+def _read_firmware(root, wanted):
+    pflash = _xml.get(root, "os/loader/@type") == "pflash"
+    return "uefi" if pflash or _xml.get(root, "os/@firmware") == "efi" else "bios"
+
+
+def _read_secure_boot(root, wanted):
+    """Whether Secure Boot is in force: the build has it and its keys. None while libvirt has not chosen a build."""
+    if _read_firmware(root, None) == "bios":
+        return False
+    features = [element.get("enabled") for element in root.findall("os/firmware/feature")]
+    if features:
+        return "no" not in features
+    if root.find("os/loader") is None:
+        return None
+    return _xml.get(root, "os/loader/@secure") == "yes"
+
+
+def _read_boot(root, wanted):
+    return tuple(element.get("dev") for element in root.findall("os/boot"))
+
+
+def _read_menu(root, wanted):
+    return _MENU.read(root)
+
+
+def _read_direct(root, wanted):
+    return {key: _DIRECT[key].read(root) for key in wanted or _DIRECT}
+
+
+_READERS = {
+    "firmware": _read_firmware,
+    "secure_boot": _read_secure_boot,
+    "boot": _read_boot,
+    "boot_menu": _read_menu,
+    "direct_boot": _read_direct,
+}
+
+
+def write(root, wanted):
+    for option, value in wanted.items():
+        if _READERS[option](root, value) != value:
+            _WRITERS[option](root, value)
+
+
+def _write_firmware(root, value):
+    """Let libvirt choose the UEFI build; for BIOS remove what it had chosen. The NVRAM file itself is never touched."""
+    for tag in ("loader", "nvram", "firmware"):
+        _xml.drop(root, f"os/{tag}")
+    _xml.put(root, "os/@firmware", "efi" if value == "uefi" else None)
+
+
+def _write_secure_boot(root, value):
+    """Let libvirt choose another build, for the NVRAM that the guest has. That is kept: it holds the guest's boot entries.
+
+    The keys of Secure Boot are in the NVRAM, so a guest whose NVRAM was made without them can't get them any more. One
+    that has them can get a build that takes no notice of them.
+    """
+    boot = root.find("os")
+    nvram = boot.find("nvram")
+    if boot.get("firmware") != "efi":
+        path = _xml.get(root, "os/loader")
+        raise Conflict(f"secure_boot: the guest's firmware is {path}, chosen by its path, which is kept as it is")
+    if value:
+        _check_secure(root, nvram)
+        features = {"secure-boot": "yes", "enrolled-keys": "yes"}
+        # Else the guest could write to the NVRAM past the firmware. Source: libvirt domain XML, features/smm.
+        _xml.put(root, "features/smm/@state", "on")
+    else:
+        features = {"enrolled-keys": "no"} if nvram is None else {"secure-boot": "no"}
+    for tag in ("loader", "firmware"):
+        _xml.drop(root, f"os/{tag}")
+    if nvram is not None:
+        for name in ("template", "templateFormat"):
+            nvram.attrib.pop(name, None)
+    firmware = element_of("firmware")
+    firmware.extend(element_of("feature", {"enabled": state, "name": name}) for name, state in features.items())
+    boot.append(firmware)
+
+
+def _check_secure(root, nvram):
+    machine = _xml.get(root, "os/type/@machine") or ""
+    if machine == "pc" or machine.startswith("pc-i440fx"):
+        raise InvalidInput.of("secure_boot", True, f"the guest is a {machine}; Secure Boot needs a q35")
+    if nvram is not None:
+        raise InvalidInput.of(
+            "secure_boot", True, "the guest's NVRAM was made without the keys of Secure Boot, and is never made anew"
+        )
+
+
+def _write_boot(root, value):
+    _xml.drop(root, "os/boot")
+    if value:
+        _xml.drop(root, "devices/*/boot")
+    root.find("os").extend(element_of("boot", {"dev": kind}) for kind in value)
+
+
+def _write_menu(root, value):
+    _MENU.write(root, value)
+
+
+def _write_direct(root, value):
+    if not value["enabled"]:
+        for tag in ("kernel", "initrd", "cmdline"):
+            _xml.drop(root, f"os/{tag}")
+        return
+    for key, text in value.items():
+        if _DIRECT[key].read(root) != text:
+            _DIRECT[key].write(root, text)
+
+
+_WRITERS = {
+    "firmware": _write_firmware,
+    "secure_boot": _write_secure_boot,
+    "boot": _write_boot,
+    "boot_menu": _write_menu,
+    "direct_boot": _write_direct,
+}
+
+
+def launch(wanted, guest):
+    """A new UEFI guest boots what nobody signed, too, unless Secure Boot is asked for; libvirt's own choice differs by host."""
+    return {"secure_boot": False} if wanted.get("firmware") == "uefi" and "secure_boot" not in wanted else {}
+
+
+def check_order(root):
+    """Raise Conflict when two devices have one place in the boot order, as when a task gives one that is taken."""
+    seen = {}
+    for element in root.findall("devices/*/boot[@order]"):
+        name = _device_name(element.getparent())
+        other = seen.setdefault(element.get("order"), name)
+        if other != name:
+            raise Conflict(
+                f"boot_order: {element.get('order')} would be that of {other} and of {name}; give each a place of its own"
+            )
+
+
+def _device_name(device):
+    name = _xml.get(device, "target/@dev") if device.tag == "disk" else _xml.get(device, "mac/@address")
+    return f"{device.tag} {name}"
+
+
+FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, launch=launch)

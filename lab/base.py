@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from lab import bootstrap, settings
-from lab.guests import disk, files
+from lab.guests import disk, files, uefi
 from lab.shell import LabError, locked, run, step
 
 # A host as an installer leaves it: systemd, ssh, Python. What makes it a compute host is the role's work.
@@ -69,7 +69,7 @@ def image(name):
     """Return the file of a guest's image, building it when the cache has none of this recipe."""
     module = importlib.import_module(f"lab.guests.{name}")
     key = public_key()
-    recipe = digest(key, bootstrap.DPKG_OPTIONS, *map(inspect.getsource, (bootstrap.debian, disk, files, module)))
+    recipe = digest(key, bootstrap.DPKG_OPTIONS, *map(inspect.getsource, (bootstrap.debian, disk, files, uefi, module)))
     made_by, target = settings.IMAGES / f".{name}.recipe", settings.IMAGES / f"{name}.qcow2"
     with locked(settings.IMAGES / f".{name}.lock"):
         if not target.exists() or not made_by.exists() or made_by.read_text(encoding="utf-8") != recipe:

@@ -87,7 +87,7 @@ def _target(spec, observed):
         wanted["image_name"] = spec.image
         wanted.setdefault("flavor_name", None)
     after, changes = definition.overlay(root, wanted, spec.patches, spec.purge)
-    boot.check_order(after)
+    boot.check(root, after, wanted)
     return Target(
         definition=after,
         changes=changes,

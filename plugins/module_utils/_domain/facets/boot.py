@@ -141,9 +141,14 @@ _READERS = {
 
 
 def write(root, wanted):
+    # Before it was a UEFI guest it can't have had NVRAM.
+    fresh = _read_firmware(root, None) == "bios"
     for option, value in wanted.items():
         if _READERS[option](root, value) != value:
-            _WRITERS[option](root, value)
+            if option == "secure_boot":
+                _write_secure_boot(root, value, fresh)
+            else:
+                _WRITERS[option](root, value)
 
 
 def _write_firmware(root, value):
@@ -153,42 +158,25 @@ def _write_firmware(root, value):
     _xml.put(root, "os/@firmware", "efi" if value == "uefi" else None)
 
 
-def _write_secure_boot(root, value):
-    """Let libvirt choose another build, for the NVRAM that the guest has. That is kept: it holds the guest's boot entries.
+def _write_secure_boot(root, value, fresh):
+    """Let libvirt choose another build for the NVRAM that the guest has, which is kept.
 
-    The keys of Secure Boot are in the NVRAM, so a guest whose NVRAM was made without them can't get them any more. One
-    that has them can get a build that takes no notice of them.
+    The keys of Secure Boot are in the NVRAM. Without Secure Boot, a new guest gets an NVRAM without keys, and one that may
+    have them already a build that takes no notice of them.
     """
-    boot = root.find("os")
-    nvram = boot.find("nvram")
-    if boot.get("firmware") != "efi":
-        path = _xml.get(root, "os/loader")
-        raise Conflict(f"secure_boot: the guest's firmware is {path}, chosen by its path, which is kept as it is")
     if value:
-        _check_secure(root, nvram)
         features = {"secure-boot": "yes", "enrolled-keys": "yes"}
         # Else the guest could write to the NVRAM past the firmware. Source: libvirt domain XML, features/smm.
         _xml.put(root, "features/smm/@state", "on")
     else:
-        features = {"enrolled-keys": "no"} if nvram is None else {"secure-boot": "no"}
+        features = {"enrolled-keys" if fresh else "secure-boot": "no"}
     for tag in ("loader", "firmware"):
         _xml.drop(root, f"os/{tag}")
-    if nvram is not None:
-        for name in ("template", "templateFormat"):
-            nvram.attrib.pop(name, None)
+    for name in ("template", "templateFormat"):
+        _xml.put(root, f"os/nvram/@{name}", None)
     firmware = element_of("firmware")
     firmware.extend(element_of("feature", {"enabled": state, "name": name}) for name, state in features.items())
-    boot.append(firmware)
-
-
-def _check_secure(root, nvram):
-    machine = _xml.get(root, "os/type/@machine") or ""
-    if machine == "pc" or machine.startswith("pc-i440fx"):
-        raise InvalidInput.of("secure_boot", True, f"the guest is a {machine}; Secure Boot needs a q35")
-    if nvram is not None:
-        raise InvalidInput.of(
-            "secure_boot", True, "the guest's NVRAM was made without the keys of Secure Boot, and is never made anew"
-        )
+    root.find("os").append(firmware)
 
 
 def _write_boot(root, value):
@@ -214,7 +202,6 @@ def _write_direct(root, value):
 
 _WRITERS = {
     "firmware": _write_firmware,
-    "secure_boot": _write_secure_boot,
     "boot": _write_boot,
     "boot_menu": _write_menu,
     "direct_boot": _write_direct,
@@ -226,8 +213,31 @@ def launch(wanted, guest):
     return {"secure_boot": False} if wanted.get("firmware") == "uefi" and "secure_boot" not in wanted else {}
 
 
-def check_order(root):
-    """Raise Conflict when two devices have one place in the boot order, as when a task gives one that is taken."""
+def check(before, after, wanted):
+    """Refuse a guest that could not boot as asked for; `before` and `after` are its definitions for the next boot.
+
+    Raises InvalidInput, Conflict.
+    """
+    if wanted.get("secure_boot"):
+        machine = _xml.get(after, "os/type/@machine") or ""
+        if machine == "pc" or machine.startswith("pc-i440fx"):
+            raise InvalidInput.of("secure_boot", True, f"the guest is a {machine}; Secure Boot needs a q35")
+    is_uefi = _read_firmware(before, None) == "uefi"
+    if is_uefi and wanted.get("secure_boot") not in (None, _read_secure_boot(before, None)):
+        path = _xml.get(before, "os/loader")
+        if path and _xml.get(before, "os/@firmware") is None:
+            raise Conflict(f"secure_boot: the guest's firmware was chosen by its path, {path}, and is kept as it is")
+        if wanted["secure_boot"]:
+            raise InvalidInput.of(
+                "secure_boot",
+                True,
+                "the guest's NVRAM was made without the keys of Secure Boot, and is never made anew",
+            )
+    _check_order(after)
+
+
+def _check_order(root):
+    """Two devices can't have one place, as when a task gives one a place that another has already."""
     seen = {}
     for element in root.findall("devices/*/boot[@order]"):
         name = _device_name(element.getparent())

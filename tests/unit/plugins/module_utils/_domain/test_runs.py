@@ -260,7 +260,9 @@ def _without_ids(shown):
 def test_random_specs_converge_and_check_mode_foresees_each(world, steps):
     try:
         for params, state in steps:
-            params = {key: value for key, value in params.items() if key not in ("vnc", "agent", "rng", "cpu")}
+            # Secure Boot is refused where an earlier step made the guest's NVRAM without keys.
+            left_out = ("vnc", "agent", "rng", "cpu", "secure_boot")
+            params = {key: value for key, value in params.items() if key not in left_out}
             wanted = dict({"memory": "64MiB", "vcpus": "1"}, **params, name="random", state=state)
             foreseen = world.plan(wanted).describe()
             assert world.run(wanted).describe() == foreseen

@@ -16,6 +16,7 @@ import yaml
 NAME = "kvmfleet.compute"
 ROOT = Path(__file__).resolve().parents[3]
 MODULES = sorted(path.stem for path in ROOT.glob("plugins/modules/*.py"))
+FILTERS = sorted(path.stem for path in ROOT.glob("plugins/filter/*.py"))
 ROLES = sorted(path.name for path in ROOT.glob("roles/*"))
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("extensions/molecule/*/molecule.yml"))
 
@@ -48,7 +49,12 @@ def files():
 
 def module(name):
     """Return a module of the collection as Python has it."""
-    return importlib.import_module(f"ansible_collections.{NAME}.plugins.modules.{name}")
+    return plugin("modules", name)
+
+
+def plugin(kind, name):
+    """Return a plugin of the collection as Python has it; `kind` is the directory of its kind."""
+    return importlib.import_module(f"ansible_collections.{NAME}.plugins.{kind}.{name}")
 
 
 def tasks(content):

@@ -20,8 +20,9 @@ UNREACHABLE = "test:///no/such/host.xml"
 
 
 def _examples():
-    """Yield (where it stands, task) for each task in the modules' documentation and in the project's pages."""
+    """Yield (where it stands, task) for each task in the plugins' documentation and in the project's pages."""
     texts = {name: [collection.module(name).EXAMPLES] for name in collection.MODULES}
+    texts.update((name, [collection.plugin("filter", name).EXAMPLES]) for name in collection.FILTERS)
     for path in collection.files():
         if path.endswith(".md"):
             texts[path] = re.findall(
@@ -49,15 +50,27 @@ def test_an_example_has_a_name_and_names_its_module_in_full(task):
     assert re.fullmatch(r"\w+\.\w+\.\w+", _action(task))
 
 
-@pytest.mark.parametrize(
-    "task", [example for example in EXAMPLES if _action(example.values[0]).startswith(f"{collection.NAME}.")]
-)
+def _own(templates):
+    """Return the examples of the collection's modules, those whose options have templates, or the others."""
+    own = [example for example in EXAMPLES if _action(example.values[0]).startswith(f"{collection.NAME}.")]
+    return [example for example in own if ("{{" in str(example.values[0][_action(example.values[0])])) == templates]
+
+
+@pytest.mark.parametrize("task", _own(templates=False))
 def test_the_module_of_an_example_accepts_its_options(task, run_module):
     action = _action(task)
     # It refuses options first, and gets no further than to the connection here.
     result = run_module(action.rpartition(".")[2], dict(task[action] or {}, uri=UNREACHABLE))
     assert result["failed"]
     assert result["msg"].startswith(f"uri: '{UNREACHABLE}' can't be opened"), result["msg"]
+
+
+@pytest.mark.parametrize("task", _own(templates=True))
+def test_the_module_of_an_example_with_templates_knows_its_options(task):
+    # What the values are, only a play says.
+    action = _action(task)
+    documentation = collection.load(collection.module(action.rpartition(".")[2]).DOCUMENTATION)
+    assert set(task[action]) <= {*documentation["options"], "uri"}
 
 
 @pytest.mark.parametrize("name", collection.MODULES)

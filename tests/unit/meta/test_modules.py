@@ -24,9 +24,14 @@ def test_the_action_group_has_every_module():
     assert sorted(groups["compute"]) == collection.MODULES
 
 
-@pytest.mark.parametrize("name", collection.MODULES)
-def test_the_readme_names_the_module(name):
+@pytest.mark.parametrize("name", [*collection.MODULES, *collection.FILTERS])
+def test_the_readme_names_the_plugin(name):
     assert f"`{name}`" in _text("README.md")
+
+
+@pytest.mark.parametrize("name", collection.FILTERS)
+def test_a_scenario_uses_the_filter(name):
+    assert any(f"{collection.NAME}.{name}" in str(task) for task in _scenario_tasks())
 
 
 @pytest.mark.parametrize("name", collection.MODULES)

@@ -14,6 +14,15 @@ import time
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 
+# What changes what a run waits for: power, the agent, devices, the memory balloon.
+EVENTS = (
+    "VIR_DOMAIN_EVENT_ID_LIFECYCLE",
+    "VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE",
+    "VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED",
+    "VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED",
+    "VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE",
+)
+
 
 class DomainWatch:
     """Wait for conditions of one domain; its events wake the waiting up.
@@ -30,9 +39,11 @@ class DomainWatch:
         self._callbacks = []
 
     def __enter__(self):
-        for event in (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE):
+        for event in EVENTS:
             with contextlib.suppress(libvirt.libvirtError):
-                self._callbacks.append(self._conn.domainEventRegisterAny(self._domain, event, self._on_event, None))
+                self._callbacks.append(
+                    self._conn.domainEventRegisterAny(self._domain, getattr(libvirt, event), self._on_event, None)
+                )
         return self
 
     def __exit__(self, *exc_info):

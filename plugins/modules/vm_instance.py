@@ -74,9 +74,20 @@ options:
     description:
       - The guest's memory with a unit, such as V(2GiB).
     type: str
+  max_memory:
+    description:
+      - How far O(memory) can grow while the guest runs. The guest boots with this much and its memory balloon takes the
+        rest away, so the host must have it to spare.
+      - Equal to O(memory) in a new guest, and kept as long as O(memory) fits, unless given.
+    type: str
   vcpus:
     description:
       - How many virtual CPUs the guest has, a whole number.
+    type: str
+  max_vcpus:
+    description:
+      - How far O(vcpus) can grow while the guest runs.
+      - Equal to O(vcpus) in a new guest, and kept as long as O(vcpus) fits, unless given.
     type: str
   cpu:
     description:
@@ -519,6 +530,12 @@ options:
         description:
           - The place in the order of devices to boot from, beginning with 1.
         type: int
+      state:
+        description:
+          - Whether the guest is to have the disk. V(absent) takes it away, at once from a guest that runs; its volume is kept.
+        type: str
+        choices: [present, absent]
+        default: present
   interfaces:
     description:
       - The guest's network interfaces. One with a O(interfaces[].mac) or an O(interfaces[].alias) is found again by it,
@@ -556,6 +573,13 @@ options:
         description:
           - The place in the order of devices to boot from, beginning with 1.
         type: int
+      state:
+        description:
+          - Whether the guest is to have the interface. V(absent) takes it away, at once from a guest that runs; it is named
+            by O(interfaces[].mac) or O(interfaces[].alias).
+        type: str
+        choices: [present, absent]
+        default: present
   serial_console:
     description:
       - The serial console, interactive (C(virsh console)) and recorded at the same time. A new guest has one.
@@ -643,6 +667,21 @@ options:
         description:
           - Whether to remove what is selected.
         type: bool
+  apply:
+    description:
+      - What happens to changes of a guest that runs. Unless given, what libvirt can change while it runs is changed at
+        once (devices, CPUs and memory up to their maximum, growing disks, tags), and RV(restart_required) names the rest.
+      - V(live) refuses the whole task when a change would need a restart.
+      - V(restart) restarts the guest, as O(restart) says, when a change needs it.
+      - V(next_boot) leaves alone the guest that runs and changes its definition for the next boot.
+    type: str
+    choices: [live, restart, next_boot]
+  unplug_timeout:
+    description:
+      - How long a guest has to release a device that is taken away from it. It is asked again every ten seconds.
+      - When it does not, the task fails and the guest keeps the device.
+    type: str
+    default: 60s
   purge:
     description:
       - The kinds of device of which only those listed are to stay. Volumes are never deleted by it.
@@ -651,7 +690,7 @@ options:
     choices: [disks, interfaces]
   restart:
     description:
-      - How O(state=restarted) restarts. V(soft) shuts down as O(shutdown) says and starts; V(hard) cuts the power and
+      - How O(state=restarted) and O(apply=restart) restart. V(soft) shuts down as O(shutdown) says and starts; V(hard) cuts the power and
         starts.
         Both apply what was pending for the next boot.
     type: str

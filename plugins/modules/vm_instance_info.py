@@ -181,7 +181,12 @@ instances:
       returned: O(gather) has V(definition)
       type: str
     memory:
-      description: The memory that the guest may use at most, in bytes.
+      description: The memory that the guest is given, in bytes.
+      returned: O(gather) has V(definition)
+      type: int
+      sample: 2147483648
+    max_memory:
+      description: The memory in bytes that it can have without a restart.
       returned: O(gather) has V(definition)
       type: int
       sample: 2147483648

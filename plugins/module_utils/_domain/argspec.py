@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import patch
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import FACETS, PURGEABLE
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import FACETS, KINDS
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.spec import STATES
 
 RUN_OPTIONS = {
@@ -35,9 +35,11 @@ RUN_OPTIONS = {
             "on_timeout": {"type": "str", "choices": ["force", "fail"], "default": "force"},
         },
     },
+    "apply": {"type": "str", "choices": ["live", "restart", "next_boot"]},
+    "unplug_timeout": {"type": "str", "default": "60s"},
     "discard_saved_state": {"type": "bool", "default": False},
     "remove_storage": {"type": "str", "choices": ["none", "owned", "all"], "default": "owned"},
-    "purge": {"type": "list", "elements": "str", "choices": sorted(PURGEABLE)},
+    "purge": {"type": "list", "elements": "str", "choices": sorted(KINDS)},
     "wait_for": {
         "type": "dict",
         "options": {

@@ -27,7 +27,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets im
     system,
     vnc,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import LIVE, NEXT_BOOT
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import NEXT_BOOT
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Change
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
@@ -49,7 +49,8 @@ FACETS = (
     confidential.TPM,
     confidential.LAUNCH_SECURITY,
 )
-PURGEABLE = {"disks": disks.KIND, "interfaces": interfaces.KIND}
+# The lists of devices, whose items can be absent, and which `purge` can name.
+KINDS = {kind.option: kind for kind in (disks.KIND, interfaces.KIND)}
 
 
 @dataclass(frozen=True)
@@ -128,32 +129,36 @@ def with_launch_defaults(wanted, guest):
     return complete
 
 
-def overlay(root, wanted, patches=(), purge=()):
+def overlay(root, wanted, patches=(), purge=(), removals=None):
     """Return (definition, changes): a copy of `root` with what was asked for, and all that differs from before.
 
+    purge: names of KINDS whose devices go unless wanted has them. removals: by name of KINDS, items that name devices to go.
     What nobody asked about stays as it is.
     """
     after = copy.deepcopy(root)
-    changes = []
+    changes = [
+        Change(kind.subject(element), "present", None, NEXT_BOOT)
+        for kind, element in remove_devices(after, wanted, purge, removals)
+    ]
     for facet in FACETS:
         given = facet.given(wanted)
         found = facet.changes(after, given)
         if found:
             facet.write(after, given)
             changes.extend(found)
-    for option in purge:
-        kind = PURGEABLE[option]
-        count = len(kind.elements(after))
-        kind.purge(after, wanted.get(option, ()))
-        if len(kind.elements(after)) != count:
-            changes.append(Change(option, count, len(kind.elements(after)), NEXT_BOOT))
     for option in patch.pending(after, patches):
         changes.append(Change(option, None, "patched", NEXT_BOOT))
     patch.apply(after, patches)
     return after, tuple(changes)
 
 
-def not_live(live, wanted, patches=(), purge=()):
-    """Return the names of what was asked for that a running guest does not have yet and gets at its next boot only."""
-    _after, changes = overlay(live, wanted, patches, purge)
-    return tuple(change.option for change in changes if change.applies != LIVE)
+def remove_devices(root, wanted, purge=(), removals=None):
+    """Remove from a definition the devices that are to go; returns them as [(DeviceKind, element)]."""
+    gone = []
+    for option, kind in KINDS.items():
+        if option in purge or (removals or {}).get(option):
+            elements = kind.unwanted(root, wanted.get(option, ()), (removals or {}).get(option, ()), option in purge)
+            for element in elements:
+                element.getparent().remove(element)
+            gone += [(kind, element) for element in elements]
+    return gone

@@ -58,15 +58,16 @@ def describe(root, facts, found_addresses):
     """
     metadata = read(root)
     ours = metadata or InstanceMetadata()
-    size = compute.FACET.read(root, dict.fromkeys(("memory", "vcpus")))
+    size = compute.FACET.read(root, dict.fromkeys(compute.OPTIONS))
     described = identity(facts)
     described.update(system.FACET.read(root, dict.fromkeys(("title", "description", "machine"))))
     described.update(boot.FACET.read(root, dict.fromkeys(("firmware", "secure_boot"))))
     described.update(
         managed=metadata is not None,
         memory=size["memory"] * 1024,
+        max_memory=size["max_memory"] * 1024,
         vcpus=size["vcpus"],
-        max_vcpus=int(_xml.get(root, "vcpu") or 0),
+        max_vcpus=size["max_vcpus"],
         cpu={row.option: row.read(root) for row in cpu.FIELDS},
         virt_type=root.get("type"),
         arch=_xml.get(root, "os/type/@arch"),

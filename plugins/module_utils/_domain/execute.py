@@ -12,17 +12,22 @@ import contextlib
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.actions import definition, power, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.actions import (
+    definition,
+    devices,
+    power,
+    storage,
+)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.observe import find
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.wait import wait_for
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError, LibvirtFailed
 
-ACTIONS = dict(**definition.ACTIONS, **storage.ACTIONS, **power.ACTIONS)
+ACTIONS = dict(**definition.ACTIONS, **storage.ACTIONS, **devices.ACTIONS, **power.ACTIONS)
 
 
 def execute(conn, spec, observed, plan):
     """Carry a plan out. When it fails, what its actions said must not stay is undone, the latest first."""
-    run = Run(conn, spec)
+    run = Run(conn, spec, observed)
     try:
         for action in plan.actions:
             with doing(f"{action.name.replace('_', ' ')} {action.subject}"):
@@ -36,11 +41,12 @@ def execute(conn, spec, observed, plan):
 
 
 class Run:
-    """What the actions of one run share: the connection, the spec, the domain, and what a failure would have to undo."""
+    """What the actions of one run share: the connection, what is wanted and was seen, and what a failure would have to undo."""
 
-    def __init__(self, conn, spec):
+    def __init__(self, conn, spec, observed):
         self.conn = conn
         self.spec = spec
+        self.observed = observed
         self._undoes = []
         self._domain = None
 

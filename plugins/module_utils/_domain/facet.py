@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _field, _match
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Change
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import REDACTED
+from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Change
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import REDACTED, to_text
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,9 @@ class Facet:
     read(root, wanted): the same options and shape as wanted, with what the definition says.
     write(root, wanted): overlay wanted onto the definition; afterwards read(root, wanted) == wanted.
     launch(wanted, guest): what a new guest gets for options that were not given; `guest` is a definition.NewGuest.
-    live: options that take effect on a running guest at once; the others need a restart.
+    live: options that take effect on a running guest at once by being written, such as its title.
+    hotplug(live, wanted): write into `live`, a copy of a running guest's definition, what libvirt can change of wanted while
+    it runs, and return the Actions that do so. What differs after that waits for a restart.
     secret: options (or `option.key`) whose values are never shown.
     internal: further keys of wanted that other parts of the plan set, not the user.
     """
@@ -37,6 +39,7 @@ class Facet:
     write: Callable
     launch: Callable = lambda wanted, guest: {}
     live: tuple = ()
+    hotplug: Callable = lambda live, wanted: ()
     secret: tuple = field(default=())
     internal: tuple = field(default=())
 
@@ -141,6 +144,9 @@ class DeviceKind:
     """A list of devices of one kind: how an item finds its element, which fields it has, and how a new one is made.
 
     identify(item): see _match.pair. new(item): the element of a new device, before its fields are written.
+    label(element): what names a device to people and in a removal. identity: the keys of an item that name a device which
+    the guest has; an item with `state: absent` has one of them. normalise(option, item): checks such an item.
+    live_fields(element): the fields that libvirt can change on a running guest's device.
     """
 
     option: str
@@ -148,6 +154,10 @@ class DeviceKind:
     fields: tuple
     identify: Callable
     new: Callable
+    label: Callable
+    identity: tuple
+    normalise: Callable = lambda option, item: item
+    live_fields: Callable = lambda element: ()
 
     def elements(self, root):
         return root.findall(f"devices/{self.tag}")
@@ -165,18 +175,63 @@ class DeviceKind:
     def write(self, root, items):
         for item, element in self.pairs(root, items):
             if element is None:
-                element = self.new(item)
-                _append(root.find("devices"), element)
-            for row in self.fields:
-                if row.option in item and row.read(element) != item[row.option]:
-                    row.write(element, item[row.option])
+                self._added(root, item)
+                continue
+            self._write_fields(element, item)
 
-    def purge(self, root, items):
-        """Remove the devices that no item names."""
-        named = [element for _item, element in self.pairs(root, items)]
-        for element in self.elements(root):
-            if element not in named:
-                element.getparent().remove(element)
+    def _added(self, root, item):
+        element = self.new(item)
+        _append(root.find("devices"), element)
+        self._write_fields(element, item)
+        return element
+
+    def _write_fields(self, element, item):
+        for row in self.fields:
+            if row.option in item and row.read(element) != item[row.option]:
+                row.write(element, item[row.option])
+
+    def parse_removals(self, items):
+        """Return the checked items of a task that name devices to be removed. Raises InvalidInput."""
+        found = []
+        for index, item in items:
+            option = f"{self.option}[{index}]"
+            named = {key: item[key] for key in self.identity if item.get(key) is not None}
+            if not named:
+                raise InvalidInput.of(
+                    option, item, "a device that is to be absent is named by its {}".format(" or ".join(self.identity))
+                )
+            found.append(self.normalise(option, named))
+        return tuple(found)
+
+    def unwanted(self, root, items, removals, purge):
+        """Return the elements that `removals` name and, with `purge`, all that no item names."""
+        gone = [element for _item, element in self.pairs(root, removals) if element is not None]
+        if purge:
+            named = [element for _item, element in self.pairs(root, items)]
+            gone += [element for element in self.elements(root) if element not in named and element not in gone]
+        return gone
+
+    def hotplug(self, live, items):
+        """See Facet.hotplug: plug in what is missing, change what can be changed in place."""
+        actions = []
+        for index, (item, element) in enumerate(self.pairs(live, items)):
+            if element is None:
+                element = self._added(live, item)
+                actions.append(Action("attach_device", self.subject(element, item), (self, items, index)))
+                continue
+            rows = [row for row in self.fields if row.option in item and row.read(element) != item[row.option]]
+            if rows and all(row.option in self.live_fields(element) for row in rows):
+                for row in rows:
+                    row.write(element, item[row.option])
+                actions.append(Action("update_device", self.subject(element), to_text(element)))
+        return tuple(actions)
+
+    def subject(self, element, item=None):
+        """Name a device to people, one that is new by what was asked for."""
+        return f"{self.option}[{self.label(element) or self.label_of(item or {})}]"
+
+    def label_of(self, item):
+        return next((item[key] for key in self.identity if key in item), "new")
 
 
 def _append(devices, element):

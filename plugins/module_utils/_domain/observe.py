@@ -31,7 +31,7 @@ class Observed:
     inactive, live: the definition for the next boot and of the running (or saved) guest, None where there is none.
     networks: by name, True where active. others: storage that a removal must not touch (paths of other guests' disks).
     leftovers: volumes that an interrupted removal of a guest of this name was about to delete; unfinished: it was interrupted
-    before the guest was undefined, so that nothing is left over.
+    before the guest was undefined, so that nothing is left over. hotplug: the driver can change devices of a running guest.
     """
 
     exists: bool
@@ -47,6 +47,7 @@ class Observed:
     storage: storage.StorageFacts = field(default_factory=storage.StorageFacts)
     leftovers: tuple = ()
     unfinished: bool = False
+    hotplug: bool = False
 
     @property
     def metadata(self):
@@ -110,6 +111,7 @@ def observe(conn, spec):
             networks=_networks(conn, spec, inactive),
             storage=_storage(conn, spec, domain, inactive, ()),
             unfinished=bool(recorded),
+            hotplug=conn.getType() == "QEMU",
         )
 
 
@@ -271,11 +273,16 @@ def _pools(conn, names):
 def _volume(conn, pool_name, name, refresh=True):
     """Return the facts of a volume, None if there is none. A pool is read again only when the look-up misses."""
     pool = conn.storagePoolLookupByName(pool_name)
-    volume = unless_gone(lambda: pool.storageVolLookupByName(name), libvirt.VIR_ERR_NO_STORAGE_VOL)
-    if volume is None and refresh:
+
+    def look():
+        # A file that was deleted behind libvirt's back is found by name until its description is asked for.
+        return unless_gone(lambda: pool.storageVolLookupByName(name).XMLDesc(0), libvirt.VIR_ERR_NO_STORAGE_VOL)
+
+    text = look()
+    if text is None and refresh:
         pool.refresh(0)
-        volume = unless_gone(lambda: pool.storageVolLookupByName(name), libvirt.VIR_ERR_NO_STORAGE_VOL)
-    return None if volume is None else volume_facts(pool_name, _xml.parse(volume.XMLDesc(0)))
+        text = look()
+    return None if text is None else volume_facts(pool_name, _xml.parse(text))
 
 
 def volume_facts(pool_name, root):

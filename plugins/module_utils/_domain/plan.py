@@ -11,10 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, metadata, power, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, live, metadata, power, storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import boot
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import LIVE
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
 
@@ -22,6 +21,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._units import for
 BOOTS = ("start", "start_paused", "restart")
 # The power actions after which the guest runs or is paused on its own definition, so that nothing is pending.
 COLD_BOOTS = ("start", "start_paused", "restart")
+# The power actions that end a guest's run.
+ENDS = ("shutdown", "power_off")
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,19 @@ def plan(spec, observed):
         current, spec.state, spec.stop.force, spec.hard_restart, spec.discard_saved_state and observed.exists
     )
     _check_bootable(spec, observed, target, moves)
+    running, moves = _live_plan(spec, observed, target, moves)
     actions = _leftover_actions(spec, observed)
+    actions += running.unplug
     actions += _definition_actions(spec, observed, target)
     actions += [Action("create_volume", volume.subject, volume) for volume in target.new_volumes]
     actions += [Action("grow_disk", f"{name} to {format_size(size)}", (name, size)) for name, size in target.growth]
+    actions += running.change
     actions += _autostart_actions(spec, observed)
     actions += [Action(name, spec.name) for name in moves]
     return Plan(
         actions=tuple(actions),
         changes=target.changes,
-        restart_required=_restart_required(spec, observed, target, moves),
+        restart_required=running.waiting,
         before=_xml.redacted_text(observed.inactive),
         after=_xml.redacted_text(target.definition),
     )
@@ -86,7 +90,8 @@ def _target(spec, observed):
     if not observed.exists:
         wanted["image_name"] = spec.image
         wanted.setdefault("flavor_name", None)
-    after, changes = definition.overlay(root, wanted, spec.patches, spec.purge)
+    after, changes = definition.overlay(root, wanted, spec.patches, spec.purge, spec.removals)
+    _check_devices(spec, root, after)
     boot.check(root, after, wanted)
     return Target(
         definition=after,
@@ -95,6 +100,19 @@ def _target(spec, observed):
         new_volumes=new_volumes,
         growth=tuple(storage.growth(targets, observed.storage)),
     )
+
+
+def _check_devices(spec, before, after):
+    """Refuse to take the disk away that a guest boots from, and two interfaces with one address."""
+    root_disk = before.find("devices/disk[@device='disk']/target")
+    if root_disk is not None and after.find(f"devices/disk/target[@dev='{root_disk.get('dev')}']") is None:
+        raise InvalidInput.of(
+            "disks", root_disk.get("dev"), "it is the guest's root disk, which can't be removed from it"
+        )
+    macs = [element.get("address") for element in after.findall("devices/interface/mac")]
+    for mac in macs:
+        if macs.count(mac) > 1:
+            raise InvalidInput.of("interfaces.mac", mac, "two interfaces of the guest would have this address")
 
 
 def _machine_of(root, wanted):
@@ -155,15 +173,9 @@ def _leftover_actions(spec, observed):
 
 
 def _definition_actions(spec, observed, target):
-    if not observed.exists or not observed.persistent:
-        return [Action("define", spec.name, target.definition)]
-    if not target.changes:
+    if observed.exists and observed.persistent and not target.changes:
         return []
-    actions = [Action("define", spec.name, target.definition)]
-    if observed.active and any(change.applies == LIVE for change in target.changes):
-        live = {change.option.split(".")[0].split("[")[0] for change in target.changes if change.applies == LIVE}
-        actions.append(Action("update_live", "{}: {}".format(spec.name, ", ".join(sorted(live))), target.definition))
-    return actions
+    return [Action("define", spec.name, target.definition)]
 
 
 def _autostart_actions(spec, observed):
@@ -173,15 +185,18 @@ def _autostart_actions(spec, observed):
     return [Action("set_autostart" if spec.autostart else "unset_autostart", spec.name)]
 
 
-def _restart_required(spec, observed, target, moves):
-    """What the running (or saved) guest does not have yet and will not get from this run."""
-    if (
-        observed.live is None
-        or any(move in COLD_BOOTS for move in moves)
-        or moves[-1:] in (("shutdown",), ("power_off",))
-    ):
-        return ()
-    return definition.not_live(observed.live, target.wanted, spec.patches, spec.purge)
+def _live_plan(spec, observed, target, moves):
+    """Return (LivePlan, moves): what reaches the running guest, and the restart that `apply: restart` adds for the rest."""
+    if observed.live is None or any(move in COLD_BOOTS + ENDS for move in moves):
+        return live.LivePlan(), moves
+    if spec.apply == "next_boot" or not observed.active:
+        return live.LivePlan(waiting=live.waiting(observed.live, spec, target)), moves
+    running = live.plan(spec, observed, target)
+    if running.waiting and spec.apply == "live":
+        live.refuse_waiting(observed, target, running.waiting)
+    if running.waiting and spec.apply == "restart" and spec.state in ("running", "present"):
+        return live.LivePlan(), power.transitions(observed.state, "restarted", spec.stop.force, spec.hard_restart)
+    return running, moves
 
 
 def _removal(spec, observed):

@@ -68,6 +68,9 @@ class InstanceSpec:
     remove_storage: str
     patches: tuple = ()
     purge: tuple = ()
+    removals: dict = field(default_factory=dict)
+    apply: str = None
+    unplug_timeout: float = 60
     wait_for: WaitFor = None
     network_names: tuple = field(default=())
 
@@ -80,6 +83,7 @@ def spec(params):
     for option in ("memory", "vcpus"):
         if params.get(option) is None:
             params[option] = sizes.get(option)
+    removals = _take_removals(params)
     wanted = {}
     for facet in definition.FACETS:
         wanted.update(facet.parse(params))
@@ -104,11 +108,30 @@ def spec(params):
         remove_storage=params["remove_storage"],
         patches=patch.parse(params),
         purge=tuple(params.get("purge") or ()),
+        removals=removals,
+        apply=params.get("apply"),
+        unplug_timeout=parse_duration("unplug_timeout", params["unplug_timeout"]),
         wait_for=_wait_for(params.get("wait_for"), params["state"]),
         network_names=tuple(
             item["source"][1] for item in wanted.get("interfaces", ()) if item["source"][0] == "network"
         ),
     )
+
+
+def _take_removals(params):
+    """Take the items with `state: absent` out of the lists of devices; returns them by option."""
+    removals = {}
+    for option, kind in definition.KINDS.items():
+        items = list(enumerate(params.get(option) or ()))
+        absent = [(index, item) for index, item in items if item.get("state") == "absent"]
+        if items:
+            params[option] = [
+                {key: value for key, value in item.items() if key != "state"}
+                for _index, item in items
+                if item.get("state") != "absent"
+            ]
+        removals[option] = kind.parse_removals(absent)
+    return removals
 
 
 def _root_disk(params, sizes):

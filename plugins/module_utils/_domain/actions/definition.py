@@ -17,8 +17,17 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_te
 
 
 def _define(run, action):
+    """Define the guest. One that runs gets its old definition back when what follows fails."""
+    if run.observed.active and run.observed.persistent:
+        run.on_failure(lambda: _restore(run))
     flags = getattr(libvirt, "VIR_DOMAIN_DEFINE_VALIDATE", 0)
     run.defined(run.conn.defineXMLFlags(to_text(action.data), flags))
+
+
+def _restore(run):
+    run.conn.defineXMLFlags(to_text(run.observed.inactive), 0)
+    if run.observed.metadata is not None:
+        set_metadata(run.domain(), run.observed.metadata, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
 def _update_live(run, action):

@@ -25,7 +25,8 @@ def set_metadata(domain, found, flags):
 
 
 def record_volume(domain, target, status):
+    flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    if domain.isActive():
+        flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
     root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-    set_metadata(
-        domain, metadata.with_volume_status(metadata.read(root), target, status), libvirt.VIR_DOMAIN_AFFECT_CONFIG
-    )
+    set_metadata(domain, metadata.with_volume_status(metadata.read(root), target, status), flags)

@@ -34,10 +34,17 @@ def _create_volume(run, action):
 
 def _undo_volume(run, volume):
     """Remove what this run made: first recorded as planned, so that the definition can be launched again."""
-    if run.domain().isActive():
-        return  # it runs after all: its disks are its own
+    if _is_in_use(run.domain(), volume.path):
+        return
     record_volume(run.domain(), volume.target, "planned")
     _delete_volume(run.conn, volume.pool, volume.name)
+
+
+def _is_in_use(domain, path):
+    if not domain.isActive():
+        return False
+    live = _xml.parse(domain.XMLDesc(0))
+    return any(path in (source.get("file"), source.get("dev")) for source in live.findall("devices/disk/source"))
 
 
 def _volume_element(volume):

@@ -4,56 +4,97 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Memory and virtual CPUs."""
+"""Memory and virtual CPUs, and how far both can grow while the guest runs."""
 
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_count, parse_memory
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size, parse_count, parse_memory
 
 OPTIONS = {
     "memory": {"type": "str"},
+    "max_memory": {"type": "str"},
     "vcpus": {"type": "str"},
+    "max_vcpus": {"type": "str"},
 }
 
 
 def parse(params):
     wanted = {}
-    if params.get("memory") is not None:
-        wanted["memory"] = parse_memory("memory", params["memory"])
-    if params.get("vcpus") is not None:
-        wanted["vcpus"] = parse_count("vcpus", params["vcpus"], "virtual CPUs")
+    for option in ("memory", "max_memory"):
+        if params.get(option) is not None:
+            wanted[option] = parse_memory(option, params[option])
+    for option in ("vcpus", "max_vcpus"):
+        if params.get(option) is not None:
+            wanted[option] = parse_count(option, params[option], "virtual CPUs")
+    for option in ("memory", "vcpus"):
+        limit = wanted.get(f"max_{option}")
+        if limit is not None and wanted.get(option, 0) > limit:
+            raise InvalidInput.of(f"max_{option}", params[f"max_{option}"], f"{option} is {params[option]} already")
     return wanted
 
 
 def read(root, wanted):
-    values = {"memory": int(_xml.get(root, "memory") or 0), "vcpus": _vcpus(root)}
+    """Memory in KiB: `memory` is what the guest is given, `max_memory` what its balloon can be let out to."""
+    maximum = int(_xml.get(root, "memory") or 0)
+    vcpus = int(_xml.get(root, "vcpu") or 0)
+    values = {
+        "memory": int(_xml.get(root, "currentMemory") or maximum),
+        "max_memory": maximum,
+        "vcpus": int(_xml.get(root, "vcpu/@current") or vcpus),
+        "max_vcpus": vcpus,
+    }
     return {option: values[option] for option in wanted}
 
 
-def _vcpus(root):
-    current = _xml.get(root, "vcpu/@current")
-    return int(current or _xml.get(root, "vcpu") or 0)
-
-
 def write(root, wanted):
-    if "memory" in wanted:
-        for path in ("memory", "currentMemory"):
-            _xml.put(root, path, str(wanted["memory"]))
+    if "memory" in wanted or "max_memory" in wanted:
+        now, limit = _within_limit(root, wanted, "memory")
+        for path, size in (("memory", limit), ("currentMemory", now)):
+            _xml.put(root, path, str(size))
             _xml.put(root, f"{path}/@unit", "KiB")
-    if "vcpus" in wanted:
-        _write_vcpus(root, wanted["vcpus"])
+    if "vcpus" in wanted or "max_vcpus" in wanted:
+        now, limit = _within_limit(root, wanted, "vcpus")
+        _xml.put(root, "vcpu/@current", None if now == limit else str(now))
+        _xml.put(root, "vcpu", str(limit))
 
 
-def _write_vcpus(root, count):
-    """Set the CPUs that are on. A maximum above them (made for hot-plug) is kept when it is large enough."""
-    maximum = int(_xml.get(root, "vcpu") or 0)
-    if _xml.get(root, "vcpu/@current") is not None and count < maximum:
-        _xml.put(root, "vcpu/@current", str(count))
-    else:
-        _xml.put(root, "vcpu/@current", None)
-        _xml.put(root, "vcpu", str(count))
+def _within_limit(root, wanted, option):
+    """Return (value, maximum). A maximum above the value was made on purpose and is kept as long as it is large enough."""
+    current = read(root, (option, f"max_{option}"))
+    has_room = current[f"max_{option}"] > current[option]
+    now = wanted.get(option, current[option])
+    limit = wanted.get(f"max_{option}", current[f"max_{option}"] if has_room else now)
+    return (min(now, limit), limit) if option not in wanted else (now, max(now, limit))
 
 
-FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write)
+def hotplug(live, wanted):
+    """Source: virDomainSetVcpusFlags, virDomainSetMemoryFlags."""
+    actions = []
+    current = read(live, ("memory", "vcpus"))
+    for option, name in (("vcpus", "set_vcpus"), ("memory", "set_memory")):
+        value = wanted.get(option, current[option])
+        lowest, highest = live_range(live, option)
+        if value != current[option] and lowest <= value <= highest:
+            path = "vcpu/@current" if option == "vcpus" else "currentMemory"
+            _xml.put(live, path, str(value))
+            shown = str(value) if option == "vcpus" else format_size(value * 1024)
+            actions.append(Action(name, shown, value))
+    return tuple(actions)
+
+
+def live_range(live, option):
+    """Return the least and the most that a running guest can be given of memory (KiB) or vcpus."""
+    current = read(live, (option, f"max_{option}"))
+    if option == "memory":
+        has_balloon = _xml.get(live, "devices/memballoon/@model") not in (None, "none")
+        return (1, current["max_memory"]) if has_balloon else (current["memory"], current["memory"])
+    # QEMU can take away again what was plugged in, not the CPUs that the guest was started with.
+    fixed = live.findall("vcpus/vcpu[@enabled='yes'][@hotpluggable='no']")
+    return len(fixed) or current["vcpus"], current["max_vcpus"]
+
+
+FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, hotplug=hotplug)

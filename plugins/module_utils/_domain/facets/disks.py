@@ -40,6 +40,7 @@ OPTIONS = {
             "readonly": {"type": "bool"},
             "shareable": {"type": "bool"},
             "boot_order": {"type": "int"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
     },
 }
@@ -197,6 +198,10 @@ KIND = DeviceKind(
     ),
     identify=lambda item: (item["target"], lambda element: _xml.get(element, "target/@dev") == item["target"]),
     new=_new_disk,
+    label=lambda element: _xml.get(element, "target/@dev"),
+    identity=("target",),
+    # The medium in a drive can be changed; a disk is another device with other data.
+    live_fields=lambda element: ("path", "format") if element.get("device") == "cdrom" else (),
 )
 
 
@@ -218,4 +223,10 @@ def write(root, wanted):
 
 
 # What a disk is made of depends on the host's pools and images: storage.resolve turns DiskSpecs into `disks`.
-FACET = Facet(options=OPTIONS, parse=lambda params: {}, read=read, write=write)
+FACET = Facet(
+    options=OPTIONS,
+    parse=lambda params: {},
+    read=read,
+    write=write,
+    hotplug=lambda live, wanted: KIND.hotplug(live, wanted["disks"]),
+)

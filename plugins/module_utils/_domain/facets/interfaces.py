@@ -28,6 +28,7 @@ OPTIONS = {
             "model": {"type": "str"},
             "mtu": {"type": "int"},
             "boot_order": {"type": "int"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
     },
 }
@@ -67,6 +68,24 @@ def _identity(item):
     return None
 
 
+def _checked_mac(option, value):
+    mac = value.lower().replace("-", ":")
+    if not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1:
+        raise InvalidInput.of(option, value, "a MAC address of one device is needed, such as 52:54:00:12:34:56")
+    return mac
+
+
+def _normalised(option, item):
+    return dict(item, mac=_checked_mac(f"{option}.mac", item["mac"])) if "mac" in item else item
+
+
+def _new(item):
+    """A new interface is virtio unless its model is given."""
+    interface = element_of("interface", {"type": item["source"][0]})
+    interface.append(element_of("model", {"type": "virtio"}))
+    return interface
+
+
 KIND = DeviceKind(
     option="interfaces",
     tag="interface",
@@ -79,7 +98,11 @@ KIND = DeviceKind(
         Field("boot_order", "boot/@order", INTEGER),
     ),
     identify=_identity,
-    new=lambda item: element_of("interface", {"type": item["source"][0]}),
+    new=_new,
+    label=lambda element: _xml.get(element, "mac/@address"),
+    identity=("mac", "alias"),
+    normalise=_normalised,
+    live_fields=lambda element: ("source",),
 )
 
 
@@ -96,18 +119,10 @@ def _parse_one(index, given):
         raise InvalidInput.of(option, given, "an interface has either network or bridge")
     kind = "network" if "network" in item else "bridge"
     item["source"] = (kind, item.pop(kind))
-    if "mac" in item:
-        item["mac"] = _checked_mac(f"{option}.mac", item["mac"])
+    item = _normalised(option, item)
     if "alias" in item and not item["alias"].startswith("ua-"):
         raise InvalidInput.of(f"{option}.alias", item["alias"], "libvirt keeps only aliases that start with ua-")
     return item
-
-
-def _checked_mac(option, value):
-    mac = value.lower().replace("-", ":")
-    if not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1:
-        raise InvalidInput.of(option, value, "a MAC address of one device is needed, such as 52:54:00:12:34:56")
-    return mac
 
 
 def read(root, wanted):
@@ -119,11 +134,10 @@ def write(root, wanted):
         KIND.write(root, wanted["interfaces"])
 
 
-def launch(wanted, guest):
-    """A new interface is virtio unless its model is given."""
-    if "interfaces" not in wanted:
-        return {}
-    return {"interfaces": tuple(dict({"model": "virtio"}, **item) for item in wanted["interfaces"])}
-
-
-FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, launch=launch)
+FACET = Facet(
+    options=OPTIONS,
+    parse=parse,
+    read=read,
+    write=write,
+    hotplug=lambda live, wanted: KIND.hotplug(live, wanted["interfaces"]),
+)

@@ -138,7 +138,16 @@ def test_a_password_is_in_no_change():
 
 @pytest.mark.parametrize("option", ["disks", "interfaces"])
 def test_purge_removes_the_devices_that_are_not_listed(option):
-    kind = definition.PURGEABLE[option]
+    kind = definition.KINDS[option]
     after, changes = definition.overlay(FOREIGN, {}, purge=(option,))
     assert kind.elements(FOREIGN) and not kind.elements(after)
-    assert [change.option for change in changes] == [option]
+    assert [change.option for change in changes] == [kind.subject(element) for element in kind.elements(FOREIGN)]
+
+
+def test_a_device_that_is_to_be_absent_goes_and_the_others_stay():
+    target = FOREIGN.findall("devices/disk/target")[-1].get("dev")
+    spec = make_spec(complete({"name": "foreign", "disks": [{"target": target, "state": "absent"}]}))
+    after, changes = definition.overlay(FOREIGN, spec.wanted, removals=spec.removals)
+    assert [change.option for change in changes] == [f"disks[{target}]"]
+    assert len(after.findall("devices/disk")) == len(FOREIGN.findall("devices/disk")) - 1
+    assert definition.overlay(after, spec.wanted, removals=spec.removals)[1] == ()

@@ -49,7 +49,7 @@ def test_identity_is_the_facts():
 
 def test_size_and_system():
     described = describe.describe(LIVE, facts(), {})
-    assert described["memory"] == 512 * 1024 * 1024
+    assert (described["memory"], described["max_memory"]) == (256 * 1024 * 1024, 512 * 1024 * 1024)
     assert (described["vcpus"], described["max_vcpus"]) == (2, 4)
     assert described["cpu"] == {"mode": "custom", "model": "qemu64", "sockets": 2, "cores": 2, "threads": 1}
     assert (described["machine"], described["arch"]) == ("pc-q35-7.2", "x86_64")

@@ -1,0 +1,79 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What of a task can reach a guest while it runs, and what has to wait for its next boot. Pure."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import compute
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
+
+
+@dataclass(frozen=True)
+class LivePlan:
+    """unplug: the Actions before the definition is changed, change: those after it; waiting: the options left over."""
+
+    unplug: tuple = ()
+    change: tuple = ()
+    waiting: tuple = ()
+
+
+def plan(spec, observed, target):
+    """Return the LivePlan for a guest that runs. A device is unplugged before the definition forgets it, and plugged in
+    after the definition has it: whenever a run dies, the next one sees what is missing."""
+    live = copy.deepcopy(observed.live)
+    unplug, change = [], []
+    if observed.hotplug:
+        gone = definition.remove_devices(live, target.wanted, spec.purge, spec.removals)
+        unplug = [Action("detach_device", kind.subject(element), (kind, kind.label(element))) for kind, element in gone]
+        for facet in definition.FACETS:
+            given = facet.given(target.wanted)
+            if facet.changes(live, given):
+                change += facet.hotplug(live, given)
+    written = _write_live_options(live, target.wanted)
+    if written:
+        change.append(Action("update_live", "{}: {}".format(spec.name, ", ".join(written)), target.definition))
+    return LivePlan(tuple(unplug), tuple(change), waiting(live, spec, target))
+
+
+def _write_live_options(live, wanted):
+    """Write the options that libvirt takes for a running guest as they are; returns their names."""
+    written = []
+    for facet in definition.FACETS:
+        given = {option: value for option, value in facet.given(wanted).items() if option in facet.live}
+        if facet.changes(live, given):
+            written += sorted(given)
+            facet.write(live, given)
+    return written
+
+
+def waiting(live, spec, target):
+    """Return the names of what was asked for that a live definition does not have, and gets at the next boot."""
+    _after, changes = definition.overlay(live, target.wanted, spec.patches, spec.purge, spec.removals)
+    return tuple(change.option for change in changes)
+
+
+def refuse_waiting(observed, target, options):
+    """Say what a running guest can't take, when everything was to take effect at once. Raises InvalidInput."""
+    option = options[0]
+    value = target.wanted.get(option)
+    if option in ("memory", "vcpus"):
+        lowest, highest = compute.live_range(observed.live, option)
+        if option == "memory":
+            value, lowest, highest = (format_size(size * 1024) for size in (value, lowest, highest))
+        allowed = f"the running guest can have {lowest} to {highest} with apply: live"
+        raise InvalidInput.of(option, value, allowed)
+    raise InvalidInput.of(
+        "apply",
+        "live",
+        "{} can't be changed while the guest runs: use apply: restart or next_boot".format(", ".join(options)),
+    )

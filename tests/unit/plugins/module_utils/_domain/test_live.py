@@ -94,6 +94,7 @@ def test_a_run_that_died_between_definition_and_device_is_completed():
     disk = copy.deepcopy(with_disk.find("devices/disk"))
     disk.find("target").set("dev", "vdx")
     disk.find("source").set("file", "/data/x.qcow2")
+    disk.remove(disk.find("boot"))
     with_disk.find("devices").append(disk)
     found = plan_for(inactive=with_disk, disks=[{"target": "vdx", "source": "/data/x.qcow2"}])
     assert actions(found) == [("attach_device", "disks[vdx]")]

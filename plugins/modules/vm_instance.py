@@ -143,8 +143,8 @@ options:
     description:
       - Whether UEFI boots only what is signed by the keys that it comes with. V(true) needs O(firmware=uefi) and, on x86,
         the machine type q35. A new UEFI guest has it off unless it is asked for.
-      - The keys are in the NVRAM. A guest that was made without them is refused V(true); V(false) gives one that
-        has them a build that takes no notice of them.
+      - It is chosen when a guest is made or becomes a UEFI guest. The keys are in the NVRAM, which is kept, so another
+        value is refused later.
     type: bool
   boot:
     description:

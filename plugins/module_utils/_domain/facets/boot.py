@@ -141,14 +141,9 @@ _READERS = {
 
 
 def write(root, wanted):
-    # Before it was a UEFI guest it can't have had NVRAM.
-    fresh = _read_firmware(root, None) == "bios"
     for option, value in wanted.items():
         if _READERS[option](root, value) != value:
-            if option == "secure_boot":
-                _write_secure_boot(root, value, fresh)
-            else:
-                _WRITERS[option](root, value)
+            _WRITERS[option](root, value)
 
 
 def _write_firmware(root, value):
@@ -158,24 +153,16 @@ def _write_firmware(root, value):
     _xml.put(root, "os/@firmware", "efi" if value == "uefi" else None)
 
 
-def _write_secure_boot(root, value, fresh):
-    """Let libvirt choose another build for the NVRAM that the guest has, which is kept.
-
-    The keys of Secure Boot are in the NVRAM. Without Secure Boot, a new guest gets an NVRAM without keys, and one that may
-    have them already a build that takes no notice of them.
-    """
-    if value:
-        features = {"secure-boot": "yes", "enrolled-keys": "yes"}
-        # Else the guest could write to the NVRAM past the firmware. Source: libvirt domain XML, features/smm.
-        _xml.put(root, "features/smm/@state", "on")
-    else:
-        features = {"enrolled-keys" if fresh else "secure-boot": "no"}
+def _write_secure_boot(root, value):
+    """Let libvirt choose the build of UEFI by its features; what an NVRAM that is there would say to that, check() sees."""
     for tag in ("loader", "firmware"):
         _xml.drop(root, f"os/{tag}")
-    for name in ("template", "templateFormat"):
-        _xml.put(root, f"os/nvram/@{name}", None)
     firmware = element_of("firmware")
-    firmware.extend(element_of("feature", {"enabled": state, "name": name}) for name, state in features.items())
+    if value:
+        firmware.append(element_of("feature", {"enabled": "yes", "name": "secure-boot"}))
+        # Else the guest could write to the NVRAM past the firmware. Source: libvirt domain XML, features/smm.
+        _xml.put(root, "features/smm/@state", "on")
+    firmware.append(element_of("feature", {"enabled": "yes" if value else "no", "name": "enrolled-keys"}))
     root.find("os").append(firmware)
 
 
@@ -202,6 +189,7 @@ def _write_direct(root, value):
 
 _WRITERS = {
     "firmware": _write_firmware,
+    "secure_boot": _write_secure_boot,
     "boot": _write_boot,
     "boot_menu": _write_menu,
     "direct_boot": _write_direct,
@@ -218,21 +206,17 @@ def check(before, after, wanted):
 
     Raises InvalidInput, Conflict.
     """
-    if wanted.get("secure_boot"):
-        machine = _xml.get(after, "os/type/@machine") or ""
-        if machine == "pc" or machine.startswith("pc-i440fx"):
-            raise InvalidInput.of("secure_boot", True, f"the guest is a {machine}; Secure Boot needs a q35")
-    is_uefi = _read_firmware(before, None) == "uefi"
-    if is_uefi and wanted.get("secure_boot") not in (None, _read_secure_boot(before, None)):
-        path = _xml.get(before, "os/loader")
-        if path and _xml.get(before, "os/@firmware") is None:
-            raise Conflict(f"secure_boot: the guest's firmware was chosen by its path, {path}, and is kept as it is")
-        if wanted["secure_boot"]:
-            raise InvalidInput.of(
-                "secure_boot",
-                True,
-                "the guest's NVRAM was made without the keys of Secure Boot, and is never made anew",
-            )
+    secure = wanted.get("secure_boot")
+    machine = _xml.get(after, "os/type/@machine") or ""
+    if secure and (machine == "pc" or machine.startswith("pc-i440fx")):
+        raise InvalidInput.of("secure_boot", True, f"the guest is a {machine}; Secure Boot needs a q35")
+    if _read_firmware(before, None) == "uefi" and secure not in (None, _read_secure_boot(before, None)):
+        # The keys are in the NVRAM, and some builds that libvirt takes to be without Secure Boot (Debian 12's) heed them.
+        raise InvalidInput.of(
+            "secure_boot",
+            secure,
+            "it is chosen when a guest is made or becomes a UEFI guest; this one's NVRAM was made otherwise, and is kept",
+        )
     _check_order(after)
 
 

@@ -99,7 +99,7 @@ SMBIOS = Facet(
 
 _TIMERS = ("rtc", "pit", "hpet", "tsc", "kvmclock", "hypervclock", "platform", "armvtimer")
 _TIMER_FIELDS = (
-    Field("present", "@present", YES_NO, empty=True),
+    Field("present", "@present", YES_NO),
     Field("tickpolicy", "@tickpolicy"),
     Field("track", "@track"),
     Field("frequency", "@frequency", INTEGER),

@@ -86,29 +86,27 @@ def test_what_was_chosen_stays_when_it_is_what_was_asked_for(system):
     assert changes == [] and _xml.to_text(after) == _xml.to_text(guest(system))
 
 
-def test_a_build_that_was_given_by_its_path_is_never_exchanged():
-    with pytest.raises(Conflict, match="^secure_boot: the guest's firmware was chosen by its path, /srv/own/CODE.fd"):
-        apply(guest(BY_PATH), firmware="uefi", secure_boot=True)
+@pytest.mark.parametrize(
+    ("system", "asked"),
+    [
+        (WITHOUT_KEYS, True),
+        (WITH_KEYS, False),
+        (UNDECIDED, True),
+        (BY_PATH, True),
+        (BIOS.replace("<os>", "<os firmware='efi'>"), False),
+    ],
+)
+def test_a_guest_with_nvram_keeps_it_and_so_what_secure_boot_is(system, asked):
+    with pytest.raises(InvalidInput) as caught:
+        apply(guest(system), firmware="uefi", secure_boot=asked)
+    assert caught.value.message == (
+        f"secure_boot: {asked} is not allowed; it is chosen when a guest is made or becomes a UEFI guest; "
+        "this one's NVRAM was made otherwise, and is kept"
+    )
 
 
-@pytest.mark.parametrize("system", [WITHOUT_KEYS, UNDECIDED])
-def test_a_guest_whose_nvram_has_no_keys_gets_none(system):
-    with pytest.raises(InvalidInput, match="^secure_boot: True is not allowed; the guest's NVRAM was made without"):
-        apply(guest(system), firmware="uefi", secure_boot=True)
-
-
-@pytest.mark.parametrize("system", [WITH_KEYS, UNDECIDED.replace("'no'", "'yes'")])
-def test_a_guest_whose_nvram_has_keys_gets_a_build_that_takes_no_notice_of_them(system):
-    after, changes = apply(guest(system), secure_boot=False)
-    assert changes == ["secure_boot"]
-    assert features(after) == {"secure-boot": "no"}
-    assert after.find("os/loader") is None
-
-
-def test_another_build_is_chosen_for_the_same_nvram():
-    after, _changes = apply(guest(WITH_KEYS), secure_boot=False)
-    assert after.findtext("os/nvram") == "/var/lib/libvirt/qemu/nvram/g_VARS.fd"
-    assert not set(after.find("os/nvram").attrib) & {"template", "templateFormat"}
+def test_a_guest_that_becomes_a_uefi_guest_chooses():
+    assert features(apply(guest(BIOS), firmware="uefi", secure_boot=True)[0])["enrolled-keys"] == "yes"
 
 
 def test_a_new_guest_has_secure_boot_as_asked_for():

@@ -31,7 +31,9 @@ def run_resource(argument_spec, resource, **spec_rules):
 
     `resource` is a module with the five verbs: `spec(params)` returns the Spec, `observe(conn, spec)` reads,
     `plan(spec, observed)` decides without touching anything, `execute(conn, spec, observed, plan)` writes,
-    `report(conn, spec, observed)` returns the module's own keys as they are afterwards.
+    `report(conn, spec, observed, executed)` returns the module's own keys as they are afterwards; unless executed, nothing has
+    changed since observe. A resource whose options are not all in the argument spec has `secrets(params)`, which returns
+    the values that must not be shown; it is run with no_log, which keeps its parameters out of the host's log.
     """
 
     def body(module, conn, spec):
@@ -47,13 +49,13 @@ def run_resource(argument_spec, resource, **spec_rules):
                 # What was planned and is perhaps half done belongs to the failure.
                 exc.details.setdefault("actions", result["actions"])
                 raise
-        result.update(resource.report(conn, spec))
+        result.update(resource.report(conn, spec, observed, bool(plan.changed) and not module.check_mode))
         if not module._diff:
             # A definition is long; who wants to see it asks for it.
             result.pop("diff")
         return result
 
-    _run(argument_spec, resource.spec, body, spec_rules)
+    _run(argument_spec, resource.spec, body, spec_rules, getattr(resource, "secrets", None))
 
 
 def run_info(argument_spec, spec, query, **spec_rules):
@@ -61,9 +63,11 @@ def run_info(argument_spec, spec, query, **spec_rules):
     _run(argument_spec, spec, lambda module, conn, spec: dict(query(conn, spec), changed=False), spec_rules)
 
 
-def _run(argument_spec, make_spec, body, spec_rules):
+def _run(argument_spec, make_spec, body, spec_rules, secrets=None):
     module = AnsibleModule(argument_spec=dict(URI_OPTION, **argument_spec), supports_check_mode=True, **spec_rules)
     try:
+        if secrets:
+            module.no_log_values.update(secrets(module.params))
         require_libraries()
         spec = make_spec(module.params)
         with connect(module.params["uri"]) as conn:

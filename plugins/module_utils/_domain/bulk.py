@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.describe import Facts
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import state_words
 
 
 def statistics(conn, domains, groups):
@@ -34,3 +36,50 @@ def uuids(conn, flag):
 def saved_uuids(conn):
     """Return the UUIDs of the guests that have a managed save image."""
     return uuids(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+
+
+def read(conn, domains, groups=0):
+    """Return (domain, Facts, parameters) of each of the domains, by four calls for all of them.
+
+    groups: further flags of VIR_DOMAIN_STATS_*, whose parameters are wanted.
+    """
+    found = statistics(conn, domains, groups | libvirt.VIR_DOMAIN_STATS_STATE)
+    saved = saved_uuids(conn)
+    persistent = uuids(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
+    autostart = uuids(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
+    guests = []
+    for domain, parameters in found:
+        key = domain.UUIDString()
+        state, reason = state_words(parameters["state.state"], parameters["state.reason"], key in saved)
+        facts = Facts(
+            name=domain.name(),
+            uuid=key,
+            id=None if domain.ID() == -1 else domain.ID(),
+            state=state,
+            reason=reason,
+            persistent=key in persistent,
+            autostart=key in autostart,
+        )
+        guests.append((domain, facts, parameters))
+    return guests
+
+
+class Known:
+    """All guests of a host as they were at one time; is asked for domains as a connection is, and for their Facts."""
+
+    def __init__(self, conn):
+        guests = read(conn, conn.listAllDomains(0))
+        self._by_name = {facts.name: (domain, facts) for domain, facts, _parameters in guests}
+        self._by_uuid = {facts.uuid: (domain, facts) for domain, facts, _parameters in guests}
+
+    def lookupByName(self, name):  # noqa: N802
+        return self._by_name.get(name, (None, None))[0]
+
+    def lookupByUUIDString(self, uuid):  # noqa: N802
+        return self._by_uuid.get(uuid, (None, None))[0]
+
+    def facts(self, domain):
+        return self._by_uuid[domain.UUIDString()][1]
+
+    def domains(self):
+        return [domain for domain, _facts in self._by_name.values()]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.addresses import addresses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.addresses import ASK, addresses
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import boot, compute, cpu, disks, system
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata, read
@@ -183,14 +183,28 @@ def instance(conn, domain):
     """Read one guest and return its description. Raises LibvirtFailed."""
     with doing(f"reading guest {domain.name()}"):
         root = _xml.parse(domain.XMLDesc(0))
-        state, reason = power_state(domain)
-        facts = Facts(
-            name=domain.name(),
-            uuid=domain.UUIDString(),
-            id=domain.ID() if domain.isActive() else None,
-            state=state,
-            reason=reason,
-            persistent=bool(domain.isPersistent()),
-            autostart=bool(domain.autostart()),
-        )
+        facts = read_facts(domain)
         return describe(root, facts, addresses(conn, domain, root) if facts.active else {})
+
+
+def observed(conn, found, known_leases=ASK):
+    """Return the description of a guest that was observed and not changed since, without reading it again."""
+    active = found.facts.active
+    root = found.live if active else found.inactive
+    with doing(f"reading guest {found.facts.name}"):
+        known = addresses(conn, found.domain, root, known_leases=known_leases) if active else {}
+    return describe(root, found.facts, known)
+
+
+def read_facts(domain):
+    """Return the Facts of one domain; see bulk.read for many."""
+    state, reason = power_state(domain)
+    return Facts(
+        name=domain.name(),
+        uuid=domain.UUIDString(),
+        id=domain.ID() if domain.isActive() else None,
+        state=state,
+        reason=reason,
+        persistent=bool(domain.isPersistent()),
+        autostart=bool(domain.autostart()),
+    )

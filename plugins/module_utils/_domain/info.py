@@ -25,7 +25,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import (
     metadata,
     statistics,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import state_words
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
@@ -143,25 +142,11 @@ def read_guests(conn, spec):
     """Return the Guests that pass the filters, by five calls for all of them and one for each definition."""
     domains = [domain for domain in conn.listAllDomains(0) if _is_named(spec, domain)]
     groups = statistics.groups() if "statistics" in spec.gather else 0
-    found = bulk.statistics(conn, domains, groups | libvirt.VIR_DOMAIN_STATS_STATE)
-    saved = bulk.saved_uuids(conn)
-    persistent = bulk.uuids(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
-    autostart = bulk.uuids(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
-    guests = []
-    for domain, parameters in found:
-        key = domain.UUIDString()
-        state, reason = state_words(parameters["state.state"], parameters["state.reason"], key in saved)
-        facts = describe.Facts(
-            name=domain.name(),
-            uuid=key,
-            id=None if domain.ID() == -1 else domain.ID(),
-            state=state,
-            reason=reason,
-            persistent=key in persistent,
-            autostart=key in autostart,
-        )
-        if spec.states is None or state in spec.states:
-            guests.append(Guest(domain, facts, parameters, None))
+    guests = [
+        Guest(domain, facts, parameters, None)
+        for domain, facts, parameters in bulk.read(conn, domains, groups)
+        if spec.states is None or facts.state in spec.states
+    ]
     if not spec.needs_definition:
         return guests
     defined = (with_definition(guest) for guest in guests)

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree, libvirt
 
 NAMESPACE = "urn:kvmfleet:compute:1"
 PREFIX = "kvmfleet"
@@ -47,8 +48,10 @@ def _name(tag):
 def read(root):
     """Return the InstanceMetadata of a definition, None when the guest is not managed by us."""
     element = root.find(f"metadata/{_name('instance')}")
-    if element is None:
-        return None
+    return None if element is None else _of_element(element)
+
+
+def _of_element(element):
     return InstanceMetadata(
         flavor=element.findtext(_name("flavor")),
         image=element.findtext(_name("image")),
@@ -57,6 +60,17 @@ def read(root):
         delete_protection=element.find(_name("delete_protection")) is not None,
         volumes=tuple(_volume(item) for item in element.findall(_name("volume"))),
     )
+
+
+def of_domain(domain):
+    """Return the InstanceMetadata of a domain without reading its whole definition, None when it is not managed by us.
+
+    Source: virDomainGetMetadata.
+    """
+    kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
+    gone = (libvirt.VIR_ERR_NO_DOMAIN_METADATA, libvirt.VIR_ERR_NO_DOMAIN)
+    text = unless_gone(lambda: domain.metadata(kind, NAMESPACE, libvirt.VIR_DOMAIN_AFFECT_CONFIG), *gone)
+    return None if text is None else _of_element(_xml.parse(text))
 
 
 def _volume(element):

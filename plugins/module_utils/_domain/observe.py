@@ -14,9 +14,8 @@ from functools import partial
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe, metadata, storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import NewGuest
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, NotFound, Unsupported
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import newest
@@ -28,26 +27,35 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import gue
 class Observed:
     """A guest and as much of its host as its spec touches.
 
-    inactive, live: the definition for the next boot and of the running (or saved) guest, None where there is none.
-    networks: by name, True where active. others: storage that a removal must not touch (paths of other guests' disks).
+    facts: what libvirt tells beside its definition. inactive, live: the definition for the next boot and of the running (or
+    saved) guest, None where there is none. networks: by name, True where active.
     leftovers: volumes that an interrupted removal of a guest of this name was about to delete; unfinished: it was interrupted
     before the guest was undefined, so that nothing is left over. hotplug: the driver can change devices of a running guest.
     """
 
     exists: bool
-    state: str = None
-    reason: str = None
-    uuid: str = None
+    facts: describe.Facts = None
+    domain: object = None
     inactive: object = None
     live: object = None
-    persistent: bool = False
-    autostart: bool = None
     new_guest: NewGuest = None
     networks: dict = None
     storage: storage.StorageFacts = field(default_factory=storage.StorageFacts)
     leftovers: tuple = ()
     unfinished: bool = False
     hotplug: bool = False
+
+    @property
+    def state(self):
+        return self.facts.state
+
+    @property
+    def persistent(self):
+        return self.exists and self.facts.persistent
+
+    @property
+    def autostart(self):
+        return self.exists and self.facts.autostart
 
     @property
     def metadata(self):
@@ -80,10 +88,13 @@ def find(conn, spec):
     return None
 
 
-def observe(conn, spec):
-    """Return the Observed for a spec. Raises Conflict, NotFound, Unsupported, LibvirtFailed."""
+def observe(conn, spec, known=None):
+    """Return the Observed for a spec. Raises Conflict, NotFound, Unsupported, LibvirtFailed.
+
+    known: all guests of the host as bulk.Known, when many are observed, so that each costs no calls but for its definition.
+    """
     with doing(f"reading guest {spec.name}"):
-        domain = find(conn, spec)
+        domain = find(known or conn, spec)
         recorded = pending_removals(spec.uri, spec.name)
         if domain is None:
             leftovers = _leftovers(conn, spec, recorded)
@@ -97,17 +108,14 @@ def observe(conn, spec):
                 leftovers=leftovers,
                 unfinished=bool(recorded),
             )
-        state, reason = power_state(domain)
+        facts = known.facts(domain) if known else describe.read_facts(domain)
         inactive = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
         return Observed(
             exists=True,
-            state=state,
-            reason=reason,
-            uuid=domain.UUIDString(),
+            facts=facts,
+            domain=domain,
             inactive=inactive,
-            live=_live(domain, state),
-            persistent=bool(domain.isPersistent()),
-            autostart=bool(domain.autostart()),
+            live=_live(domain, facts.state),
             networks=_networks(conn, spec, inactive),
             storage=_storage(conn, spec, domain, inactive, ()),
             unfinished=bool(recorded),

@@ -25,7 +25,9 @@ def execute(conn, instance_spec, observed, the_plan):
     return carry_out(conn, instance_spec, observed, the_plan)
 
 
-def report(conn, instance_spec):
+def report(conn, instance_spec, observed, executed):
     """Return the result's own key: the instance as it is now, None when there is none."""
-    domain = find(conn, instance_spec)
-    return {"instance": None if domain is None else describe.instance(conn, domain)}
+    if executed or instance_spec.wait_for:
+        domain = find(conn, instance_spec)
+        return {"instance": None if domain is None else describe.instance(conn, domain)}
+    return {"instance": describe.observed(conn, observed) if observed.exists else None}

@@ -18,7 +18,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec impor
 __all__ = ["execute", "observe", "plan", "report", "spec"]
 
 
-def report(conn, image_spec):
+def report(conn, image_spec, observed, executed):
     """Return the result's own key: the current version of the image as it is now, None when there is none."""
     with doing(f"reading the storage pool {image_spec.pool}"):
         directory = pool_directory(find_pool(conn, image_spec.pool), image_spec.pool)

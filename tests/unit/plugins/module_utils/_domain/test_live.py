@@ -11,6 +11,7 @@ import pathlib
 
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.describe import Facts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.observe import Observed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.plan import plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.spec import spec as make_spec
@@ -27,11 +28,9 @@ def plan_for(state="running", inactive=LIVE, **options):
     spec = make_spec(complete(dict({"name": NAME, "state": "running"}, **options)))
     observed = Observed(
         exists=True,
-        state=state,
-        uuid=LIVE.findtext("uuid"),
+        facts=Facts(NAME, LIVE.findtext("uuid"), None if state == "stopped" else 1, state, "booted", True, False),
         inactive=copy.deepcopy(inactive),
         live=None if state == "stopped" else copy.deepcopy(LIVE),
-        persistent=True,
         hotplug=True,
         networks={"default": True},
     )

@@ -70,7 +70,12 @@ def of_domain(domain):
     kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
     gone = (libvirt.VIR_ERR_NO_DOMAIN_METADATA, libvirt.VIR_ERR_NO_DOMAIN)
     text = unless_gone(lambda: domain.metadata(kind, NAMESPACE, libvirt.VIR_DOMAIN_AFFECT_CONFIG), *gone)
-    return None if text is None else _of_element(_xml.parse(text))
+    if text is None:
+        return None
+    element = _xml.parse(text)
+    for part in element.iter():
+        part.tag = _name(part.tag)  # libvirt hands it out without the namespace
+    return _of_element(element)
 
 
 def _volume(element):

@@ -64,6 +64,7 @@ def test_purge_removes_managed_guests_that_are_not_listed_and_nobody_elses(host)
     assert done["actions"] == foreseen["actions"] and [item["name"] for item in done["instances"]] == ["a", "kept", "b"]
     assert names(host) == ["a", "kept", "test"]
     assert not host({"name": "a"}, purge=True, purge_tags=["batch", "other"])["changed"]
+    assert host({"name": "a"}, purge=True, purge_tags=["batch"], check=True)["failed"], "the protected one has the tag"
     protected = host({"name": "a"}, purge=True)
     assert protected["failed"] and "'kept' is protected" in protected["msg"]
     assert names(host) == ["a", "kept", "test"]

@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Set up the machine for developing and testing: packages, the system user of the embedded QEMU driver, the virtual
-# environment, and the path that Ansible wants a collection at. Running it again takes a second and changes nothing.
+# environment, cloud-init's Python package, and the path that Ansible wants a collection at. Running it again takes a
+# second and changes nothing.
 #
 #   tools/setup.sh [NAME...]   with further environments, made of requirements/NAME.txt
 #
@@ -76,11 +77,28 @@ collection_path() {
     ln --symbolic --force --no-dereference "$PWD" .build/collections/ansible_collections/kvmfleet/compute
 }
 
+# Tests read what we make for guests with cloud-init. Installed as a package, it would set up this machine.
+cloud_init() {
+    [ -e .build/cloud-init/cloudinit ] && return 0
+    local made=$cache/cloud-init parts
+    if [ ! -e "$made" ]; then
+        say "unpacking cloud-init into $made"
+        parts=$(mktemp --directory --tmpdir="$cache")
+        local download=(env --chdir="$parts" apt-get download --quiet --quiet -o APT::Sandbox::User=root cloud-init)
+        "${download[@]}" || { "${as_root[@]}" apt-get update --quiet --quiet && "${download[@]}"; }
+        dpkg-deb --extract "$parts"/cloud-init_*.deb "$parts/root"
+        mv --no-target-directory "$parts/root/usr/lib/python3/dist-packages" "$made" || [ -e "$made" ]
+        rm -rf "$parts"
+    fi
+    ln --symbolic --force --no-dereference "$made" .build/cloud-init
+}
+
 mkdir -p .build
 packages
 qemu_user
 cache_directory
 collection_path
+cloud_init
 virtual_environment dev .build/venv
 for name; do
     virtual_environment "$name" ".build/venv-$name"

@@ -1,0 +1,201 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The network of a guest's first boot: interfaces found by their MAC addresses, with what they are configured to. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+# Linux: IFNAMSIZ is 16 with the byte that ends it; a VLAN's name has up to five characters more.
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,9}")
+_DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*")
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route to a network of the ipaddress library by a gateway; the default route is to the network of all addresses."""
+
+    to: object
+    via: object
+    metric: int = None
+
+
+@dataclass(frozen=True)
+class Addressing:
+    """How an interface or a VLAN is configured; addresses are interfaces of the ipaddress library."""
+
+    mtu: int
+    dhcp4: bool
+    dhcp6: bool
+    addresses: tuple
+    routes: tuple
+    dns_servers: tuple
+    dns_search: tuple
+
+
+@dataclass(frozen=True)
+class Vlan:
+    id: int
+    addressing: Addressing
+
+
+@dataclass(frozen=True)
+class Interface:
+    mac: str
+    name: str
+    addressing: Addressing
+    vlans: tuple
+
+
+def parse(given):
+    """Return the Interfaces of the option `network`. Raises InvalidInput."""
+    interfaces = tuple(_interface(index, item) for index, item in enumerate(given or ()))
+    _unique("mac", "MAC address", [interface.mac for interface in interfaces])
+    _unique("name", "name", [interface.name for interface in interfaces])
+    seen = {}
+    for option, addressing in _all(interfaces):
+        for address in addressing.addresses:
+            if address.ip in seen:
+                raise InvalidInput.of(
+                    f"{option}.addresses", str(address), f"{seen[address.ip]} has this address already"
+                )
+            seen[address.ip] = option
+    return interfaces
+
+
+def _all(interfaces):
+    for index, interface in enumerate(interfaces):
+        yield f"network[{index}]", interface.addressing
+        for number, vlan in enumerate(interface.vlans):
+            yield f"network[{index}].vlans[{number}]", vlan.addressing
+
+
+def _unique(key, what, values, option="network"):
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            shown = str(value[0]) if isinstance(value, tuple) else value
+            raise InvalidInput.of(f"{option}[{index}].{key}", shown, f"another one of the list has this {what}")
+
+
+def _interface(index, given):
+    option = f"network[{index}]"
+    mac = str(given["mac"]).lower().replace("-", ":")
+    if not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1:
+        raise InvalidInput.of(
+            f"{option}.mac", given["mac"], "a MAC address of one device is needed, such as 52:54:00:12:34:56"
+        )
+    name = given.get("name") or f"eth{index}"
+    if not _NAME.fullmatch(name):
+        raise InvalidInput.of(
+            f"{option}.name",
+            name,
+            "a name begins with a letter, has letters, digits, - and _, and 10 characters at most",
+        )
+    vlans = tuple(_vlan(f"{option}.vlans[{number}]", vlan) for number, vlan in enumerate(given.get("vlans") or ()))
+    _unique("id", "number", [vlan.id for vlan in vlans], f"{option}.vlans")
+    return Interface(mac, name, _addressing(option, given), vlans)
+
+
+def _vlan(option, given):
+    if not 1 <= given["id"] <= 4094:
+        raise InvalidInput.of(f"{option}.id", given["id"], "a VLAN has a number from 1 to 4094")
+    return Vlan(given["id"], _addressing(option, given))
+
+
+def _addressing(option, given):
+    addresses = tuple(_address(f"{option}.addresses", text) for text in given.get("addresses") or ())
+    routes = tuple(
+        _route(f"{option}.routes[{number}]", route) for number, route in enumerate(given.get("routes") or ())
+    )
+    found = Addressing(
+        mtu=given.get("mtu"),
+        dhcp4=bool(given.get("dhcp4")),
+        dhcp6=bool(given.get("dhcp6")),
+        addresses=addresses,
+        routes=routes,
+        dns_servers=tuple(_ip(f"{option}.dns_servers", text) for text in given.get("dns_servers") or ()),
+        dns_search=tuple(_domain(f"{option}.dns_search", text) for text in given.get("dns_search") or ()),
+    )
+    _check_mtu(f"{option}.mtu", found)
+    for key, values in (("dns_servers", found.dns_servers), ("dns_search", found.dns_search)):
+        if values and not addresses:
+            # cloud-init drops them when it writes a config drive's network for netplan.
+            raise InvalidInput.of(
+                f"{option}.{key}",
+                str(values[0]),
+                "it needs one of addresses; where DHCP configures alone, it brings these",
+            )
+    _unique("to", "destination", [(route.to, route.metric) for route in routes], f"{option}.routes")
+    for number, route in enumerate(routes):
+        _check_gateway(f"{option}.routes[{number}].via", route, found)
+    return found
+
+
+def _address(option, text):
+    try:
+        if "/" not in text:
+            raise ValueError
+        return ipaddress.ip_interface(text)
+    except ValueError as exc:
+        raise InvalidInput.of(
+            option, text, "an address with the length of its prefix is needed, such as 192.0.2.5/24 or 2001:db8::5/64"
+        ) from exc
+
+
+def _ip(option, text):
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError as exc:
+        raise InvalidInput.of(option, text, "an IP address is needed, such as 192.0.2.1 or 2001:db8::1") from exc
+
+
+def _domain(option, text):
+    if not _DOMAIN.fullmatch(text):
+        raise InvalidInput.of(option, text, "a DNS domain is needed, such as example.com")
+    return text
+
+
+def _route(option, given):
+    via = _ip(f"{option}.via", given["via"])
+    to = given["to"]
+    if to == "default":
+        to = "0.0.0.0/0" if via.version == 4 else "::/0"
+    try:
+        network = ipaddress.ip_network(to)
+    except ValueError as exc:
+        raise InvalidInput.of(
+            f"{option}.to", to, "default or a network is needed, such as 198.51.100.0/24 or 2001:db8:1::/48"
+        ) from exc
+    if network.version != via.version:
+        raise InvalidInput.of(f"{option}.via", given["via"], f"the way to {to} is an address of IPv{network.version}")
+    return Route(network, via, given.get("metric"))
+
+
+def _check_mtu(option, addressing):
+    # IPv4 needs 68 (RFC 791), IPv6 1280 (RFC 8200).
+    least = 1280 if addressing.dhcp6 or any(address.version == 6 for address in addressing.addresses) else 68
+    if addressing.mtu is not None and not least <= addressing.mtu <= 65535:
+        raise InvalidInput.of(option, addressing.mtu, f"it is from {least} to 65535 bytes")
+
+
+def _check_gateway(option, route, addressing):
+    """A gateway that the interface does not reach is a mistake; what is beyond a single address is not known.
+
+    Where DHCP configures alone, it brings the routes too, and cloud-init would drop others.
+    """
+    own = [address for address in addressing.addresses if address.version == route.via.version]
+    if any(
+        address.network.prefixlen == address.max_prefixlen or route.via.is_link_local or route.via in address.network
+        for address in own
+    ):
+        return
+    raise InvalidInput.of(option, str(route.via), "a gateway is in the network of one of the interface's own addresses")

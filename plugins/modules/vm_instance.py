@@ -180,8 +180,8 @@ options:
         type: str
   tpm:
     description:
-      - A TPM, emulated by swtpm on the host (the role M(kvmfleet.compute.compute#role) installs it with the feature V(tpm)).
-        Its state is kept on the host for the life of the guest.
+      - A TPM, emulated by swtpm on the host (the role C(kvmfleet.compute.compute) installs it with the feature C(tpm)). Its
+        state is kept on the host for the life of the guest.
     type: dict
     suboptions:
       enabled:

@@ -89,10 +89,10 @@ def test_what_qemu_takes_is_left_alone_the_second_time(guest):
     assert named(launch(guest, **board, direct_boot=kernel)) == ["define", "set_autostart"]
     again = launch(guest, check=True, **board, direct_boot=kernel)
     assert not again["changed"], again["diff"]
-    other = dict(board, direct_boot={"enabled": False}, boot=["network", "hd"], clock={"offset": "utc"})
-    other.update(hyperv={"enlightenments": [], "spinlocks": 0, "vendor_id": ""}, smbios={"mode": "emulate"})
-    assert named(launch(guest, **other)) == ["define"]
-    assert not launch(guest, **other)["changed"]
+    board.update(boot=["network", "hd"], clock={"offset": "utc"}, smbios={"mode": "emulate"})
+    board.update(hyperv={"enlightenments": [], "spinlocks": 0, "vendor_id": ""})
+    assert named(launch(guest, **board, direct_boot={"enabled": False})) == ["define"]
+    assert not launch(guest, **board, direct_boot={"enabled": False})["changed"]
 
 
 def test_no_result_has_a_password(guest):

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import (
@@ -41,6 +42,22 @@ def feature(conn, name):
 
 
 @contextlib.contextmanager
+def _no_cyclic_collection():
+    """Keep Python's cyclic garbage collector away from libvirt's objects for the time of a `with` block.
+
+    The finalizer of such an object resets the thread's last error. Between a call that failed and the reading of its error
+    that would make a nameless error of one that says "there is no such thing".
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@contextlib.contextmanager
 def connect(uri):
     """Open a connection to libvirt for the time of a `with` block.
 
@@ -56,17 +73,23 @@ def connect(uri):
     except libvirt.libvirtError as exc:
         raise _connection_error(uri, exc) from exc
     try:
-        version = version_tuple(conn.getLibVersion())
-        if version < MINIMUM_LIBVIRT:
-            raise Unsupported(
-                "uri: {!r} has libvirt {}; {} or newer is needed".format(
-                    uri, ".".join(map(str, version)), ".".join(map(str, MINIMUM_LIBVIRT))
-                )
-            )
-        yield conn
+        with _no_cyclic_collection():
+            yield _checked(uri, conn)
     finally:
         with contextlib.suppress(libvirt.libvirtError):
             conn.close()
+
+
+def _checked(uri, conn):
+    """Return the connection if its libvirt is new enough, else raise Unsupported."""
+    version = version_tuple(conn.getLibVersion())
+    if version < MINIMUM_LIBVIRT:
+        raise Unsupported(
+            "uri: {!r} has libvirt {}; {} or newer is needed".format(
+                uri, ".".join(map(str, version)), ".".join(map(str, MINIMUM_LIBVIRT))
+            )
+        )
+    return conn
 
 
 def _connection_error(uri, exc):

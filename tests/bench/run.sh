@@ -10,4 +10,6 @@ cd "$(dirname "$0")/../.."
 
 python3 -m lab up compute1
 ansible-playbook -i /run/kvmfleet-lab/inventory.yml playbooks/site.yml -e target=compute1
-exec python3 tests/bench/bench.py "$PWD/.build/venv-bench/bin/ansible-playbook"
+ansible=$PWD/.build/venv-bench/bin/ansible-playbook
+python3 tests/bench/bench.py "$ansible"
+python3 tests/bench/fleet.py "$ansible"

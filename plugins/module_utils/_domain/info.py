@@ -21,11 +21,11 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import (
     addresses,
     bulk,
     describe,
-    guest_agent,
     metadata,
     statistics,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import information
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
 # Agents that are asked at the same time: libvirt works on five requests of one connection at once.
@@ -192,7 +192,7 @@ def report(conn, spec, known_leases, guest):
     if "agent" in spec.gather:
         connected = guest.agent["connected"]
         instance["agent"] = guest.agent
-        instance["guest"] = guest_agent.information(guest.domain, spec.agent_timeout) if connected else None
+        instance["guest"] = information.information(guest.domain, spec.agent_timeout) if connected else None
     if spec.xml:
         texts = unless_gone(partial(_xml_texts, spec, guest), libvirt.VIR_ERR_NO_DOMAIN)
         if texts is None:

@@ -9,21 +9,20 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 import time
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt, libvirt_qemu
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.addresses import addresses
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     InvalidInput,
     KvmfleetError,
     TimedOut,
-    Unsupported,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.agent import Agent
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
 
 # Seconds that the agent has to answer a ping; it is asked again until the time is over.
 PING_TIMEOUT = 2
@@ -89,16 +88,14 @@ def _console_probe(root, pattern):
 
 
 def _agent_probe(domain, root):
-    """Source: QEMU guest agent protocol, guest-ping; virDomainQemuAgentCommand."""
     if agent_channel(root) is None:
         raise InvalidInput.of("wait_for.agent", True, "the guest has no agent channel; agent: true gives it one")
-    if libvirt_qemu is None:
-        raise Unsupported("wait_for.agent: the Python library libvirt_qemu is missing on the managed host")
+    agent = Agent(domain, PING_TIMEOUT)
 
     def probe():
         try:
-            libvirt_qemu.qemuAgentCommand(domain, json.dumps({"execute": "guest-ping"}), PING_TIMEOUT, 0)
-        except libvirt.libvirtError as exc:
+            agent.ping()
+        except AgentError as exc:
             return False, str(exc)
         return True, "an answer"
 

@@ -17,6 +17,7 @@ NAME = "kvmfleet.compute"
 ROOT = Path(__file__).resolve().parents[3]
 MODULES = sorted(path.stem for path in ROOT.glob("plugins/modules/*.py"))
 FILTERS = sorted(path.stem for path in ROOT.glob("plugins/filter/*.py"))
+CONNECTIONS = sorted(path.stem for path in ROOT.glob("plugins/connection/*.py"))
 ROLES = sorted(path.name for path in ROOT.glob("roles/*"))
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("extensions/molecule/*/molecule.yml"))
 

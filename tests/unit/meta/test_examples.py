@@ -22,7 +22,8 @@ UNREACHABLE = "test:///no/such/host.xml"
 def _examples():
     """Yield (where it stands, task) for each task in the plugins' documentation and in the project's pages."""
     texts = {name: [collection.module(name).EXAMPLES] for name in collection.MODULES}
-    texts.update((name, [collection.plugin("filter", name).EXAMPLES]) for name in collection.FILTERS)
+    for kind, names in (("filter", collection.FILTERS), ("connection", collection.CONNECTIONS)):
+        texts.update((name, [collection.plugin(kind, name).EXAMPLES]) for name in names)
     for path in collection.files():
         if path.endswith(".md"):
             texts[path] = re.findall(

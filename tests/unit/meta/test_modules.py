@@ -24,7 +24,7 @@ def test_the_action_group_has_every_module():
     assert sorted(groups["compute"]) == collection.MODULES
 
 
-@pytest.mark.parametrize("name", [*collection.MODULES, *collection.FILTERS])
+@pytest.mark.parametrize("name", [*collection.MODULES, *collection.FILTERS, *collection.CONNECTIONS])
 def test_the_readme_names_the_plugin(name):
     assert f"`{name}`" in _text("README.md")
 
@@ -32,6 +32,11 @@ def test_the_readme_names_the_plugin(name):
 @pytest.mark.parametrize("name", collection.FILTERS)
 def test_a_scenario_uses_the_filter(name):
     assert any(f"{collection.NAME}.{name}" in str(task) for task in _scenario_tasks())
+
+
+@pytest.mark.parametrize("name", collection.CONNECTIONS)
+def test_a_scenario_uses_the_connection(name):
+    assert f"ansible_connection: {collection.NAME}.{name}\n" in _text("extensions/molecule/**/*.yml")
 
 
 @pytest.mark.parametrize("name", collection.MODULES)

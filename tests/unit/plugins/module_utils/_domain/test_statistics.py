@@ -11,8 +11,9 @@ import re
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import bulk, guest_agent
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import bulk
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.statistics import groups, statistics
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import information
 
 # libvirt 9.0, a running guest of QEMU 7.2.
 RUNNING = {
@@ -104,7 +105,7 @@ def test_a_driver_that_only_tells_states_has_empty_statistics():
 
 
 def test_facts_of_the_agent():
-    assert guest_agent.facts(ANSWER) == {
+    assert information.facts(ANSWER) == {
         "hostname": "web01",
         "os": {
             "id": "debian",
@@ -164,6 +165,6 @@ def test_a_guest_that_vanished_is_not_in_the_statistics(measured):
 
 def test_an_agent_that_can_not_be_asked_is_an_error_of_its_guest_alone(measured):
     _conn, domain = measured
-    found = guest_agent.information(domain, 1)
+    found = information.information(domain, 1)
     assert "agent" in found.pop("error")
-    assert found == guest_agent.facts({})
+    assert found == information.facts({})

@@ -21,8 +21,8 @@ options:
   _input:
     description:
       - The instances, each a mapping of the options of M(kvmfleet.compute.vm_instance). What counts is C(name),
-        C(flavor) or C(memory) and C(vcpus), C(image), C(root_disk), C(disks) and C(pool), C(interfaces), C(arch),
-        C(virt_type), and C(state).
+        C(flavor) with C(flavors), or C(memory), C(max_memory) and C(vcpus), C(image), C(root_disk), C(disks) and
+        C(pool), C(interfaces), C(arch), C(virt_type), and C(state).
       - An instance can have the key C(schedule), which M(kvmfleet.compute.vm_instance) does not know and which is not
         in the result. Its C(require_tags) lists tags that the host must have, its C(refuse_tags) tags that the host
         must not have.
@@ -88,7 +88,7 @@ options:
 seealso:
   - module: kvmfleet.compute.vm_host_info
   - module: kvmfleet.compute.vm_instance_info
-  - module: kvmfleet.compute.vm_instance
+  - module: kvmfleet.compute.vm_instances
 """
 
 EXAMPLES = r"""
@@ -119,13 +119,8 @@ EXAMPLES = r"""
   run_once: true
 
 - name: Launch on each host what was placed there
-  kvmfleet.compute.vm_instance:
-    name: "{{ item.name }}"
-    flavor: "{{ item.flavor | default(omit) }}"
-    memory: "{{ item.memory | default(omit) }}"
-    vcpus: "{{ item.vcpus | default(omit) }}"
-    image: "{{ item.image | default(omit) }}"
-  loop: "{{ plan.hosts[inventory_hostname] }}"
+  kvmfleet.compute.vm_instances:
+    instances: "{{ plan.hosts[inventory_hostname] }}"
 """
 
 RETURN = r"""

@@ -36,6 +36,16 @@ def resolve(flavor, catalogue):
     return flavor, _checked(f"flavors[{flavor}]", known[flavor])
 
 
+def root_disk(params, sizes):
+    """Return the size of the root disk, None when neither the task nor the flavor says it.
+
+    A flavor's is for a guest that is made from an image; others bring their own disks.
+    """
+    if params.get("root_disk") is not None or params.get("image") is None:
+        return params.get("root_disk")
+    return sizes.get("root_disk")
+
+
 def _checked(option, sizes):
     if not isinstance(sizes, dict):
         raise InvalidInput.of(option, sizes, "a flavor is a name, or a mapping of {}".format(", ".join(KEYS)))

@@ -96,7 +96,7 @@ def spec(params):
         uri=params["uri"],
         state=params["state"],
         wanted=wanted,
-        disks=parse_disks(params, params.get("image"), _root_disk(params, sizes)),
+        disks=parse_disks(params, params.get("image"), flavors.root_disk(params, sizes)),
         image=params.get("image"),
         image_pool=params["image_pool"],
         virt_type=params.get("virt_type") or "auto",
@@ -132,13 +132,6 @@ def _take_removals(params):
             ]
         removals[option] = kind.parse_removals(absent)
     return removals
-
-
-def _root_disk(params, sizes):
-    """The size of the root disk. A flavor's is for a guest that is made from an image; others bring their own disks."""
-    if params.get("root_disk") is not None or params.get("image") is None:
-        return params.get("root_disk")
-    return sizes.get("root_disk")
 
 
 def _checked_name(name):

@@ -56,9 +56,8 @@ def demand(instance):
     name = instance["name"]
     try:
         needs = checks.mapping(KEY, instance.get(KEY), SCHEDULE_KEYS)
-        sizes = _sizes(instance)
-        amounts = _disks(instance, sizes)
-        for label, amount in _size(sizes).items():
+        amounts = _disks(instance)
+        for label, amount in _size(instance).items():
             if amount is None:
                 raise InvalidInput.of(label, None, f"a new instance needs a flavor, or {label}")
             amounts[label] = amount
@@ -76,51 +75,59 @@ def demand(instance):
 
 
 def growth(instance, current):
-    """Return {label: amount} that an instance is to have more of than it has; `current` is its vcpus and memory.
+    """Return {label: amount} that an instance is to have more of than it has; `current` is the guest that it is now.
 
     Its disks exist already, and what they take is among what the pool has used. Raises InvalidInput.
     """
     try:
-        wanted = _size(_sizes(instance))
+        wanted = _size(instance)
     except InvalidInput as exc:
         raise InvalidInput(f"instances[{instance['name']}].{exc.message}") from exc
+    has = {VCPUS: current.get("vcpus"), MEMORY: current.get("max_memory") or current.get("memory")}
     return {
-        label: max(amount - current[label], 0)
+        label: max(amount - has[label], 0)
         for label, amount in wanted.items()
-        if amount is not None and current.get(label) is not None
+        if amount is not None and has[label] is not None
     }
 
 
-def _sizes(instance):
-    """Return the instance's own sizes, led by what it says itself, completed by its flavor."""
-    _name, sizes = flavors.resolve(instance.get("flavor"), instance.get("flavors"))
-    own = {key: instance[key] for key in flavors.KEYS if instance.get(key) is not None}
-    return dict(sizes, **own)
+def _flavor(instance):
+    return flavors.resolve(instance.get("flavor"), instance.get("flavors"))[1]
 
 
-def _size(sizes):
-    memory, vcpus = sizes.get("memory"), sizes.get("vcpus")
+def _size(instance):
+    """Return {label: amount} of virtual CPUs and memory; the instance's own go before its flavor's, None when neither.
+
+    Memory is the most that the instance may use, as vm_host_info counts it for the guests that there are.
+    """
+    sizes = _flavor(instance)
+    vcpus, memory = (
+        sizes.get(option) if instance.get(option) is None else instance[option] for option in ("vcpus", "memory")
+    )
     return {
         VCPUS: None if vcpus is None else parse_count("vcpus", vcpus, "virtual CPUs"),
-        MEMORY: None if memory is None else parse_memory("memory", memory) * 1024,
+        MEMORY: None if memory is None else _memory(instance, memory),
     }
 
 
-def _disks(instance, sizes):
+def _memory(instance, memory):
+    sizes = [parse_memory("memory", memory)]
+    if instance.get("max_memory") is not None:
+        sizes.append(parse_memory("max_memory", instance["max_memory"]))
+    return max(sizes) * 1024
+
+
+def _disks(instance):
     """Return {label: bytes} of the volumes that will be made; a disk as large as its image counts as nothing."""
-    default = instance.get("pool") or "default"
     disks = [(f"disks[{index}].size", disk) for index, disk in enumerate(_items(instance, "disks"))]
-    if instance.get("image") is not None:
-        disks.insert(0, ("root_disk", {"image": instance["image"], "size": sizes.get("root_disk")}))
-    elif instance.get("root_disk") is not None:
-        disks.insert(0, ("root_disk", {"size": instance["root_disk"]}))
+    root = {"image": instance.get("image"), "size": flavors.root_disk(instance, _flavor(instance))}
     amounts = {}
-    for option, disk in disks:
+    for option, disk in [("root_disk", root), *disks]:
         if disk.get("state") == "absent" or disk.get("volume") or disk.get("source"):
             continue
         if disk.get("size") is None and disk.get("image") is None:
             continue
-        label = pool_label(disk.get("pool") or default)
+        label = pool_label(disk.get("pool") or instance.get("pool") or "default")
         size = 0 if disk.get("size") is None else parse_size(option, disk["size"])
         amounts[label] = amounts.get(label, 0) + size
     return amounts

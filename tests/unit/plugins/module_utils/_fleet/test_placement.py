@@ -9,7 +9,12 @@ from __future__ import annotations
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._fleet.placement import schedule
-from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._fleet.fleets import guest, host, instance
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._fleet.fleets import (
+    GIB,
+    guest,
+    host,
+    instance,
+)
 
 TWO = {"one": host(), "two": host()}
 
@@ -84,6 +89,17 @@ def test_a_guest_that_is_there_needs_no_room_but_what_it_grows_by():
     # One that is to be smaller has its room as long as it is not.
     instances = [instance("web", memory=1), instance("new", memory=6)]
     assert refusals(instances, hosts, guests=guests)["one"] == "6144 MiB memory needed, 5632 MiB left"
+
+
+def test_memory_is_the_most_that_an_instance_may_use():
+    wanted = instance("web", memory=1, max_memory="8GiB")
+    assert refusals([wanted], {"one": host(memory=4)}) == {"one": "8192 MiB memory needed, the host has 4096 MiB"}
+    guests = {"one": [{**guest("web", memory=1), "max_memory": 4 * GIB}]}
+    hosts = {"one": host(used=(1, 4, 0))}
+    # It will have 4 GiB more, so 8 of 15.5 GiB are taken.
+    assert refusals([wanted, instance("new", memory=8)], hosts, guests=guests) == {
+        "one": "8192 MiB memory needed, 7680 MiB left"
+    }
 
 
 def test_an_existing_guest_needs_no_size():

@@ -619,6 +619,12 @@ options:
     description:
       - Whether the guest has the channel of the QEMU guest agent. A new guest has it.
     type: bool
+  pci_root_ports:
+    description:
+      - How many PCIe root ports the guest has at least, between 0 and 128. On machines with PCI Express each device that is
+        plugged in while the guest runs takes a free one.
+      - A new guest of the machine type V(q35) gets 16 unless given, of which its first devices take about six.
+    type: int
   rng:
     description:
       - Whether the guest has a random number generator. A new guest has one.

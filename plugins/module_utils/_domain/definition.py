@@ -22,6 +22,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets im
     guest_devices,
     interfaces,
     metadata,
+    pci,
     platform,
     serial_console,
     system,
@@ -46,6 +47,7 @@ FACETS = (
     serial_console.FACET,
     vnc.FACET,
     guest_devices.FACET,
+    pci.FACET,
     confidential.TPM,
     confidential.LAUNCH_SECURITY,
 )

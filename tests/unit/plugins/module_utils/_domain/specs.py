@@ -190,6 +190,7 @@ PARAMETERS = _mapping(
     ),
     agent=st.booleans(),
     rng=st.booleans(),
+    pci_root_ports=st.integers(0, 20),
     tags=st.lists(TEXTS, max_size=3),
     metadata=st.dictionaries(NAMES, TEXTS, max_size=3),
     delete_protection=st.booleans(),

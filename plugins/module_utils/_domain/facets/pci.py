@@ -1,0 +1,56 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""PCIe root ports: on machines with PCI Express each device that is plugged in while the guest runs takes a free one."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+
+OPTIONS = {"pci_root_ports": {"type": "int"}}
+# A guest with the devices of a launch uses about six.
+NEW_GUEST_PORTS = 16
+# What fits on the root bus of a q35 machine, eight to a slot, beside what is built in.
+MAXIMUM = 128
+
+
+def parse(params):
+    count = params.get("pci_root_ports")
+    if count is None:
+        return {}
+    if not 0 <= count <= MAXIMUM:
+        raise InvalidInput.of("pci_root_ports", count, f"a machine has 0 to {MAXIMUM} of them")
+    return {"pci_root_ports": count}
+
+
+def _ports(root):
+    return root.findall("devices/controller[@model='pcie-root-port']")
+
+
+def read(root, wanted):
+    """More ports than were asked for are fine: libvirt adds some itself, and none is taken away from its device."""
+    return {option: min(len(_ports(root)), count) for option, count in wanted.items()}
+
+
+def write(root, wanted):
+    """Add ports behind the present ones, whose numbers the addresses of devices refer to."""
+    devices = root.find("devices")
+    if devices.find("controller[@type='pci']") is None:
+        # libvirt takes the first one for the root itself.
+        devices.append(element_of("controller", {"type": "pci", "index": "0", "model": "pcie-root"}))
+    for _missing in range(wanted["pci_root_ports"] - len(_ports(root))):
+        devices.append(element_of("controller", {"type": "pci", "model": "pcie-root-port"}))
+
+
+def launch(wanted, guest):
+    machine = wanted.get("machine") or guest.machine or ""
+    express = guest.is_qemu and (machine == "q35" or machine.startswith("pc-q35"))
+    return {"pci_root_ports": NEW_GUEST_PORTS} if express and "pci_root_ports" not in wanted else {}
+
+
+FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, launch=launch)

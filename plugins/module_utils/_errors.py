@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 
 class KvmfleetError(Exception):
     """Base of every error that a user is meant to read.
@@ -56,3 +58,14 @@ class TimedOut(KvmfleetError):
 
 class LibvirtFailed(KvmfleetError):
     """libvirt refused or failed; carries its code and name."""
+
+
+@contextlib.contextmanager
+def file_errors(what):
+    """Say what was being done when the file system refused: raises KvmfleetError."""
+    try:
+        yield
+    except PermissionError as exc:
+        raise KvmfleetError(f"{what} failed: {exc}; root's rights are needed: use become") from exc
+    except OSError as exc:
+        raise KvmfleetError(f"{what} failed: {exc}") from exc

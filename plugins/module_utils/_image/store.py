@@ -20,7 +20,7 @@ import re
 import time
 from dataclasses import dataclass, field
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError, TimedOut
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import TimedOut, file_errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import newest, parse_file_name
 
 INFO_DIRECTORY = "image-info"
@@ -81,17 +81,6 @@ def info_path(store, file):
 def partial_path(store, name):
     """Return the path of the file that this process writes before it becomes a version."""
     return os.path.join(store, f".{name}.partial-{os.getpid()}")
-
-
-@contextlib.contextmanager
-def file_errors(what):
-    """Say what was being done when the file system refused: raises KvmfleetError."""
-    try:
-        yield
-    except PermissionError as exc:
-        raise KvmfleetError(f"{what} failed: {exc}; root's rights are needed: use become") from exc
-    except OSError as exc:
-        raise KvmfleetError(f"{what} failed: {exc}") from exc
 
 
 def read(directory, name):

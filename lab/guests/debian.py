@@ -25,9 +25,13 @@ APPEND = "root=/dev/vda1 rw quiet"
 
 # Before the packages are installed: what their scripts heed.
 EARLY_FILES = {
-    # Only what a guest's disk needs, not what the machine that builds the image has.
+    # Only what a guest's disks need, not what the machine that builds the image has. CD drives, which are on ahci or ata_piix, are
+    # among them: cloud-init looks for its source of data before udev loads anything.
     "etc/initramfs-tools/conf.d/kvmfleet": (0o644, "MODULES=list\nCOMPRESS=gzip\n"),
-    "usr/share/initramfs-tools/modules.d/kvmfleet": (0o644, "virtio_pci\nvirtio_blk\nvirtio_scsi\nsd_mod\next4\n"),
+    "usr/share/initramfs-tools/modules.d/kvmfleet": (
+        0o644,
+        "virtio_pci\nvirtio_blk\nvirtio_scsi\nahci\nata_piix\nsd_mod\nsr_mod\next4\n",
+    ),
     # By its place and not by its label: a rescued guest's own disk, the second one then, may have the same label.
     "etc/initramfs-tools/scripts/local-top/kvmfleet": (
         0o755,

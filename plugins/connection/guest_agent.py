@@ -60,7 +60,7 @@ options:
     description:
       - How many seconds the agent has to answer each call. A task consists of many calls, so this is no limit to what it takes.
     type: int
-    default: 60
+    default: 30
     vars:
       - name: kvmfleet_agent_timeout
     env:

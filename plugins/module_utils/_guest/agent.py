@@ -18,8 +18,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libv
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Unsupported
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError, meaning, sentence
 
-# Seconds that an answer may take. Under emulation an agent parses about 100 KiB in a second when its host is busy.
-ANSWER_TIMEOUT = 60
+# Seconds that an answer may take. Emulated on a busy host, an agent takes a second for the longest request.
+ANSWER_TIMEOUT = 30
 # Characters of a request. libvirt begins anew with one that does not fit into the socket at once (Linux gives that 208 KiB, with
 # its own needs), and the agent then reads rubbish: "JSON parse error".
 REQUEST_LIMIT = 160 * 1024

@@ -57,6 +57,16 @@ options:
     type: str
     choices: [running, stopped, restarted, paused, suspended, present, absent]
     default: running
+  adopt:
+    description:
+      - Whether to take a guest that another tool made under management, as if it had been launched by this module.
+      - It is recorded in the guest's metadata, of its definition and of the running guest, which is not restarted. It keeps
+        what it has, and its disks stay somebody else's, so O(remove_storage=owned) does not delete them.
+      - A guest that is not managed can be changed all the same. What only managed guests have is C(managed) of
+        M(kvmfleet.compute.vm_instance_info), and O(kvmfleet.compute.vm_instances#module:purge). To give it O(tags),
+        O(metadata), O(delete_protection) or a new volume adopts it as well, since these are recorded in the same place.
+    type: bool
+    default: false
   flavor:
     description:
       - The guest's size by the name of a flavor, or inline as a mapping of C(memory), C(vcpus) and C(root_disk).
@@ -854,6 +864,12 @@ EXAMPLES = r"""
     xml_patch:
       - xpath: devices
         add: <watchdog model="i6300esb" action="reset"/>
+
+- name: Take a guest that virsh or virt-manager made under management, in whatever state it is
+  kvmfleet.compute.vm_instance:
+    name: legacy01
+    state: present
+    adopt: true
 
 - name: Remove a guest and the volumes that were made for it
   kvmfleet.compute.vm_instance:

@@ -15,6 +15,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.spec impo
 RUN_OPTIONS = {
     "name": {"type": "str", "required": True},
     "uuid": {"type": "str"},
+    "adopt": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": list(STATES), "default": "running"},
     "flavor": {"type": "raw"},
     "flavors": {"type": "dict"},

@@ -79,6 +79,9 @@ def _target(spec, observed):
         _check_complete(spec)
         wanted = definition.with_launch_defaults(wanted, observed.new_guest)
         root = definition.skeleton(observed.new_guest)
+    elif spec.adopt:
+        # Its disks are somebody else's: what we did not make is not recorded, and so never deleted as ours.
+        wanted["managed"] = True
     targets = storage.assign_targets(spec.disks, root)
     items, new_volumes = storage.resolve(
         spec.name, targets, root if observed.exists else _machine_of(root, wanted), planned, observed.storage

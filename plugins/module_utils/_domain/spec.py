@@ -73,6 +73,7 @@ class InstanceSpec:
     unplug_timeout: float = 60
     wait_for: WaitFor = None
     network_names: tuple = field(default=())
+    adopt: bool = False
 
 
 def spec(params):
@@ -115,6 +116,7 @@ def spec(params):
         network_names=tuple(
             item["source"][1] for item in wanted.get("interfaces", ()) if item["source"][0] == "network"
         ),
+        adopt=bool(params.get("adopt")),
     )
 
 

@@ -27,7 +27,8 @@ _FIELDS = {
     "image_name": "image",
     "volumes": "volumes",
 }
-INTERNAL = ("flavor_name", "image_name", "volumes")
+# `managed` is the metadata's being there at all.
+INTERNAL = ("managed", "flavor_name", "image_name", "volumes")
 
 
 def parse(params):
@@ -40,8 +41,11 @@ def parse(params):
 
 
 def read(root, wanted):
-    found = metadata.read(root) or metadata.InstanceMetadata()
+    recorded = metadata.read(root)
+    found = recorded or metadata.InstanceMetadata()
     values = {key: getattr(found, name) for key, name in _FIELDS.items() if key in wanted}
+    if "managed" in wanted:
+        values["managed"] = recorded is not None
     if "tags" in values:
         values["tags"] = tuple(sorted(values["tags"]))
     if "metadata" in values:
@@ -53,7 +57,7 @@ def write(root, wanted):
     if read(root, wanted) == wanted:
         return
     found = metadata.read(root) or metadata.InstanceMetadata()
-    changed = {_FIELDS[key]: value for key, value in wanted.items()}
+    changed = {_FIELDS[key]: value for key, value in wanted.items() if key in _FIELDS}
     metadata.write(root, replace(found, **changed))
 
 

@@ -373,6 +373,10 @@ instances:
           description: The MTU, null for the default.
           returned: success
           type: int
+        filter:
+          description: The network filter that it goes through, null for none.
+          returned: success
+          type: str
         addresses:
           description: The IP addresses, none while the guest is off.
           returned: O(gather) has V(addresses)

@@ -128,6 +128,7 @@ def _interface(element, found_addresses):
         "alias": _xml.get(element, "alias/@name"),
         "target": _xml.get(element, "target/@dev"),
         "mtu": None if mtu is None else int(mtu),
+        "filter": _xml.get(element, "filterref/@filter"),
     }
     if found_addresses is not None:
         interface["addresses"] = found_addresses.get(mac, [])

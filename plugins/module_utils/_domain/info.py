@@ -126,16 +126,20 @@ def query(conn, spec):
     Raises LibvirtFailed.
     """
     with doing("reading the guests"):
-        guests = read_guests(conn, spec)
-        work = partial(report, conn, spec, _leases(conn, spec, guests))
-        # An agent may let one wait; the other guests are read in no time.
-        waits = [spec.may_ask_agents and guest.agent["connected"] for guest in guests]
-        agents = [guest for guest, waiting in zip(guests, waits) if waiting]
-        others = [guest for guest, waiting in zip(guests, waits) if not waiting]
-        with ThreadPoolExecutor(AGENTS_AT_ONCE) as pool:
-            instances = [*pool.map(work, agents), *map(work, others)]
-    found = (instance for instance in instances if instance is not None)
-    return {"instances": sorted(found, key=lambda instance: instance["name"])}
+        instances = reports(conn, spec, read_guests(conn, spec))
+    return {"instances": sorted(instances, key=lambda instance: instance["name"])}
+
+
+def reports(conn, spec, guests):
+    """Return what was asked for of each of the guests; one that vanished is left out."""
+    work = partial(report, conn, spec, _leases(conn, spec, guests))
+    # An agent may let one wait; the other guests are read in no time.
+    waits = [spec.may_ask_agents and guest.agent["connected"] for guest in guests]
+    agents = [guest for guest, waiting in zip(guests, waits) if waiting]
+    others = [guest for guest, waiting in zip(guests, waits) if not waiting]
+    with ThreadPoolExecutor(AGENTS_AT_ONCE) as pool:
+        instances = [*pool.map(work, agents), *map(work, others)]
+    return [instance for instance in instances if instance is not None]
 
 
 def read_guests(conn, spec):

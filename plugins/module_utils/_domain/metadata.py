@@ -31,7 +31,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class InstanceMetadata:
-    """What we know of a managed guest besides its definition."""
+    """What we know of a managed guest besides its definition. applied: see applied.fingerprint."""
 
     flavor: str = None
     image: str = None
@@ -39,15 +39,21 @@ class InstanceMetadata:
     properties: dict = field(default_factory=dict)
     delete_protection: bool = False
     volumes: tuple = ()
+    applied: str = None
 
 
 def _name(tag):
     return f"{{{NAMESPACE}}}{tag}"
 
 
+def find(root):
+    """Return our element in a definition, None when there is none."""
+    return root.find(f"metadata/{_name('instance')}")
+
+
 def read(root):
     """Return the InstanceMetadata of a definition, None when the guest is not managed by us."""
-    element = root.find(f"metadata/{_name('instance')}")
+    element = find(root)
     return None if element is None else _of_element(element)
 
 
@@ -55,6 +61,7 @@ def _of_element(element):
     return InstanceMetadata(
         flavor=element.findtext(_name("flavor")),
         image=element.findtext(_name("image")),
+        applied=element.findtext(_name("applied")),
         tags=tuple(tag.text or "" for tag in element.findall(_name("tag"))),
         properties={item.get("name"): item.text or "" for item in element.findall(_name("property"))},
         delete_protection=element.find(_name("delete_protection")) is not None,
@@ -86,7 +93,7 @@ def _volume(element):
 def to_element(found):
     """Return the element of an InstanceMetadata."""
     root = etree.Element(_name("instance"), nsmap={PREFIX: NAMESPACE})
-    for tag, text in (("flavor", found.flavor), ("image", found.image)):
+    for tag, text in (("flavor", found.flavor), ("image", found.image), ("applied", found.applied)):
         if text is not None:
             etree.SubElement(root, _name(tag)).text = text
     for tag in found.tags:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import feature
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import applied, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.actions.recorded import set_metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._state import OwnedVolume, forget_removal, record_removal
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
@@ -21,7 +21,9 @@ def _define(run, action):
     if run.observed.active and run.observed.persistent:
         run.on_failure(lambda: _restore(run))
     flags = getattr(libvirt, "VIR_DOMAIN_DEFINE_VALIDATE", 0)
-    run.defined(run.conn.defineXMLFlags(to_text(action.data), flags))
+    domain = run.conn.defineXMLFlags(to_text(action.data), flags)
+    run.defined(domain)
+    applied.record(domain)
 
 
 def _restore(run):

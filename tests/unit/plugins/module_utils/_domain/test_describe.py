@@ -112,6 +112,7 @@ def test_interfaces():
         "alias": "ua-front",
         "target": "vnet0",
         "mtu": 9000,
+        "filter": None,
         "addresses": [ADDRESS],
     }
     assert [(item["type"], item["source"]) for item in interfaces[1:]] == [

@@ -79,7 +79,7 @@ class World:
 
 
 def _stable(text):
-    text = re.sub(r"<uuid>.*?</uuid>|<mac address=.*?/>", "", text)
+    text = re.sub(r"<uuid>.*?</uuid>|<mac address=.*?/>|<kvmfleet:applied.*?>.*?</kvmfleet:applied>", "", text)
     return re.sub(r"testnet\d+", "testnet", text)
 
 

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Drift: whether a guest's definition is still the one that the collection applied last."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from hashlib import sha256
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree, libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.actions.recorded import set_metadata
+
+
+def fingerprint(root):
+    """Return a text that is another when the definition for the next boot is another; our own metadata does not count."""
+    counted = copy.deepcopy(root)
+    ours = metadata.find(counted)
+    if ours is not None:
+        parent = ours.getparent()
+        parent.remove(ours)
+        if not len(parent):
+            parent.getparent().remove(parent)
+    return sha256(etree.tostring(counted, method="c14n")).hexdigest()
+
+
+def record(domain):
+    """Keep the fingerprint of what was just defined with a managed guest."""
+    root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    found = metadata.read(root)
+    if found is not None:
+        set_metadata(domain, replace(found, applied=fingerprint(root)), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+
+
+def has_drifted(domain, facts, root):
+    """Tell whether somebody else changed the definition since; None for a guest that has no record.
+
+    root: the definition that the guest has now, which is the one for the next boot while it is off.
+    """
+    if facts.active:
+        root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    found = metadata.read(root)
+    if found is None or found.applied is None:
+        return None
+    return fingerprint(root) != found.applied

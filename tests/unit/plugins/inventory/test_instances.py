@@ -1,0 +1,173 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The inventory plugin as Ansible loads it, over hosts of libvirt's in-memory driver."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inventory import guests
+
+GUEST = """
+  <domain type="test">
+    <name>{name}</name><memory unit="MiB">64</memory><os><type>hvm</type></os>
+    <metadata>
+      <kvmfleet:instance xmlns:kvmfleet="urn:kvmfleet:compute:1">
+        <kvmfleet:flavor>m1.tiny</kvmfleet:flavor>{tags}
+      </kvmfleet:instance>
+    </metadata>
+    <devices><interface type="network"><source network="default"/><filterref filter="web"/></interface></devices>
+  </domain>"""
+FOREIGN = (
+    '<domain type="test"><name>foreign</name><memory unit="MiB">64</memory><os><type>hvm</type></os>'
+    '<devices><interface type="bridge"><source bridge="br0"/></interface></devices></domain>'
+)
+
+
+@pytest.fixture
+def inventory(tmp_path):
+    """A function that runs ansible-inventory over two hosts, given further options; returns (its output, its messages)."""
+    uris = {}
+    for host, names in (("alpha", ("web01", "web02")), ("beta", ("db01", "web02"))):
+        tags = {name: f"<kvmfleet:tag>{name[:-2]}</kvmfleet:tag>" for name in names}
+        domains = "".join(GUEST.format(name=name, tags=tags[name]) for name in names)
+        path = tmp_path / f"{host}.xml"
+        path.write_text(f"<node>{domains}{FOREIGN if host == 'alpha' else ''}</node>")
+        uris[host] = f"test://{path}"
+
+    def run(hosts=None, **options):
+        config = dict({"plugin": "kvmfleet.compute.instances", "hosts": dict(uris, **(hosts or {}))}, **options)
+        source = tmp_path / "test.instances.yml"
+        source.write_text(json.dumps(config))
+        done = subprocess.run(
+            [Path(sys.executable).parent / "ansible-inventory", "-i", source, "--list"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=dict(os.environ, ANSIBLE_NOCOLOR="1", ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="1", COLUMNS="1000"),
+        )
+        return (json.loads(done.stdout, object_hook=_plain) if done.returncode == 0 else None), done.stderr
+
+    run.uris = uris
+    return run
+
+
+def _plain(value):
+    """Texts that are no templates are marked as such."""
+    return value.get("__ansible_unsafe", value)
+
+
+def test_groups_and_variables(inventory):
+    found, _messages = inventory()
+    assert sorted(found["host_alpha"]["hosts"]) == ["foreign", "web01", "web02_alpha"]
+    assert sorted(found["host_beta"]["hosts"]) == ["db01", "web02_beta"]
+    assert sorted(found["managed"]["hosts"]) == ["db01", "web01", "web02_alpha", "web02_beta"]
+    assert sorted(found["state_running"]["hosts"]) == ["db01", "foreign", "web01", "web02_alpha", "web02_beta"]
+    assert found["network_br0"]["hosts"] == ["foreign"]
+    assert sorted(found["filter_web"]["hosts"]) == sorted(found["network_default"]["hosts"])
+    assert sorted(found["tag_web"]["hosts"]) == ["web01", "web02_alpha", "web02_beta"]
+    variables = found["_meta"]["hostvars"]["db01"]
+    assert variables["kvmfleet_host"] == "beta" and variables["kvmfleet_uri"] == inventory.uris["beta"]
+    assert variables["kvmfleet_instance"]["flavor"] == "m1.tiny"
+    assert variables["kvmfleet_drift"] is None
+    assert "ansible_connection" not in variables
+
+
+def test_filters(inventory):
+    names = lambda found: sorted(found["_meta"]["hostvars"])  # noqa: E731
+    assert names(inventory(names=["db*", "foreign"])[0]) == ["db01", "foreign"]
+    assert names(inventory(tags=["db"])[0]) == ["db01"]
+    assert names(inventory(managed=False)[0]) == ["foreign"]
+    assert names(inventory(states=["running"], names=["web01"])[0]) == ["web01"]
+    assert inventory(states=["stopped"])[0]["_meta"]["hostvars"] == {}
+
+
+def test_constructed_groups_and_variables(inventory):
+    found, _messages = inventory(
+        names=["web01"],
+        compose={"size": "kvmfleet_instance.memory"},
+        groups={"small": "kvmfleet_instance.memory < 1000000000"},
+        keyed_groups=[{"key": "kvmfleet_instance.flavor", "prefix": "flavor"}],
+    )
+    assert found["small"]["hosts"] == found["flavor_m1_tiny"]["hosts"] == ["web01"]
+    assert found["_meta"]["hostvars"]["web01"]["size"] == 64 * 1024 * 1024
+
+
+def test_guests_without_a_network_are_reached_by_their_agents(inventory):
+    variables = inventory(names=["db01"], connection="guest_agent")[0]["_meta"]["hostvars"]["db01"]
+    assert variables["ansible_connection"] == "kvmfleet.compute.guest_agent"
+    assert variables["kvmfleet_guest"] == variables["kvmfleet_instance"]["uuid"]
+
+
+def test_a_host_that_can_not_be_reached_is_named_and_the_rest_is_there(inventory):
+    gone = {"gamma": "test:///nonexistent.xml"}
+    found, messages = inventory(hosts=gone)
+    assert "db01" in found["_meta"]["hostvars"]
+    assert "the guests of gamma are not in the inventory: uri: 'test:///nonexistent.xml' can't be opened" in messages
+    assert inventory(hosts=gone, unreachable="fail")[0] is None
+
+
+def test_the_cache_has_what_was_read_and_only_that(inventory, tmp_path):
+    cache = {
+        "cache": True,
+        "cache_plugin": "ansible.builtin.jsonfile",
+        "cache_connection": str(tmp_path / "cache"),
+        "cache_timeout": 600,
+    }
+    first = inventory(**cache)[0]
+    for host in ("alpha", "beta"):
+        (tmp_path / f"{host}.xml").unlink()
+    assert inventory(**cache)[0] == first
+    assert inventory(names=["db*"], unreachable="warn", **cache)[0]["_meta"]["hostvars"] == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"address_cidr": "ten"}, "address_cidr: 'ten' is not allowed; a network is needed"),
+        ({"hosts": {"gamma": "compute1"}}, "hosts.gamma: 'compute1' is not allowed; a libvirt URI is needed"),
+    ],
+)
+def test_bad_options_are_refused(inventory, options, message):
+    found, messages = inventory(**options)
+    assert found is None and message in messages
+
+
+def _wanted(**options):
+    everything = dict.fromkeys(("names", "states", "tags", "managed", "address_cidr"))
+    return guests.Wanted.of(dict(everything, **dict({"hosts": {}, "ansible_host": ["agent", "lease"]}, **options)))
+
+
+def test_the_address_is_of_the_first_source_that_has_one_in_the_network():
+    entries = [
+        {"address": "192.168.122.5", "source": "lease"},
+        {"address": "10.0.0.5", "source": "agent"},
+        {"address": "10.0.0.6", "source": "lease"},
+    ]
+    instance = {"interfaces": [{"addresses": entries}, {"addresses": []}]}
+
+    def address(**options):
+        return guests.variables(_wanted(**options), "a", "test:///", instance, None).get("ansible_host")
+
+    assert address() == "10.0.0.5"
+    assert address(ansible_host=["lease", "agent"]) == "192.168.122.5"
+    assert address(ansible_host=["lease"], address_cidr="10.0.0.0/8") == "10.0.0.6"
+    assert address(ansible_host=[]) is None
+    assert address(address_cidr="172.16.0.0/12") is None
+
+
+def test_another_question_is_another_entry_of_the_cache():
+    assert _wanted().digest() == _wanted().digest() != _wanted(tags=["web"]).digest()
+
+
+def test_a_network_of_two_addresses_is_refused_as_such():
+    with pytest.raises(InvalidInput, match="address_cidr"):
+        _wanted(address_cidr="10.0.0.1/8")

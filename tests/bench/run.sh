@@ -13,3 +13,4 @@ ansible-playbook -i /run/kvmfleet-lab/inventory.yml playbooks/site.yml -e target
 ansible=$PWD/.build/venv-bench/bin/ansible-playbook
 python3 tests/bench/bench.py "$ansible"
 python3 tests/bench/fleet.py "$ansible"
+python3 tests/bench/inventory.py "$ansible"

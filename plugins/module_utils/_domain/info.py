@@ -28,8 +28,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import In
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import information
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
-# Agents that are asked at the same time: libvirt works on five requests of one connection at once.
-AGENTS_AT_ONCE = 4
+# Requests that are under way at the same time: libvirt works on five of one connection at once.
+AT_ONCE = 4
 
 OPTIONS = {
     "names": {"type": "list", "elements": "str"},
@@ -137,7 +137,7 @@ def reports(conn, spec, guests):
     waits = [spec.may_ask_agents and guest.agent["connected"] for guest in guests]
     agents = [guest for guest, waiting in zip(guests, waits) if waiting]
     others = [guest for guest, waiting in zip(guests, waits) if not waiting]
-    with ThreadPoolExecutor(AGENTS_AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         instances = [*pool.map(work, agents), *map(work, others)]
     return [instance for instance in instances if instance is not None]
 
@@ -153,7 +153,8 @@ def read_guests(conn, spec):
     ]
     if not spec.needs_definition:
         return guests
-    defined = (with_definition(guest) for guest in guests)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        defined = list(pool.map(with_definition, guests))
     return [guest for guest in defined if guest is not None and _is_wanted(spec, guest.root)]
 
 

@@ -55,8 +55,13 @@ def _read(wanted, host, uri):
     with connect(uri) as conn, doing("reading the guests"):
         read = [guest for guest in info.read_guests(conn, spec) if wanted.has_name(guest.facts.name)]
         instances = info.reports(conn, spec, read)
-        drift = {guest.facts.uuid: applied.has_drifted(guest.domain, guest.facts, guest.root) for guest in read}
+        with ThreadPoolExecutor(info.AT_ONCE) as pool:
+            drift = dict(pool.map(_drift, read))
     return [
         guests.variables(wanted, host, uri, instance, drift[instance["uuid"]])
         for instance in sorted(instances, key=lambda instance: instance["name"])
     ]
+
+
+def _drift(guest):
+    return guest.facts.uuid, applied.has_drifted(guest.domain, guest.facts, guest.root)

@@ -757,6 +757,19 @@ options:
     type: str
     choices: [none, owned, all]
     default: owned
+  rebuild:
+    description:
+      - Whether to make the root disk anew of O(image), so that the guest boots a fresh system. All that was on the disk is
+        lost. The guest keeps its UUID, MAC addresses, NVRAM, TPM, metadata and other disks.
+      - With V(changed) when the disk is not based on what O(image) means now, since the task names another image or the image
+        store has a newer version; with V(always) in each run; with V(never) another image is refused.
+      - The disk must be a file that this module made for the guest. The new one is as large as O(root_disk) or O(flavor) say,
+        else as the old one, and never smaller than the image.
+      - It is made beside the old one. Then the guest is shut down as O(shutdown) says, whatever O(apply) is, and gets it. The
+        old one is deleted once the guest has started; a failure before that brings it back.
+    type: str
+    choices: [never, changed, always]
+    default: never
   wait_for:
     description:
       - What to wait for once the guest runs. Each that is given must be seen.
@@ -870,6 +883,12 @@ EXAMPLES = r"""
     name: legacy01
     state: present
     adopt: true
+
+- name: Have the guest on the newest version of its image; its data is on other disks
+  kvmfleet.compute.vm_instance:
+    name: web01
+    image: debian-13
+    rebuild: changed
 
 - name: Remove a guest and the volumes that were made for it
   kvmfleet.compute.vm_instance:

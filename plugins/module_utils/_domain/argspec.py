@@ -21,6 +21,7 @@ RUN_OPTIONS = {
     "flavors": {"type": "dict"},
     "image": {"type": "str"},
     "image_pool": {"type": "str", "default": "images"},
+    "rebuild": {"type": "str", "choices": ["never", "changed", "always"], "default": "never"},
     "root_disk": {"type": "str"},
     "pool": {"type": "str", "default": "default"},
     "virt_type": {"type": "str", "choices": ["auto", "kvm", "qemu"], "default": "auto"},

@@ -20,7 +20,11 @@ PREFIX = "kvmfleet"
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume that we made for the guest. status: `planned` until it is complete, then `ready`."""
+    """A volume that we made for the guest.
+
+    status: `planned` until it is complete, then `ready`; `next` while it is made to take the place of another, and
+    `obsolete` once another has taken its place, so that it is to be deleted.
+    """
 
     target: str
     pool: str
@@ -122,11 +126,21 @@ def write(root, found):
     parent.append(to_element(found))
 
 
-def with_volume_status(found, target, status):
+def with_volume_status(found, changed, status):
     """Return the metadata with another status of one volume."""
     return replace(
         found,
         volumes=tuple(
-            replace(volume, status=status) if volume.target == target else volume for volume in found.volumes
+            replace(volume, status=status) if is_same(volume, changed) else volume for volume in found.volumes
         ),
     )
+
+
+def without_volume(found, gone):
+    """Return the metadata without one volume."""
+    return replace(found, volumes=tuple(volume for volume in found.volumes if not is_same(volume, gone)))
+
+
+def is_same(one, other):
+    """Tell whether two records or plans mean the same volume."""
+    return (one.pool, one.name) == (other.pool, other.name)

@@ -31,6 +31,7 @@ class Observed:
     saved) guest, None where there is none. networks: by name, True where active.
     leftovers: volumes that an interrupted removal of a guest of this name was about to delete; unfinished: it was interrupted
     before the guest was undefined, so that nothing is left over. hotplug: the driver can change devices of a running guest.
+    rebuild: rebuild.RebuildFacts, if the task may have the root disk made anew.
     """
 
     exists: bool
@@ -44,6 +45,7 @@ class Observed:
     leftovers: tuple = ()
     unfinished: bool = False
     hotplug: bool = False
+    rebuild: object = None
 
     @property
     def state(self):
@@ -120,6 +122,7 @@ def observe(conn, spec, known=None):
             storage=_storage(conn, spec, domain, inactive, ()),
             unfinished=bool(recorded),
             hotplug=conn.getType() == "QEMU",
+            rebuild=_rebuild(conn, spec, domain, inactive),
         )
 
 
@@ -220,7 +223,10 @@ def _storage(conn, spec, domain, inactive, leftovers):
                 conn, pool_name, volume_name, refresh=(pool_name, volume_name) not in _guesses(new, spec)
             )
     removed = {(volume.pool, volume.name) for volume in leftovers}
-    images, known_images = _images(conn, spec, {d.image for d, _t in new if d.image is not None})
+    wanted_images = {d.image for d, _t in new if d.image is not None}
+    if spec.rebuild != "never":
+        wanted_images.add(spec.image)
+    images, known_images = _images(conn, spec, wanted_images)
     return storage.StorageFacts(
         pools=pools,
         volumes={key: None if key in removed else value for key, value in volumes.items()},
@@ -231,6 +237,31 @@ def _storage(conn, spec, domain, inactive, leftovers):
         capacities=_capacities(
             conn, domain, inactive, [t for d, t in targets if d.size is not None and t in present and t not in planned]
         ),
+    )
+
+
+def _rebuild(conn, spec, domain, inactive):
+    """Read the root disk, if the task may have it made anew; nothing of it is known when we did not make it."""
+    if spec.rebuild == "never" or spec.state == "absent":
+        return None
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.rebuild import RebuildFacts, root_record
+
+    target = next(t for d, t in storage.assign_targets(spec.disks, inactive) if d.option == "image")
+    record = root_record(metadata.read(inactive), inactive, target)
+    pool = record and unless_gone(lambda: conn.storagePoolLookupByName(record.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    text = pool and unless_gone(
+        lambda: pool.storageVolLookupByName(record.name).XMLDesc(0), libvirt.VIR_ERR_NO_STORAGE_VOL
+    )
+    if not text:
+        return RebuildFacts()
+    root = _xml.parse(text)
+    volume = volume_facts(record.pool, root)
+    return RebuildFacts(
+        volume=volume,
+        base=root.findtext("backingStore/path"),
+        overlay=overlays_by_base(conn).get(volume.path),
+        names=tuple(pool.listVolumes()),
+        snapshots=bool(domain.snapshotNum(0)),
     )
 
 

@@ -11,7 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, live, metadata, power, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import (
+    definition,
+    live,
+    metadata,
+    power,
+    storage,
+)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import boot
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
@@ -27,13 +33,17 @@ ENDS = ("shutdown", "power_off")
 
 @dataclass(frozen=True)
 class Target:
-    """What a run is to reach: the definition, what differs from the present one, and the volumes to make or to grow."""
+    """What a run is to reach: the definition, what differs from the present one, and the volumes to make or to grow.
+
+    rebuild: the rebuild.Rebuild that is due.
+    """
 
     definition: object
     changes: tuple
     wanted: dict
     new_volumes: tuple = ()
     growth: tuple = ()
+    rebuild: object = None
 
 
 def plan(spec, observed):
@@ -46,20 +56,20 @@ def plan(spec, observed):
     if spec.state == "suspended" and not observed.exists:
         raise InvalidInput.of("state", "suspended", f"there is no guest {spec.name!r} whose memory could be saved")
     target = _target(spec, observed)
-    current = observed.state if observed.exists else "stopped"
-    moves = power.transitions(
-        current, spec.state, spec.stop.force, spec.hard_restart, spec.discard_saved_state and observed.exists
-    )
+    moves = target.rebuild.moves(spec) if target.rebuild else _moves(spec, observed)
     _check_bootable(spec, observed, target, moves)
     running, moves = _live_plan(spec, observed, target, moves)
     actions = _leftover_actions(spec, observed)
     actions += running.unplug
+    if target.rebuild:
+        actions += target.rebuild.actions(spec, observed)
     actions += _definition_actions(spec, observed, target)
     actions += [Action("create_volume", volume.subject, volume) for volume in target.new_volumes]
     actions += [Action("grow_disk", f"{name} to {format_size(size)}", (name, size)) for name, size in target.growth]
     actions += running.change
     actions += _autostart_actions(spec, observed)
     actions += [Action(name, spec.name) for name in moves]
+    actions += _drop_actions(observed, target)
     return Plan(
         actions=tuple(actions),
         changes=target.changes,
@@ -67,6 +77,23 @@ def plan(spec, observed):
         before=_xml.redacted_text(observed.inactive),
         after=_xml.redacted_text(target.definition),
     )
+
+
+def _moves(spec, observed):
+    current = observed.state if observed.exists else "stopped"
+    discard = spec.discard_saved_state and observed.exists
+    return power.transitions(current, spec.state, spec.stop.force, spec.hard_restart, discard)
+
+
+def _drop_actions(observed, target):
+    """Delete what has been replaced, and what a rebuild that was given up had begun."""
+    recorded = observed.metadata.volumes if observed.metadata else ()
+    dropped = [volume for volume in recorded if volume.status == "obsolete"]
+    if target.rebuild:
+        dropped.append(target.rebuild.old)
+    else:
+        dropped += [volume for volume in recorded if volume.status == "next"]
+    return [Action("drop_volume", f"{volume.pool}/{volume.name}", volume) for volume in dropped]
 
 
 def _target(spec, observed):
@@ -86,12 +113,18 @@ def _target(spec, observed):
     items, new_volumes = storage.resolve(
         spec.name, targets, root if observed.exists else _machine_of(root, wanted), planned, observed.storage
     )
+    volumes = found.volumes
+    rebuilt = _rebuild(spec, observed, targets)
+    if rebuilt:
+        items, volumes = rebuilt.items(items), rebuilt.records(volumes)
+        targets = [(disk, target) for disk, target in targets if target != rebuilt.volume.target]
     if spec.disks:
         wanted["disks"] = items
-    if new_volumes or not observed.exists:
-        wanted["volumes"] = _recorded(found.volumes, new_volumes)
-    if not observed.exists:
+    if new_volumes or rebuilt or not observed.exists:
+        wanted["volumes"] = _recorded(volumes, new_volumes)
+    if spec.rebuild != "never" or not observed.exists:
         wanted["image_name"] = spec.image
+    if not observed.exists:
         wanted.setdefault("flavor_name", None)
     after, changes = definition.overlay(root, wanted, spec.patches, spec.purge, spec.removals)
     _check_devices(spec, root, after)
@@ -102,7 +135,16 @@ def _target(spec, observed):
         wanted=wanted,
         new_volumes=new_volumes,
         growth=tuple(storage.growth(targets, observed.storage)),
+        rebuild=rebuilt,
     )
+
+
+def _rebuild(spec, observed, targets):
+    if spec.rebuild == "never" or not observed.exists:
+        return None
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import rebuild
+
+    return rebuild.plan(spec, observed, targets)
 
 
 def _check_devices(spec, before, after):
@@ -128,7 +170,7 @@ def _machine_of(root, wanted):
 def _recorded(volumes, new_volumes):
     """What the metadata says of our volumes: those to be made are `planned` until each is complete."""
     made = {volume.target for volume in new_volumes}
-    kept = tuple(volume for volume in volumes if volume.target not in made)
+    kept = tuple(volume for volume in volumes if volume.status == "obsolete" or volume.target not in made)
     return kept + tuple(
         metadata.Volume(target=volume.target, pool=volume.pool, name=volume.name, path=volume.path, status="planned")
         for volume in new_volumes
@@ -137,9 +179,11 @@ def _recorded(volumes, new_volumes):
 
 def _check_image(spec, found):
     """A guest of ours knows what it was made from; to name another image is not to be overlooked in silence."""
-    if spec.image is not None and found is not None and spec.image != found.image:
+    if spec.rebuild == "never" and spec.image is not None and found is not None and spec.image != found.image:
         made_from = f"was made from {found.image!r}" if found.image else "was made without an image"
-        raise InvalidInput.of("image", spec.image, f"the guest {spec.name!r} {made_from}, and its disk is not replaced")
+        raise InvalidInput.of(
+            "image", spec.image, f"the guest {spec.name!r} {made_from}; rebuild: changed makes its root disk anew"
+        )
 
 
 def _check_complete(spec):
@@ -190,7 +234,7 @@ def _autostart_actions(spec, observed):
 
 def _live_plan(spec, observed, target, moves):
     """Return (LivePlan, moves): what reaches the running guest, and the restart that `apply: restart` adds for the rest."""
-    if observed.live is None or any(move in COLD_BOOTS + ENDS for move in moves):
+    if observed.live is None or target.rebuild or any(move in COLD_BOOTS + ENDS for move in moves):
         return live.LivePlan(), moves
     if spec.apply == "next_boot" or not observed.active:
         return live.LivePlan(waiting=live.waiting(observed.live, spec, target)), moves

@@ -74,6 +74,7 @@ class InstanceSpec:
     wait_for: WaitFor = None
     network_names: tuple = field(default=())
     adopt: bool = False
+    rebuild: str = "never"
 
 
 def spec(params):
@@ -117,6 +118,7 @@ def spec(params):
             item["source"][1] for item in wanted.get("interfaces", ()) if item["source"][0] == "network"
         ),
         adopt=bool(params.get("adopt")),
+        rebuild=_checked_rebuild(params),
     )
 
 
@@ -154,6 +156,13 @@ def _checked_uuid(value):
         return str(uuid_library.UUID(value))
     except ValueError as exc:
         raise InvalidInput.of("uuid", value, "a UUID is needed, such as 8a53e7c5-6f0e-4b5a-9f53-0d8c8f2e2a10") from exc
+
+
+def _checked_rebuild(params):
+    rebuild = params.get("rebuild") or "never"
+    if rebuild != "never" and params.get("image") is None and params["state"] != "absent":
+        raise InvalidInput.of("rebuild", rebuild, "it needs image, which the root disk is made of")
+    return rebuild
 
 
 def _stop_policy(given):

@@ -201,7 +201,7 @@ def _new_volume(guest, disk, target, replace, facts):
         name=name,
         path=f"{pool.path}/{name}",
         format=volume_format,
-        capacity=_capacity(disk, image),
+        capacity=capacity(disk, image),
         mode=mode,
         image=image,
     )
@@ -217,7 +217,8 @@ def _image(disk, facts):
     return image
 
 
-def _capacity(disk, image):
+def capacity(disk, image):
+    """Return the bytes of a new volume. Raises InvalidInput when it is to be smaller than its image."""
     if image is None:
         return disk.size
     if disk.size is not None and disk.size < image.capacity:

@@ -27,6 +27,10 @@ def _define(run, action):
 
 
 def _restore(run):
+    """Put the old definition back, unless the guest has been started from the new one."""
+    domain = run.domain()
+    if run.conn.lookupByUUID(domain.UUID()).ID() not in (-1, run.observed.domain.ID()):
+        return
     run.conn.defineXMLFlags(to_text(run.observed.inactive), 0)
     if run.observed.metadata is not None:
         set_metadata(run.domain(), run.observed.metadata, libvirt.VIR_DOMAIN_AFFECT_LIVE)

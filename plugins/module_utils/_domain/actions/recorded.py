@@ -24,9 +24,14 @@ def set_metadata(domain, found, flags):
     )
 
 
-def record_volume(domain, target, status):
+def update_metadata(domain, change):
+    """Replace our metadata with what `change(metadata)` returns, in the definition and in the running guest."""
     flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
     if domain.isActive():
         flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
     root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-    set_metadata(domain, metadata.with_volume_status(metadata.read(root), target, status), flags)
+    set_metadata(domain, change(metadata.read(root)), flags)
+
+
+def record_volume(domain, volume, status):
+    update_metadata(domain, lambda found: metadata.with_volume_status(found, volume, status))

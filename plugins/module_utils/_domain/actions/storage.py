@@ -11,36 +11,46 @@ from __future__ import annotations
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.actions.recorded import record_volume
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.actions.recorded import (
+    record_volume,
+    update_metadata,
+)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, to_text
 
 
 def _create_volume(run, action):
     volume = action.data
-    pool = run.conn.storagePoolLookupByName(volume.pool)
-    # The plan has made sure that what is there is the unfinished work of an earlier launch of this guest.
-    _delete_volume(run.conn, volume.pool, volume.name)
     run.on_failure(lambda: _undo_volume(run, volume))
+    make_volume(run.conn, volume)
+    record_volume(run.domain(), volume, "ready")
+
+
+def make_volume(conn, volume):
+    """Make a storage.NewVolume. Source: virStorageVolCreateXML, virStorageVolCreateXMLFrom."""
+    pool = conn.storagePoolLookupByName(volume.pool)
+    # The plan has made sure that what is there is the unfinished work of an earlier run for this guest.
+    delete_volume(conn, volume.pool, volume.name)
     text = to_text(_volume_element(volume))
     if volume.mode == "copy":
-        image = run.conn.storagePoolLookupByName(volume.image.pool).storageVolLookupByName(volume.image.name)
+        image = conn.storagePoolLookupByName(volume.image.pool).storageVolLookupByName(volume.image.name)
         created = pool.createXMLFrom(text, image, 0)
         if created.info()[1] < volume.capacity:
             created.resize(volume.capacity, 0)
     else:
         pool.createXML(text, 0)
-    record_volume(run.domain(), volume.target, "ready")
 
 
 def _undo_volume(run, volume):
     """Remove what this run made: first recorded as planned, so that the definition can be launched again."""
-    if _is_in_use(run.domain(), volume.path):
+    if is_in_use(run.domain(), volume.path):
         return
-    record_volume(run.domain(), volume.target, "planned")
-    _delete_volume(run.conn, volume.pool, volume.name)
+    record_volume(run.domain(), volume, "planned")
+    delete_volume(run.conn, volume.pool, volume.name)
 
 
-def _is_in_use(domain, path):
+def is_in_use(domain, path):
+    """Tell whether a guest runs with a file as one of its disks."""
     if not domain.isActive():
         return False
     live = _xml.parse(domain.XMLDesc(0))
@@ -67,7 +77,7 @@ def _volume_element(volume):
     return root
 
 
-def _delete_volume(conn, pool_name, name):
+def delete_volume(conn, pool_name, name):
     """Delete a volume; one that is gone already, with its pool perhaps, is fine."""
     pool = unless_gone(lambda: conn.storagePoolLookupByName(pool_name), libvirt.VIR_ERR_NO_STORAGE_POOL)
     volume = pool and unless_gone(lambda: pool.storageVolLookupByName(name), libvirt.VIR_ERR_NO_STORAGE_VOL)
@@ -88,11 +98,19 @@ def _grow_disk(run, action):
 
 
 def _delete_owned_volume(run, action):
-    _delete_volume(run.conn, action.data.pool, action.data.name)
+    delete_volume(run.conn, action.data.pool, action.data.name)
+
+
+def _drop_volume(run, action):
+    """Delete a volume that the guest does not have any more, and then forget it."""
+    volume = action.data
+    delete_volume(run.conn, volume.pool, volume.name)
+    update_metadata(run.domain(), lambda found: metadata.without_volume(found, volume))
 
 
 ACTIONS = {
     "create_volume": _create_volume,
     "grow_disk": _grow_disk,
     "delete_volume": _delete_owned_volume,
+    "drop_volume": _drop_volume,
 }

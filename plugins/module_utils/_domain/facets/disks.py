@@ -154,9 +154,9 @@ class SourceField:
         return None if place is None else (kind, place)
 
     def write(self, element, value):
-        source = element.find("source")
-        if source is not None:
-            element.remove(source)
+        # What another source is based on, libvirt finds out itself.
+        for tag in ("source", "backingStore"):
+            _xml.drop(element, tag)
         if value is not None:
             kind, place = value
             element.set("type", kind)

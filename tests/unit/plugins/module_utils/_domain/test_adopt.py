@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
@@ -30,7 +32,8 @@ def foreign(shared_uri, run_module):
 
 
 def recorded(domain, flags):
-    return metadata.read(_xml.parse(domain.XMLDesc(flags)))
+    found = metadata.read(_xml.parse(domain.XMLDesc(flags)))
+    return found and replace(found, applied=None)
 
 
 @pytest.mark.parametrize("running", [False, True])

@@ -13,6 +13,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata 
     read,
     to_element,
     with_volume_status,
+    without_volume,
     write,
 )
 from hypothesis import given
@@ -71,8 +72,9 @@ def test_an_edited_volume_is_read_as_far_as_it_goes():
 
 def test_the_status_of_one_volume():
     volumes = tuple(Volume(target, "default", target, f"/srv/{target}", "planned") for target in ("vda", "vdb"))
-    found = with_volume_status(InstanceMetadata(volumes=volumes), "vdb", "ready")
+    found = with_volume_status(InstanceMetadata(volumes=volumes), volumes[1], "ready")
     assert [volume.status for volume in found.volumes] == ["planned", "ready"]
+    assert without_volume(found, volumes[0]).volumes == found.volumes[1:]
 
 
 def test_our_prefix_is_on_the_element():

@@ -94,7 +94,9 @@ def main(ansible):
         on_host(REMOVE)
     start = statistics.median(bare)
     reference = statistics.median(times["community.libvirt.libvirt"]) - start
-    print(f"\nSeconds to read the inventory of {GUESTS} guests by ssh, medians of {ROUNDS} rounds, without Ansible's start.\n")
+    print(
+        f"\nSeconds to read the inventory of {GUESTS} guests by ssh, medians of {ROUNDS} rounds, without Ansible's start.\n"
+    )
     for source, seconds in times.items():
         median = statistics.median(seconds) - start
         print(f"{source:48} {median:8.3f} {reference / median:8.1f} times as fast as community.libvirt")

@@ -133,18 +133,24 @@ def _entry(index, given, validator, uri):
 
 
 def _check_distinct(entries):
-    names = [entry.name for entry in entries]
-    macs = [
-        item["mac"]
-        for entry in entries
-        if entry.spec is not None
-        for item in entry.spec.wanted.get("interfaces", ())
-        if "mac" in item
-    ]
-    for option, values, what in (("name", names, "name"), ("interfaces.mac", macs, "MAC address")):
-        for value in values:
-            if values.count(value) > 1:
-                raise InvalidInput.of(f"instances.{option}", value, f"two instances of the list have this {what}")
+    """Two instances can't have one name, MAC address or disk; what exists already is looked at with each instance."""
+    specs = [entry.spec for entry in entries if entry.spec is not None]
+    nics = [item for spec in specs for item in spec.wanted.get("interfaces", ())]
+    disks = [disk for spec in specs for disk in spec.disks if not _is_shared(disk)]
+    for option, values, what in (
+        ("name", [entry.name for entry in entries], "name"),
+        ("interfaces.mac", [item["mac"] for item in nics if "mac" in item], "MAC address"),
+        ("disks.source", [disk.source for disk in disks if disk.source is not None], "disk"),
+        ("disks.volume", [f"{disk.pool}/{disk.volume}" for disk in disks if disk.volume is not None], "disk"),
+    ):
+        twice = next((value for value in values if values.count(value) > 1), None)
+        if twice is not None:
+            raise InvalidInput.of(f"instances.{option}", twice, f"two instances of the list have this {what}")
+
+
+def _is_shared(disk):
+    given = disk.attributes
+    return given.get("shareable") or given.get("readonly") or given.get("device") == "cdrom"
 
 
 def secrets(params):

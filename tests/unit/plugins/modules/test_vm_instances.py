@@ -86,6 +86,14 @@ def test_purge_removes_managed_guests_that_are_not_listed_and_nobody_elses(host)
             [{"name": name, "interfaces": [{"network": "default", "mac": "52:54:00:00:00:01"}]} for name in ("a", "b")],
             "instances.interfaces.mac: '52:54:00:00:00:01' is not allowed; two instances of the list have this MAC address",
         ),
+        (
+            [{"name": name, "disks": [{"source": "/data/a.qcow2"}]} for name in ("a", "b")],
+            "instances.disks.source: '/data/a.qcow2' is not allowed; two instances of the list have this disk",
+        ),
+        (
+            [{"name": name, "disks": [{"volume": "a.qcow2"}]} for name in ("a", "b")],
+            "instances.disks.volume: 'default/a.qcow2' is not allowed; two instances of the list have this disk",
+        ),
     ],
 )
 def test_bad_input_changes_nothing(host, instances, message):

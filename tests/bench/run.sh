@@ -14,3 +14,4 @@ ansible=$PWD/.build/venv-bench/bin/ansible-playbook
 python3 tests/bench/bench.py "$ansible"
 python3 tests/bench/fleet.py "$ansible"
 python3 tests/bench/inventory.py "$ansible"
+python3 tests/bench/info.py

@@ -29,6 +29,7 @@ class Codec:
 TEXT = Codec(decode=str, encode=str)
 INTEGER = Codec(decode=int, encode=str)
 YES_NO = Codec(decode=lambda text: text == "yes", encode=lambda value: "yes" if value else "no")
+ON_OFF = Codec(decode=lambda text: text == "on", encode=lambda value: "on" if value else "off")
 # The element's presence alone is the value, as with <readonly/>.
 PRESENCE = Codec(decode=lambda text: True, encode=lambda value: "")
 # libvirt reads some numbers as hexadecimal whether or not they begin with 0x.

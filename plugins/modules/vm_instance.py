@@ -125,6 +125,142 @@ options:
         description:
           - Threads of each core.
         type: int
+  huge_pages:
+    description:
+      - Huge pages of the host as the guest's memory. The host must have set them aside.
+    type: dict
+    suboptions:
+      enabled:
+        description:
+          - Whether the guest's memory is made of them. V(true) when another option of O(huge_pages) is given.
+        type: bool
+      size:
+        description:
+          - The size of a page, such as V(2MiB). The host's usual one unless given.
+        type: str
+      nodes:
+        description:
+          - The NUMA cells of the guest that have them, such as V(0-1). All unless given; an empty text means all.
+        type: str
+  memory_backing:
+    description:
+      - What the guest's memory is made of on its host.
+    type: dict
+    suboptions:
+      source:
+        description:
+          - Memory of nobody, a file in a directory of libvirt, or memory that is shared without one. V(memfd) when
+            O(memory_backing.access=shared) is given and neither a source nor huge pages are there.
+        type: str
+        choices: [anonymous, file, memfd]
+      access:
+        description:
+          - Whether other processes of the host can share it, which those behind O(filesystems) must. V(shared) when
+            O(filesystems) lists any.
+        type: str
+        choices: [private, shared]
+      locked:
+        description:
+          - Whether it stays in RAM, never in the host's swap.
+        type: bool
+  iothreads:
+    description:
+      - How many threads the hypervisor has for the work of disks alone. A disk uses the one that its O(disks[].iothread)
+        names.
+    type: int
+  cpu_pinning:
+    description:
+      - The CPUs of the host that the guest's threads may run on, as sets such as V(2-5,8).
+    type: dict
+    suboptions:
+      vcpus:
+        description:
+          - The virtual CPUs that have a set of their own, all of them; an empty list pins none.
+        type: list
+        elements: dict
+        suboptions:
+          vcpu:
+            description:
+              - The number of the virtual CPU, beginning with 0.
+            type: int
+            required: true
+          cpus:
+            description:
+              - The CPUs of the host.
+            type: str
+            required: true
+      emulator:
+        description:
+          - The CPUs of the host for the hypervisor's own threads. An empty text means all.
+        type: str
+      iothreads:
+        description:
+          - The I/O threads that have a set of their own, all of them; an empty list pins none.
+        type: list
+        elements: dict
+        suboptions:
+          iothread:
+            description:
+              - The number of the I/O thread, beginning with 1.
+            type: int
+            required: true
+          cpus:
+            description:
+              - The CPUs of the host.
+            type: str
+            required: true
+  cpu_limits:
+    description:
+      - How much of its host's CPU time the guest gets. The host needs the CPU controller of cgroups for it.
+    type: dict
+    suboptions:
+      shares:
+        description:
+          - The weight against other guests when CPU time is short. V(0) means the usual one.
+        type: int
+      period:
+        description:
+          - The time over which O(cpu_limits.quota) counts, V(1ms) to V(1s). V(0) means the usual 100 ms.
+        type: str
+      quota:
+        description:
+          - The CPU time that each virtual CPU may use in a period, such as V(50ms). V(0) means no limit.
+        type: str
+  numa:
+    description:
+      - The NUMA topology that the guest sees, and the nodes of its host that its memory comes from.
+    type: dict
+    suboptions:
+      cells:
+        description:
+          - The guest's NUMA cells, all of them; an empty list removes them. Together they have all virtual CPUs (up to
+            O(max_vcpus)) and all memory (O(max_memory)) of the guest.
+        type: list
+        elements: dict
+        suboptions:
+          cpus:
+            description:
+              - The virtual CPUs of the cell, such as V(0-1).
+            type: str
+            required: true
+          memory:
+            description:
+              - The memory of the cell, such as V(1GiB).
+            type: str
+            required: true
+          nodeset:
+            description:
+              - The NUMA nodes of the host that the memory of the cell comes from. Those of O(numa.nodeset) unless given.
+            type: str
+      mode:
+        description:
+          - How strictly the memory comes from O(numa.nodeset), which it needs. V(strict) unless given.
+        type: str
+        choices: [strict, preferred, interleave, restrictive]
+      nodeset:
+        description:
+          - The NUMA nodes of the host that the guest's memory comes from, such as V(0-1). An empty text means any.
+        type: str
   virt_type:
     description:
       - How a new guest is run. V(auto) takes KVM where the processor really has hardware virtualisation, and emulation
@@ -528,6 +664,10 @@ options:
           - Whether the guest's discards reach the storage.
         type: str
         choices: [unmap, ignore]
+      iothread:
+        description:
+          - The number of the I/O thread that does the disk's work, beginning with 1; see O(iothreads).
+        type: int
       readonly:
         description:
           - Whether the guest may only read.
@@ -590,6 +730,91 @@ options:
         type: str
         choices: [present, absent]
         default: present
+  filesystems:
+    description:
+      - Directories of the host that the guest mounts by virtiofs (C(mount -t virtiofs TARGET DIRECTORY)), found again by
+        their O(filesystems[].target). The role C(kvmfleet.compute.compute) installs what the host needs.
+      - They need memory that is shared, see O(memory_backing), which is given with them. A guest that runs without it
+        gets them at its next boot.
+      - File systems that are not listed stay, unless O(purge) has V(filesystems).
+    type: list
+    elements: dict
+    suboptions:
+      target:
+        description:
+          - The tag by which the guest mounts it.
+        type: str
+      source:
+        description:
+          - The directory of the host.
+        type: path
+      readonly:
+        description:
+          - Whether the guest may only read. This needs libvirt 11.0 or newer.
+        type: bool
+      state:
+        description:
+          - Whether the guest is to have it. V(absent) takes it away, at once from a guest that runs.
+        type: str
+        choices: [present, absent]
+        default: present
+  host_devices:
+    description:
+      - Devices of the host that the guest has to itself, found again by their address.
+      - Those that are not listed stay, unless O(purge) has V(host_devices).
+      - This is tested against libvirt's own checks alone, not on such hardware.
+    type: list
+    elements: dict
+    suboptions:
+      pci:
+        description:
+          - The address of a PCI device, such as V(0000:01:00.0). One of this, O(host_devices[].usb) and
+            O(host_devices[].mdev) is needed.
+        type: str
+      usb:
+        description:
+          - A USB device by vendor and product, such as V(046d:c52b), or by the numbers of bus and device, such as V(1/4).
+        type: str
+      mdev:
+        description:
+          - The UUID of a mediated device, such as a virtual GPU.
+        type: str
+      managed:
+        description:
+          - Whether libvirt takes a PCI device from its host's driver when the guest starts and gives it back afterwards.
+            A new one is.
+        type: bool
+      state:
+        description:
+          - Whether the guest is to have it. V(absent) takes it away, at once from a guest that runs.
+        type: str
+        choices: [present, absent]
+        default: present
+  inputs:
+    description:
+      - What a person at the console points and types with, besides the mouse and the keyboard that x86 machines have.
+      - Those that are not listed stay, unless O(purge) has V(inputs).
+    type: list
+    elements: dict
+    suboptions:
+      type:
+        description:
+          - The kind of device. A V(tablet) keeps the pointers of console and guest together.
+        type: str
+        required: true
+        choices: [tablet, mouse, keyboard]
+      bus:
+        description:
+          - The bus that it is on.
+        type: str
+        choices: [usb, virtio]
+        default: usb
+      state:
+        description:
+          - Whether the guest is to have it. V(absent) takes it away, at once from a guest that runs.
+        type: str
+        choices: [present, absent]
+        default: present
   serial_console:
     description:
       - The serial console, interactive (C(virsh console)) and recorded at the same time. A new guest has one.
@@ -624,6 +849,108 @@ options:
       password:
         description:
           - The password, 8 characters at most (VNC knows no longer ones).
+        type: str
+  video:
+    description:
+      - The video device. A new guest has a V(vga), or a V(virtio) where there is none.
+    type: dict
+    suboptions:
+      model:
+        description:
+          - The device model. Another one begins with its own values for the other options.
+        type: str
+        choices: [vga, virtio, qxl, bochs, cirrus, ramfb, none]
+      vram:
+        description:
+          - The size of the video memory, a power of two of MiB, of the models V(vga), V(qxl) and V(bochs).
+        type: str
+      heads:
+        description:
+          - How many screens the models V(virtio) and V(qxl) have.
+        type: int
+  sound:
+    description:
+      - The sound device.
+    type: dict
+    suboptions:
+      enabled:
+        description:
+          - Whether the guest has it. V(true) when another option of O(sound) is given.
+        type: bool
+      model:
+        description:
+          - The device model. A new one is V(ich9). V(virtio) needs libvirt 10.4 or newer.
+        type: str
+        choices: [ich9, ich6, ac97, es1370, sb16, pcspk, usb, virtio]
+  watchdog:
+    description:
+      - The watchdog, which acts when the guest's system does not speak to it in time. The one that newer versions of
+        libvirt show in each q35 machine (C(itco)) is left alone, except for its action.
+    type: dict
+    suboptions:
+      enabled:
+        description:
+          - Whether the guest has it. V(true) when another option of O(watchdog) is given.
+        type: bool
+      model:
+        description:
+          - The device model. A new one is V(i6300esb), or V(diag288) on s390x.
+        type: str
+        choices: [i6300esb, ib700, diag288]
+      action:
+        description:
+          - What happens to the guest. V(reset) for a new one. A guest has one action for all its watchdogs.
+        type: str
+        choices: [reset, shutdown, poweroff, pause, none, dump, inject-nmi]
+  panic:
+    description:
+      - The device by which the guest's system tells that it has crashed.
+    type: dict
+    suboptions:
+      enabled:
+        description:
+          - Whether the guest has it. V(true) when another option of O(panic) is given.
+        type: bool
+      model:
+        description:
+          - The device model. A new one is what the architecture has, V(isa) on x86.
+        type: str
+        choices: [isa, hyperv, pseries, s390, pvpanic]
+  memory_balloon:
+    description:
+      - The memory balloon, by which the guest gives memory back. A new guest has one.
+    type: dict
+    suboptions:
+      model:
+        description:
+          - Whether there is one. V(virtio) when another option of O(memory_balloon) is given.
+        type: str
+        choices: [virtio, none]
+      free_page_reporting:
+        description:
+          - Whether the guest tells which of its pages are free, so that the host can use them.
+        type: bool
+      deflate_on_oom:
+        description:
+          - Whether the guest takes memory back by itself before it kills processes for the lack of it.
+        type: bool
+      stats_period:
+        description:
+          - How often the guest reports how it uses its memory, such as V(5s). V(0) means never.
+        type: str
+  vsock:
+    description:
+      - The virtual socket, by which programs of guest and host talk without a network. The host needs the kernel module
+        C(vhost_vsock).
+    type: dict
+    suboptions:
+      enabled:
+        description:
+          - Whether the guest has it. V(true) when another option of O(vsock) is given.
+        type: bool
+      cid:
+        description:
+          - The guest's address, a number of 3 or more, or V(auto) for a free one at each start. V(auto) for a new one.
         type: str
   agent:
     description:
@@ -703,7 +1030,7 @@ options:
       - The kinds of device of which only those listed are to stay. Volumes are never deleted by it.
     type: list
     elements: str
-    choices: [disks, interfaces]
+    choices: [disks, filesystems, host_devices, inputs, interfaces]
   restart:
     description:
       - How O(state=restarted) and O(apply=restart) restart. V(soft) shuts down as O(shutdown) says and starts; V(hard) cuts the power and
@@ -870,13 +1197,38 @@ EXAMPLES = r"""
     name: web01
     state: suspended
 
-- name: Give a guest a watchdog, for which there is no option
+- name: Launch a guest that has a part of its host to itself, and a directory
+  kvmfleet.compute.vm_instance:
+    name: calc01
+    memory: 8GiB
+    vcpus: 4
+    image: debian-13
+    numa:
+      cells:
+        - {cpus: 0-1, memory: 4GiB, nodeset: "0"}
+        - {cpus: 2-3, memory: 4GiB, nodeset: "1"}
+    cpu_pinning:
+      vcpus:
+        - {vcpu: 0, cpus: "2"}
+        - {vcpu: 1, cpus: "3"}
+        - {vcpu: 2, cpus: "10"}
+        - {vcpu: 3, cpus: "11"}
+      emulator: 0-1
+    host_devices:
+      - pci: "0000:01:00.0"
+    filesystems:
+      - target: data
+        source: /srv/data
+    watchdog:
+      action: reset
+
+- name: Give a guest a device that helps to read its crash dumps, for which there is no option
   kvmfleet.compute.vm_instance:
     name: web01
     state: present
     xml_patch:
-      - xpath: devices
-        add: <watchdog model="i6300esb" action="reset"/>
+      - xpath: features
+        add: <vmcoreinfo state="on"/>
 
 - name: Take a guest that virsh or virt-manager made under management, in whatever state it is
   kvmfleet.compute.vm_instance:

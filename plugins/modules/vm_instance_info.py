@@ -318,6 +318,10 @@ instances:
           description: What happens to discards, null for the default.
           returned: success
           type: str
+        iothread:
+          description: The I/O thread that does the disk's work, null for none of its own.
+          returned: success
+          type: int
         readonly:
           description: Whether the guest may only read.
           returned: success

@@ -14,19 +14,28 @@ from dataclasses import dataclass
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata as recorded
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import patch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import (
+    balloon,
     boot,
     compute,
     confidential,
     cpu,
+    cpu_pinning,
     disks,
+    display,
+    filesystems,
     guest_devices,
+    host_devices,
     interfaces,
+    memory_backing,
     metadata,
+    numa,
     pci,
     platform,
     serial_console,
     system,
     vnc,
+    vsock,
+    watchdog,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import NEXT_BOOT
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Change
@@ -37,22 +46,40 @@ FACETS = (
     system.FACET,
     metadata.FACET,
     compute.FACET,
+    memory_backing.HUGE_PAGES,
+    memory_backing.MEMORY_BACKING,
+    cpu_pinning.IOTHREADS,
+    cpu_pinning.PINNING,
+    cpu_pinning.LIMITS,
     boot.FACET,
     platform.SMBIOS,
     platform.HYPERV,
     cpu.FACET,
+    numa.FACET,
     platform.CLOCK,
     disks.FACET,
+    filesystems.FACET,
     interfaces.FACET,
     serial_console.FACET,
+    display.INPUTS,
     vnc.FACET,
+    display.SOUND,
+    display.VIDEO,
+    host_devices.FACET,
+    watchdog.WATCHDOG,
+    watchdog.PANIC,
+    balloon.FACET,
+    vsock.FACET,
     guest_devices.FACET,
     pci.FACET,
     confidential.TPM,
     confidential.LAUNCH_SECURITY,
 )
 # The lists of devices, whose items can be absent, and which `purge` can name.
-KINDS = {kind.option: kind for kind in (disks.KIND, interfaces.KIND)}
+KINDS = {
+    kind.option: kind
+    for kind in (disks.KIND, interfaces.KIND, filesystems.KIND, display.INPUTS_KIND, host_devices.KIND)
+}
 
 
 @dataclass(frozen=True)
@@ -152,6 +179,12 @@ def overlay(root, wanted, patches=(), purge=(), removals=None):
         changes.append(Change(option, None, "patched", NEXT_BOOT))
     patch.apply(after, patches)
     return after, tuple(changes)
+
+
+def check(before, after, wanted):
+    """Refuse a definition in which what was asked for contradicts itself or the rest. Raises InvalidInput, Conflict."""
+    for facet in FACETS:
+        facet.check(before, after, wanted)
 
 
 def remove_devices(root, wanted, purge=(), removals=None):

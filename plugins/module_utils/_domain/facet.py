@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _field, _match
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
@@ -27,6 +27,8 @@ class Facet:
     write(root, wanted): overlay wanted onto the definition; afterwards read(root, wanted) == wanted.
     launch(wanted, guest): what a new guest gets for options that were not given; `guest` is a definition.NewGuest.
     live: options that take effect on a running guest at once by being written, such as its title.
+    check(before, after, wanted): refuse what contradicts the rest of the guest; `before` and `after` are its definitions for
+    the next boot. Raises InvalidInput, Conflict.
     hotplug(live, wanted): write into `live`, a copy of a running guest's definition, what libvirt can change of wanted while
     it runs, and return the Actions that do so. What differs after that waits for a restart.
     secret: options (or `option.key`) whose values are never shown.
@@ -39,6 +41,7 @@ class Facet:
     write: Callable
     launch: Callable = lambda wanted, guest: {}
     live: tuple = ()
+    check: Callable = lambda before, after, wanted: None
     hotplug: Callable = lambda live, wanted: ()
     secret: tuple = field(default=())
     internal: tuple = field(default=())
@@ -66,7 +69,12 @@ def differences(name, before, after):
     if isinstance(before, dict) and isinstance(after, dict):
         for key in after:
             yield from differences(f"{name}.{key}", before.get(key), after[key])
-    elif isinstance(after, tuple) and isinstance(before, tuple) and after and isinstance(after[0], dict):
+    elif (
+        isinstance(after, tuple)
+        and isinstance(before, tuple)
+        and len(before) == len(after)
+        and isinstance(after[0], dict)
+    ):
         for index, (old, new) in enumerate(zip(before, after)):
             label = f"{name}[{new.get('target') or new.get('mac') or new.get('alias') or index}]"
             if old is None:
@@ -137,6 +145,30 @@ def enable_by_use(option, mapping):
     """Complete a mapping that has the key `enabled`: to give another key enables, and needs it enabled."""
     if not mapping.setdefault("enabled", True) and len(mapping) > 1:
         raise InvalidInput.of(f"{option}.enabled", False, f"the other options of {option} need it to be enabled")
+
+
+def device_facet(option, tag, suboptions, fields, make, check=lambda mapping: None):
+    """Make a facet of a device that a guest has once or not at all, an option that is a mapping with the key `enabled`.
+
+    fields: as in mapping_facet, their places below the device. make(root, mapping): the element of a new one.
+    """
+    path = f"devices/{tag}"
+
+    def complete(mapping):
+        enable_by_use(option, mapping)
+        check(mapping)
+
+    def prepare(root, mapping):
+        if mapping["enabled"] and root.find(path) is None:
+            root.find("devices").append(make(root, mapping))
+
+    return mapping_facet(
+        option,
+        dict({"enabled": {"type": "bool"}}, **suboptions),
+        (_field.Presence("enabled", path), *(replace(row, path=f"{path}/{row.path}") for row in fields)),
+        complete,
+        prepare,
+    )
 
 
 @dataclass(frozen=True)
@@ -232,6 +264,31 @@ class DeviceKind:
 
     def label_of(self, item):
         return next((item[key] for key in self.identity if key in item), "new")
+
+
+def device_list_facet(kind, suboptions, parse_one, **kwargs):
+    """Make a facet of a list of devices that each have a name. parse_one(option, item): the checked item."""
+
+    def parse(params):
+        if params.get(kind.option) is None:
+            return {}
+        items = tuple(parse_one(f"{kind.option}[{index}]", item) for index, item in enumerate(params[kind.option]))
+        names = [kind.identify(item)[0] for item in items]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise InvalidInput.of(f"{kind.option}[{index}]", name, "each device may be named once")
+        return {kind.option: items}
+
+    def read(root, wanted):
+        return {option: kind.read(root, items) for option, items in wanted.items()}
+
+    def write(root, wanted):
+        for items in wanted.values():
+            kind.write(root, items)
+
+    options = {kind.option: {"type": "list", "elements": "dict", "options": suboptions}}
+    hotplug = kwargs.pop("hotplug", lambda live, wanted: kind.hotplug(live, wanted[kind.option]))
+    return Facet(options=options, parse=parse, read=read, write=write, hotplug=hotplug, **kwargs)
 
 
 def _append(devices, element):

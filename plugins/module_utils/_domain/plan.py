@@ -18,7 +18,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import (
     power,
     storage,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import boot
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
@@ -128,7 +127,7 @@ def _target(spec, observed):
         wanted.setdefault("flavor_name", None)
     after, changes = definition.overlay(root, wanted, spec.patches, spec.purge, spec.removals)
     _check_devices(spec, root, after)
-    boot.check(root, after, wanted)
+    definition.check(root, after, wanted)
     return Target(
         definition=after,
         changes=changes,

@@ -237,4 +237,4 @@ def _device_name(device):
     return f"{device.tag} {name}"
 
 
-FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, launch=launch)
+FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, launch=launch, check=check)

@@ -37,6 +37,7 @@ OPTIONS = {
             "cache": {"type": "str", "choices": ["none", "writeback", "writethrough", "directsync", "unsafe"]},
             "io": {"type": "str", "choices": ["native", "threads", "io_uring"]},
             "discard": {"type": "str", "choices": ["unmap", "ignore"]},
+            "iothread": {"type": "int"},
             "readonly": {"type": "bool"},
             "shareable": {"type": "bool"},
             "boot_order": {"type": "int"},
@@ -45,7 +46,7 @@ OPTIONS = {
     },
 }
 # Attributes of a disk that go into the definition as they are given.
-PLAIN = ("bus", "device", "serial", "cache", "io", "discard", "readonly", "shareable", "boot_order")
+PLAIN = ("bus", "device", "serial", "cache", "io", "discard", "iothread", "readonly", "shareable", "boot_order")
 TARGET_PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd"}
 
 
@@ -192,6 +193,7 @@ KIND = DeviceKind(
         Field("cache", "driver/@cache"),
         Field("io", "driver/@io"),
         Field("discard", "driver/@discard"),
+        Field("iothread", "driver/@iothread", INTEGER),
         Field("readonly", "readonly", PRESENCE, empty=False),
         Field("shareable", "shareable", PRESENCE, empty=False),
         Field("boot_order", "boot/@order", INTEGER),

@@ -147,6 +147,97 @@ HYPERV = st.one_of(
 )
 
 
+HUGE_PAGES = st.one_of(
+    st.just({"enabled": False}),
+    _mapping(enabled=st.just(True), size=st.sampled_from(["2MiB", "1GiB"])),
+)
+MEMORY_BACKING = _mapping(
+    source=st.sampled_from(["anonymous", "file", "memfd"]),
+    access=st.sampled_from(["private", "shared"]),
+    locked=st.booleans(),
+)
+CPU_SETS = st.sampled_from(["0", "0-3", "8,2-5", "1,0"])
+CPU_PINNING = _mapping(
+    vcpus=st.lists(CPU_SETS, max_size=1).map(
+        lambda sets: [{"vcpu": index, "cpus": cpus} for index, cpus in enumerate(sets)]
+    ),
+    emulator=st.one_of(st.just(""), CPU_SETS),
+)
+CPU_LIMITS = _mapping(
+    shares=st.integers(2, 2048) | st.just(0),
+    period=st.sampled_from(["100ms", "0"]),
+    quota=st.sampled_from(["50ms", "1.5s", "0"]),
+)
+BALLOON = st.one_of(
+    st.just({"model": "none"}),
+    _mapping(
+        model=st.just("virtio"),
+        free_page_reporting=st.booleans(),
+        deflate_on_oom=st.booleans(),
+        stats_period=st.sampled_from(["0", "5s", "1m"]),
+    ),
+)
+WATCHDOG = st.one_of(
+    st.just({"enabled": False}),
+    _mapping(
+        enabled=st.just(True),
+        model=st.sampled_from(["i6300esb", "ib700"]),
+        action=st.sampled_from(["reset", "poweroff", "inject-nmi"]),
+    ),
+)
+PANIC = st.sampled_from([{"enabled": False}, {"enabled": True}, {"model": "isa"}, {"model": "hyperv"}])
+VSOCK = st.one_of(
+    st.just({"enabled": False}),
+    _mapping(enabled=st.just(True), cid=st.one_of(st.just("auto"), st.integers(3, 2**32 - 2).map(str))),
+)
+VIDEO = st.one_of(
+    st.fixed_dictionaries({"model": st.sampled_from(["virtio", "qxl"])}, optional={"heads": st.integers(1, 4)}),
+    st.fixed_dictionaries(
+        {"model": st.sampled_from(["vga", "qxl"])}, optional={"vram": st.sampled_from(["16MiB", "64MiB"])}
+    ),
+    st.sampled_from([{"model": "none"}, {"model": "bochs"}]),
+)
+SOUND = st.sampled_from([{"enabled": False}, {"enabled": True}, {"model": "ich9"}, {"model": "ac97"}, {"model": "usb"}])
+INPUTS = st.lists(
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(["tablet", "mouse", "keyboard"])}, optional={"bus": st.sampled_from(["usb", "virtio"])}
+    ),
+    max_size=3,
+    unique_by=lambda item: (item["type"], item.get("bus", "usb")),
+)
+HOST_DEVICES = st.lists(
+    st.one_of(
+        st.fixed_dictionaries(
+            {"pci": st.sampled_from(["0000:01:00.0", "0A:1f.7", "0001:02:03.4"])}, optional={"managed": st.booleans()}
+        ),
+        st.fixed_dictionaries({"usb": st.sampled_from(["046d:C52B", "1/4", "002/010"])}),
+        st.just({"mdev": "4b20d080-1b54-4048-85b3-a6a62d165c01"}),
+    ),
+    max_size=3,
+    unique_by=lambda item: next(item[kind] for kind in ("pci", "usb", "mdev") if kind in item),
+)
+FILESYSTEMS = st.lists(
+    st.fixed_dictionaries({"target": NAMES, "source": st.sampled_from(["/srv", "/srv/data"])}),
+    max_size=2,
+    unique_by=lambda item: item["target"],
+)
+
+
+def _with_whole_guest(params):
+    """Make what speaks of the guest as a whole agree with it: cells have its memory and CPUs, disks threads that it has."""
+    if "cells" in params:
+        count = params.pop("cells")
+        if count:
+            params = dict(params, memory=f"{count * 64}MiB", vcpus=str(count))
+        cells = [{"cpus": str(index), "memory": "64MiB"} for index in range(count)]
+        params["numa"] = dict(params.get("numa", {}), cells=cells)
+    if params.get("iothreads") and params.get("disks"):
+        params["disks"] = [dict(disk, iothread=1) for disk in params["disks"]]
+    if params.get("filesystems") and "memory_backing" in params:
+        params["memory_backing"] = dict(params["memory_backing"], access="shared")
+    return params
+
+
 def _with_boot(params):
     """Give the devices an order to boot in, where the task does not name kinds of device; and spread what belongs together."""
     params = dict(params)
@@ -162,39 +253,59 @@ def _with_boot(params):
     return params
 
 
-PARAMETERS = _mapping(
-    ordered=st.booleans(),
-    firmware_and_secure_boot=FIRMWARE,
-    boot_menu=st.booleans(),
-    direct_boot=DIRECT_BOOT,
-    tpm=TPM,
-    launch_security=LAUNCH_SECURITY,
-    smbios=SMBIOS,
-    clock=CLOCKS,
-    hyperv=HYPERV,
-    memory=SIZES,
-    vcpus=st.integers(1, 8).map(str),
-    cpu=CPUS,
-    boot=st.lists(st.sampled_from(["hd", "cdrom", "network"]), min_size=1, max_size=3, unique=True),
-    title=st.one_of(st.just(""), TEXTS),
-    description=st.one_of(st.just(""), TEXTS),
-    interfaces=INTERFACES,
-    disks=DISKS,
-    serial_console=_mapping(
-        enabled=st.just(True), log_file=NAMES.map(lambda name: f"/var/log/libvirt/qemu/{name}.log")
-    ),
-    vnc=_mapping(
-        listen=st.sampled_from(["127.0.0.1", "0.0.0.0"]),
-        port=st.sampled_from(["auto", "5901", "5950"]),
-        password=st.from_regex(r"[A-Za-z0-9]{1,8}", fullmatch=True),
-    ),
-    agent=st.booleans(),
-    rng=st.booleans(),
-    pci_root_ports=st.integers(0, 20),
-    tags=st.lists(TEXTS, max_size=3),
-    metadata=st.dictionaries(NAMES, TEXTS, max_size=3),
-    delete_protection=st.booleans(),
-).map(_with_boot)
+PARAMETERS = (
+    _mapping(
+        huge_pages=HUGE_PAGES,
+        memory_backing=MEMORY_BACKING,
+        iothreads=st.integers(0, 4),
+        cpu_pinning=CPU_PINNING,
+        cpu_limits=CPU_LIMITS,
+        cells=st.integers(0, 3),
+        numa=st.fixed_dictionaries({"mode": st.sampled_from(["strict", "preferred"]), "nodeset": CPU_SETS}),
+        memory_balloon=BALLOON,
+        watchdog=WATCHDOG,
+        panic=PANIC,
+        vsock=VSOCK,
+        video=VIDEO,
+        sound=SOUND,
+        inputs=INPUTS,
+        host_devices=HOST_DEVICES,
+        filesystems=FILESYSTEMS,
+        ordered=st.booleans(),
+        firmware_and_secure_boot=FIRMWARE,
+        boot_menu=st.booleans(),
+        direct_boot=DIRECT_BOOT,
+        tpm=TPM,
+        launch_security=LAUNCH_SECURITY,
+        smbios=SMBIOS,
+        clock=CLOCKS,
+        hyperv=HYPERV,
+        memory=SIZES,
+        vcpus=st.integers(1, 8).map(str),
+        cpu=CPUS,
+        boot=st.lists(st.sampled_from(["hd", "cdrom", "network"]), min_size=1, max_size=3, unique=True),
+        title=st.one_of(st.just(""), TEXTS),
+        description=st.one_of(st.just(""), TEXTS),
+        interfaces=INTERFACES,
+        disks=DISKS,
+        serial_console=_mapping(
+            enabled=st.just(True), log_file=NAMES.map(lambda name: f"/var/log/libvirt/qemu/{name}.log")
+        ),
+        vnc=_mapping(
+            listen=st.sampled_from(["127.0.0.1", "0.0.0.0"]),
+            port=st.sampled_from(["auto", "5901", "5950"]),
+            password=st.from_regex(r"[A-Za-z0-9]{1,8}", fullmatch=True),
+        ),
+        agent=st.booleans(),
+        rng=st.booleans(),
+        pci_root_ports=st.integers(0, 20),
+        tags=st.lists(TEXTS, max_size=3),
+        metadata=st.dictionaries(NAMES, TEXTS, max_size=3),
+        delete_protection=st.booleans(),
+    )
+    .map(_with_boot)
+    .map(_with_whole_guest)
+)
 
 
 def complete(params, uri="test:///default"):

@@ -79,6 +79,7 @@ def test_disks():
         "cache": "none",
         "io": "native",
         "discard": "unmap",
+        "iothread": None,
         "readonly": False,
         "shareable": False,
         "boot_order": 1,

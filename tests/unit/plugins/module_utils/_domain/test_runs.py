@@ -268,11 +268,14 @@ def test_random_specs_converge_and_check_mode_foresees_each(world, steps):
             left_out = ("vnc", "agent", "rng", "cpu", "secure_boot")
             params = {key: value for key, value in params.items() if key not in left_out}
             wanted = dict({"memory": "64MiB", "vcpus": "1"}, **params, name="random", state=state)
+            # Else most steps would be refused for the cells of an earlier one, which have another size.
+            wanted["numa"] = dict({"cells": []}, **wanted.get("numa", {}))
             before = world.show()
             try:
                 foreseen = world.plan(wanted).describe()
             except InvalidInput as exc:
-                assert "memory to save" in exc.message or "memory could be saved" in exc.message
+                expected = ("memory to save", "memory could be saved", "filesystems need it to be shared")
+                assert any(text in exc.message for text in expected)
                 assert world.show() == before
                 continue
             assert world.show() == before

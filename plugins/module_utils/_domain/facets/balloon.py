@@ -1,0 +1,56 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The memory balloon, by which a guest gives memory back to its host.
+
+Source: libvirt domain XML, "Memory balloon device".
+"""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import mapping_facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, ON_OFF, Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
+
+_BALLOON = "devices/memballoon"
+
+
+def _check(balloon):
+    if balloon.setdefault("model", "virtio") == "none" and len(balloon) > 1:
+        raise InvalidInput.of("memory_balloon.model", "none", "the other options of memory_balloon need a balloon")
+    if "stats_period" in balloon:
+        given = balloon["stats_period"]
+        period = parse_duration("memory_balloon.stats_period", given)
+        if period != int(period):
+            raise InvalidInput.of("memory_balloon.stats_period", given, "whole seconds, or 0 for none, are needed")
+        balloon["stats_period"] = int(period)
+
+
+def _prepare(root, balloon):
+    """libvirt gives a balloon to a guest that names none, so that to have none is said by its model."""
+    if _xml.get(root, f"{_BALLOON}/@model") != balloon["model"]:
+        _xml.drop(root, _BALLOON)
+
+
+FACET = mapping_facet(
+    "memory_balloon",
+    {
+        "model": {"type": "str", "choices": ["virtio", "none"]},
+        "free_page_reporting": {"type": "bool"},
+        "deflate_on_oom": {"type": "bool"},
+        "stats_period": {"type": "str"},
+    },
+    (
+        Field("model", f"{_BALLOON}/@model"),
+        Field("free_page_reporting", f"{_BALLOON}/@freePageReporting", ON_OFF, empty=False),
+        Field("deflate_on_oom", f"{_BALLOON}/@autodeflate", ON_OFF, empty=False),
+        Field("stats_period", f"{_BALLOON}/stats/@period", INTEGER, empty=0),
+    ),
+    _check,
+    _prepare,
+)

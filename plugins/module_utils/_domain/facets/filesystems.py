@@ -1,0 +1,88 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Directories of the host that a guest mounts by virtiofs.
+
+Source: libvirt domain XML, "Filesystems"; libvirt, "Sharing files with Virtiofs".
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
+    DeviceKind,
+    device_list_facet,
+    given_keys,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.memory_backing import is_shared
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import PRESENCE, Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+
+_IS_VIRTIOFS = "filesystem/driver[@type='virtiofs']/.."
+
+
+def _normalised(option, item):
+    # Source: virtio specification, "File System Device": a tag has 36 bytes.
+    if not re.fullmatch(r"[A-Za-z0-9_.:/@+-]{1,36}", item["target"]):
+        raise InvalidInput.of(
+            f"{option}.target", item["target"], "a tag of 1 to 36 letters, digits and . _ : / @ + - is needed"
+        )
+    return item
+
+
+def _parse_one(option, given):
+    item = given_keys(given)
+    for key in ("target", "source"):
+        if key not in item:
+            raise InvalidInput.of(option, item, f"{key} is needed")
+    if not item["source"].startswith("/"):
+        raise InvalidInput.of(f"{option}.source", item["source"], "an absolute path is needed")
+    return _normalised(option, item)
+
+
+def _new(item):
+    filesystem = element_of("filesystem", {"type": "mount", "accessmode": "passthrough"})
+    filesystem.append(element_of("driver", {"type": "virtiofs"}))
+    return filesystem
+
+
+KIND = DeviceKind(
+    option="filesystems",
+    tag=_IS_VIRTIOFS,
+    fields=(
+        Field("source", "source/@dir"),
+        Field("target", "target/@dir"),
+        Field("readonly", "readonly", PRESENCE, empty=False),
+    ),
+    identify=lambda item: (item["target"], lambda element: _xml.get(element, "target/@dir") == item["target"]),
+    new=_new,
+    label=lambda element: _xml.get(element, "target/@dir"),
+    identity=("target",),
+    normalise=_normalised,
+)
+
+
+def _check(before, after, wanted):
+    if after.find(f"devices/{_IS_VIRTIOFS}") is not None and not is_shared(after):
+        raise InvalidInput.of("memory_backing.access", "private", "the guest's filesystems need it to be shared")
+
+
+FACET = device_list_facet(
+    KIND,
+    {
+        "target": {"type": "str"},
+        "source": {"type": "path"},
+        "readonly": {"type": "bool"},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    },
+    _parse_one,
+    check=_check,
+    # virtiofsd can't share the memory of a guest that was started without that.
+    hotplug=lambda live, wanted: KIND.hotplug(live, wanted["filesystems"]) if is_shared(live) else (),
+)

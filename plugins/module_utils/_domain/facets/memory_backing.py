@@ -1,0 +1,119 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What a guest's memory is made of on its host: huge pages, memory that other processes share, memory that stays in RAM.
+
+Source: libvirt domain XML, "Memory Backing".
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
+    enable_by_use,
+    given_keys,
+    mapping_facet,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, Presence
+from ansible_collections.kvmfleet.compute.plugins.module_utils._ranges import RANGES, parse_ranges
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import LIBVIRT_UNITS, parse_memory
+
+
+class MemoryField(Field):
+    """An attribute in KiB, beside an attribute `unit` that says so."""
+
+    def read(self, root):
+        number = _xml.get(root, self.path)
+        unit = _xml.get(root, self._unit()) or "KiB"
+        return self.empty if number is None else int(number) * LIBVIRT_UNITS[unit] // 1024
+
+    def write(self, root, value):
+        _xml.put(root, self._unit(), None if value == self.empty else "KiB")
+        _xml.put(root, self.path, None if value == self.empty else str(value))
+
+    def _unit(self):
+        return "{}@unit".format(self.path.split("@")[0])
+
+
+def _check_huge_pages(pages):
+    enable_by_use("huge_pages", pages)
+    if "size" in pages:
+        pages["size"] = parse_memory("huge_pages.size", pages["size"])
+    if pages.get("nodes"):
+        pages["nodes"] = parse_ranges("huge_pages.nodes", pages["nodes"])
+        if "size" not in pages:
+            raise InvalidInput.of("huge_pages.nodes", pages["nodes"], "it needs huge_pages.size")
+
+
+def _nothing(root, mapping):
+    """Every place is made when it is written."""
+
+
+HUGE_PAGES = mapping_facet(
+    "huge_pages",
+    {"enabled": {"type": "bool"}, "size": {"type": "str"}, "nodes": {"type": "str"}},
+    (
+        Presence("enabled", "memoryBacking/hugepages"),
+        MemoryField("size", "memoryBacking/hugepages/page/@size"),
+        Field("nodes", "memoryBacking/hugepages/page/@nodeset", RANGES, empty=""),
+    ),
+    _check_huge_pages,
+    _nothing,
+)
+
+_ACCESS = "memoryBacking/access/@mode"
+_SOURCE = "memoryBacking/source/@type"
+
+
+def is_shared(root):
+    """Tell whether other processes, such as virtiofsd, can share all of the guest's memory."""
+    cells = root.findall("cpu/numa/cell")
+    default = _xml.get(root, _ACCESS)
+    return all(access == "shared" for access in ([cell.get("memAccess", default) for cell in cells] or [default]))
+
+
+def _prepare_backing(root, backing):
+    """Memory can be shared from a file; one that is nobody's, and needs no disk, serves unless another is there."""
+    if (
+        backing.get("access") == "shared"
+        and "source" not in backing
+        and _xml.get(root, _SOURCE) in (None, "anonymous")
+        and root.find("memoryBacking/hugepages") is None
+    ):
+        _xml.put(root, _SOURCE, "memfd")
+
+
+_BACKING = mapping_facet(
+    "memory_backing",
+    {
+        "source": {"type": "str", "choices": ["anonymous", "file", "memfd"]},
+        "access": {"type": "str", "choices": ["private", "shared"]},
+        "locked": {"type": "bool"},
+    },
+    (
+        Field("source", _SOURCE, empty="anonymous"),
+        Field("access", _ACCESS, empty="private"),
+        Presence("locked", "memoryBacking/locked"),
+    ),
+    lambda backing: None,
+    _prepare_backing,
+)
+
+
+def _parse_backing(params):
+    """Shared file systems imply memory that virtiofsd can share."""
+    if params.get("filesystems"):
+        backing = given_keys(params.get("memory_backing"))
+        if backing.setdefault("access", "shared") != "shared":
+            raise InvalidInput.of("memory_backing.access", backing["access"], "filesystems need it to be shared")
+        params = dict(params, memory_backing=backing)
+    return _BACKING.parse(params)
+
+
+MEMORY_BACKING = replace(_BACKING, parse=_parse_backing)

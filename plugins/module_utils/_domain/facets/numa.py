@@ -1,0 +1,171 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""NUMA: the cells that a guest sees, and the nodes of its host that its memory comes from.
+
+Source: libvirt domain XML, "Guest NUMA topology" and "NUMA Node Tuning".
+"""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet, given_keys
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.memory_backing import MemoryField
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._ranges import RANGES, numbers, parse_ranges, to_text
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size, parse_memory
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+
+OPTIONS = {
+    "numa": {
+        "type": "dict",
+        "options": {
+            "cells": {
+                "type": "list",
+                "elements": "dict",
+                "options": {
+                    "cpus": {"type": "str", "required": True},
+                    "memory": {"type": "str", "required": True},
+                    "nodeset": {"type": "str"},
+                },
+            },
+            "mode": {"type": "str", "choices": ["strict", "preferred", "interleave", "restrictive"]},
+            "nodeset": {"type": "str"},
+        },
+    },
+}
+_CPUS = Field("cpus", "@cpus", RANGES, empty="")
+_MEMORY = MemoryField("memory", "@memory", empty=0)
+_SIZE = MemoryField("size", "size", empty=0)
+_GUEST_MEMORY = MemoryField("memory", "memory", empty=0)
+_NODESET = Field("nodeset", "@nodeset", RANGES, empty="")
+_TUNING = {
+    "mode": Field("mode", "numatune/memory/@mode"),
+    "nodeset": Field("nodeset", "numatune/memory/@nodeset", RANGES, empty=""),
+}
+
+
+def parse(params):
+    numa = given_keys(params.get("numa"))
+    if numa.get("nodeset"):
+        numa["nodeset"] = parse_ranges("numa.nodeset", numa["nodeset"])
+    elif "nodeset" in numa and "mode" in numa:
+        raise InvalidInput.of("numa.mode", numa["mode"], "it needs numa.nodeset")
+    if "cells" in numa:
+        numa["cells"] = tuple(_parse_cell(f"numa.cells[{index}]", cell) for index, cell in enumerate(numa["cells"]))
+        _check_cpus(numa["cells"])
+    return {"numa": numa} if numa else {}
+
+
+def _parse_cell(option, cell):
+    return {
+        "cpus": parse_ranges(f"{option}.cpus", cell["cpus"]),
+        "memory": parse_memory(f"{option}.memory", cell["memory"]),
+        "nodeset": parse_ranges(f"{option}.nodeset", cell["nodeset"]) if cell.get("nodeset") else "",
+    }
+
+
+def _check_cpus(cells):
+    seen = set()
+    for index, cell in enumerate(cells):
+        both = seen & numbers(cell["cpus"])
+        if both:
+            raise InvalidInput.of(
+                f"numa.cells[{index}].cpus", cell["cpus"], f"CPU {to_text(both)} is in another cell already"
+            )
+        seen |= numbers(cell["cpus"])
+
+
+def read(root, wanted):
+    return {option: {key: _read_key(root, key) for key in numa} for option, numa in wanted.items()}
+
+
+def _read_key(root, key):
+    if key == "cells":
+        return tuple(_read_cell(root, cell) for cell in root.findall("cpu/numa/cell"))
+    return _TUNING[key].read(root)
+
+
+def _read_cell(root, cell):
+    bound = _binding(root, cell.get("id"))
+    return {
+        "cpus": _CPUS.read(cell),
+        "memory": _MEMORY.read(cell),
+        "nodeset": "" if bound is None else _NODESET.read(bound),
+    }
+
+
+def _binding(root, cell_id):
+    return root.find(f"numatune/memnode[@cellid='{cell_id}']")
+
+
+def write(root, wanted):
+    for numa in wanted.values():
+        for key, row in _TUNING.items():
+            if key in numa and row.read(root) != numa[key]:
+                _xml.put(root, "numatune/memory/@placement", None)
+                row.write(root, numa[key])
+        if numa.get("nodeset") == "":
+            _xml.drop(root, "numatune/memory")
+        if "cells" in numa:
+            _write_cells(root, numa["cells"])
+
+
+def _write_cells(root, cells):
+    """Cells keep what they have besides, such as their distances, as long as they are there."""
+    present = root.findall("cpu/numa/cell")
+    for cell in present[len(cells) :]:
+        cell.getparent().remove(cell)
+    _xml.drop(root, "numatune/memnode")
+    for index, wanted in enumerate(cells):
+        if index < len(present):
+            cell = present[index]
+        else:
+            cell = element_of("cell")
+            _xml.ensure(root, "cpu/numa").append(cell)
+        cell.set("id", str(index))
+        _CPUS.write(cell, wanted["cpus"])
+        _MEMORY.write(cell, wanted["memory"])
+        if wanted["nodeset"]:
+            mode = _TUNING["mode"].read(root) or "strict"
+            bound = element_of("memnode", {"cellid": index, "mode": mode, "nodeset": wanted["nodeset"]})
+            _xml.ensure(root, "numatune").append(bound)
+    for path in ("cpu/numa", "numatune"):
+        place = root.find(path)
+        if place is not None and not len(place):
+            place.getparent().remove(place)
+
+
+def check(before, after, wanted):
+    """The cells have all of the guest's CPUs and memory: libvirt would make them do so, at the first cell's cost."""
+    mode = _TUNING["mode"].read(after)
+    if "numa" in wanted and mode and after.find("numatune/memory[@nodeset]") is None:
+        raise InvalidInput.of("numa.mode", mode, "it needs numa.nodeset")
+    cells = _read_key(after, "cells")
+    if not cells or not any(option in wanted for option in ("numa", "memory", "max_memory", "vcpus", "max_vcpus")):
+        return
+    memory = sum(cell["memory"] for cell in cells)
+    # What was plugged in is counted with the guest's memory, and is in no cell's.
+    plugged = sum(_SIZE.read(device) for device in after.findall("devices/memory/target"))
+    size = _GUEST_MEMORY.read(after) - plugged
+    if memory != size:
+        raise InvalidInput.of(
+            "numa.cells",
+            format_size(memory * 1024),
+            f"the memory of the cells together is to be that of the guest, {format_size(size * 1024)}",
+        )
+    cpus = set().union(*(numbers(cell["cpus"]) for cell in cells))
+    count = int(_xml.get(after, "vcpu"))
+    if cpus != set(range(count)):
+        raise InvalidInput.of(
+            "numa.cells",
+            to_text(cpus),
+            f"the CPUs of the cells together are to be those of the guest, {to_text(range(count))}",
+        )
+
+
+FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, check=check)

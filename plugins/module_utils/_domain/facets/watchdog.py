@@ -1,0 +1,113 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What is done about a guest that hangs or that has crashed: the watchdog and the panic device.
+
+Source: libvirt domain XML, "Watchdog devices" and "Panic device".
+"""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
+    device_facet,
+    enable_by_use,
+    mapping_facet,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+
+# Newer versions of libvirt show the one that a q35 machine has built in.
+_BUILT_IN = "itco"
+
+
+def _watchdogs(root):
+    return root.findall("devices/watchdog")
+
+
+def _plugged(root):
+    return next((element for element in _watchdogs(root) if element.get("model") != _BUILT_IN), None)
+
+
+class _Enabled:
+    option = "enabled"
+
+    def read(self, root):
+        return _plugged(root) is not None
+
+    def write(self, root, value):
+        """_prepare makes it."""
+        for element in _watchdogs(root):
+            if not value and element.get("model") != _BUILT_IN:
+                element.getparent().remove(element)
+
+
+class _Model:
+    option = "model"
+
+    def read(self, root):
+        element = _plugged(root)
+        return None if element is None else element.get("model")
+
+    def write(self, root, value):
+        element = _plugged(root)
+        element.set("model", value)
+        # Another model is another device, with another place.
+        _xml.drop(element, "address")
+
+
+class _Action:
+    """QEMU has one action for all watchdogs of a guest, and libvirt refuses a definition that has several."""
+
+    option = "action"
+
+    def read(self, root):
+        actions = {element.get("action", "reset") for element in _watchdogs(root)}
+        return actions.pop() if len(actions) == 1 else None
+
+    def write(self, root, value):
+        for element in _watchdogs(root):
+            element.set("action", value)
+
+
+def _prepare(root, watchdog):
+    if watchdog["enabled"] and _plugged(root) is None:
+        model = "diag288" if (_xml.get(root, "os/type/@arch") or "").startswith("s390") else "i6300esb"
+        action = _Action().read(root) or "reset"
+        root.find("devices").append(element_of("watchdog", {"model": model, "action": action}))
+
+
+WATCHDOG = mapping_facet(
+    "watchdog",
+    {
+        "enabled": {"type": "bool"},
+        "model": {"type": "str", "choices": ["i6300esb", "ib700", "diag288"]},
+        "action": {
+            "type": "str",
+            "choices": ["reset", "shutdown", "poweroff", "pause", "none", "dump", "inject-nmi"],
+        },
+    },
+    (_Enabled(), _Model(), _Action()),
+    lambda watchdog: enable_by_use("watchdog", watchdog),
+    _prepare,
+)
+
+
+def _new_panic(root, panic):
+    arch = _xml.get(root, "os/type/@arch") or ""
+    usual = next((model for start, model in _PANIC_MODELS if arch.startswith(start)), "isa")
+    return element_of("panic", {"model": usual})
+
+
+# By the beginning of the architecture's name.
+_PANIC_MODELS = (("s390", "s390"), ("ppc", "pseries"), ("aarch64", "pvpanic"))
+PANIC = device_facet(
+    "panic",
+    "panic",
+    {"model": {"type": "str", "choices": ["isa", "hyperv", "pseries", "s390", "pvpanic"]}},
+    (Field("model", "@model"),),
+    make=_new_panic,
+)

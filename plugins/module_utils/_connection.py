@@ -64,7 +64,7 @@ def connect(uri):
     Raises MissingLibrary, ConnectionFailed (unreachable, refused, no permission) and Unsupported (libvirt too old).
     Source: virConnectOpenAuth.
     """
-    require_libraries()
+    require_libraries("libvirt")
     # Without a handler libvirt prints every error on stderr, also those that are expected.
     libvirt.registerErrorHandler(lambda context, error: None, None)
     _start_event_loop()

@@ -39,12 +39,12 @@ __all__ = ["etree", "libvirt", "libvirt_qemu", "require_libraries"]
 PACKAGES = {"libvirt": "python3-libvirt", "lxml": "python3-lxml"}
 
 
-def require_libraries():
-    """Check that the managed host's Python has what the modules need.
+def require_libraries(*names):
+    """Check that the managed host's Python has what the modules need, or these libraries of it.
 
     Raises MissingLibrary naming the libraries, the interpreter, and the packages that bring them.
     """
-    missing = sorted(IMPORT_ERRORS)
+    missing = sorted(set(names or PACKAGES) & set(IMPORT_ERRORS))
     if missing:
         several = len(missing) > 1
         raise MissingLibrary(

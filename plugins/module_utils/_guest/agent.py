@@ -76,9 +76,18 @@ class Agent:
 
     def _error(self, command, exc):
         reason, detail = meaning(str(exc))
+        if reason == "blocked" and self._is_frozen(command):
+            reason = "frozen"
         if reason in ("blocked", "unknown_command"):
             self._learn_version(command)
         return AgentError(sentence(reason, detail, self.guest, command, self.version), reason, **error_details(exc))
+
+    def _is_frozen(self, command):
+        """Newer agents don't say why a command is refused; this they tell in any case. Source: guest-fsfreeze-status."""
+        try:
+            return command != "guest-fsfreeze-status" and self.call("guest-fsfreeze-status") == "frozen"
+        except AgentError:
+            return False
 
     def _learn_version(self, command):
         if self.version is None and command != "guest-info":

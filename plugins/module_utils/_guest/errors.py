@@ -40,6 +40,11 @@ class AgentError(KvmfleetError):
         super().__init__(message, **details)
         self.reason = reason
 
+    @property
+    def no_such_file(self):
+        """Whether it is a file in the guest that is not there."""
+        return self.reason == "refused" and "No such file" in self.message
+
 
 def meaning(text):
     """Return (reason, detail) of an error message of libvirt; the detail is what the agent itself said, or the message."""

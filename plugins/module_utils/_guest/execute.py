@@ -1,0 +1,98 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""execute: do what was planned, through the guest's agent; the one place that writes."""
+
+from __future__ import annotations
+
+import base64
+import time
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import execution, files, shell
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
+
+_OWN = 'chown -- "$2:$3" "$1" && chmod -- "$4" "$1"'
+
+
+def execute(conn, spec, observed, the_plan):
+    """Do the actions; return the result's key of a command that ran. Raises AgentError, Damaged, TimedOut, KvmfleetError."""
+    result = {}
+    for action in the_plan.actions:
+        result.update(_DO[action.name](observed.agent, spec, action) or {})
+    return result
+
+
+def _freeze(agent, spec, action):
+    """Source: guest-fsfreeze-freeze. Syncing what is not written yet takes as long as it takes."""
+    agent.call("guest-fsfreeze-freeze")
+
+
+def _thaw(agent, spec, action):
+    """Source: guest-fsfreeze-thaw."""
+    agent.call("guest-fsfreeze-thaw")
+
+
+def _set_time(agent, spec, action):
+    """Source: guest-set-time, in nanoseconds."""
+    agent.call("guest-set-time", time=time.time_ns())
+
+
+def _set_password(agent, spec, action):
+    """Source: guest-set-user-password."""
+    wanted = spec.password
+    encoded = base64.b64encode(wanted.secret.encode()).decode()
+    agent.call("guest-set-user-password", username=wanted.user, password=encoded, crypted=wanted.hashed)
+
+
+def _add_keys(agent, spec, action):
+    """Source: guest-ssh-add-authorized-keys."""
+    agent.call("guest-ssh-add-authorized-keys", username=action.subject, keys=list(action.data))
+
+
+def _replace_keys(agent, spec, action):
+    agent.call("guest-ssh-add-authorized-keys", username=action.subject, keys=list(action.data), reset=True)
+
+
+def _write_file(agent, spec, action):
+    files.write(agent, action.data.path, action.data.content)
+    _set_file_mode(agent, spec, action)
+
+
+def _set_file_mode(agent, spec, action):
+    file = action.data
+    result = execution.run(agent, ["/bin/sh", "-c", _OWN, "sh", file.path, file.owner, file.group, f"{file.mode:04o}"])
+    if result.rc:
+        said = result.stderr.decode(errors="replace").strip()
+        raise AgentError(
+            f"{file.path}: the guest {agent.guest!r} can't give the file its owner and mode: {said}", "refused"
+        )
+
+
+def _run_command(agent, spec, action):
+    wanted = action.data
+    result = shell.run(agent, wanted.line, wanted.stdin, wanted.timeout)
+    told = {
+        "rc": result.rc,
+        "stdout": result.stdout.decode(errors="replace"),
+        "stderr": result.stderr.decode(errors="replace"),
+    }
+    if result.rc:
+        raise KvmfleetError(f"command: it failed in the guest {agent.guest!r} with exit code {result.rc}", command=told)
+    return {"command": told}
+
+
+_DO = {
+    "freeze": _freeze,
+    "thaw": _thaw,
+    "set_time": _set_time,
+    "set_password": _set_password,
+    "add_authorized_keys": _add_keys,
+    "replace_authorized_keys": _replace_keys,
+    "write_file": _write_file,
+    "set_file_mode": _set_file_mode,
+    "run_command": _run_command,
+}

@@ -74,7 +74,6 @@ def fetch(agent, path, stream):
             if there != size:
                 raise Damaged(f"{path}: {size} bytes were read of {there} in the guest {agent.guest!r}; read it again")
             return
-    # A log may have grown since.
     if _checksum(agent, path, size) != digest.hexdigest():
         raise Damaged(
             f"{path}: what was read differs from the file in the guest {agent.guest!r}; it changed meanwhile, read it again"
@@ -84,20 +83,15 @@ def fetch(agent, path, stream):
 def store(agent, path, stream):
     """Copy a binary stream to a guest's file.
 
-    Where the agent may run programs, the file is written beside, compared by its checksum and then renamed; it belongs to root
-    alone (0600). Elsewhere it is written in place and read back, and a new file has the agent's mode, 0666.
+    It is written beside, compared by its checksum and then renamed, and belongs to root alone (0600). That needs programs in
+    the guest: the agent itself lets everybody write to a file that it makes (0666), and can't rename it.
     Raises AgentError and Damaged.
     """
-    if not agent.allows(*execution.COMMANDS):
-        digest = _fill(agent, path, stream, "w")
-        _read_back(agent, path, digest)
-        return
     beside = posixpath.join(posixpath.dirname(path), f".kvmfleet-{secrets.token_hex(8)}")
     _shell(agent, path, _CREATE, beside)
     try:
-        # This mode never creates a file, which the agent would let everybody write to.
-        digest = _fill(agent, beside, stream, "r+")
-        if _checksum(agent, beside, None) != digest:
+        digest, size = _fill(agent, beside, stream)
+        if _checksum(agent, beside, size) != digest:
             raise Damaged(
                 f"{path}: what was written differs from the file in the guest {agent.guest!r}; write it again"
             )
@@ -129,31 +123,22 @@ def _pieces(agent, handle):
             return
 
 
-def _fill(agent, path, stream, mode):
-    """Write a stream to a file of the guest; return the checksum of what was sent."""
-    digest = hashlib.sha256()
-    with _opened(agent, path, mode) as handle:
+def _fill(agent, path, stream):
+    """Write a stream to an empty file of the guest; return the checksum and the size of what was sent."""
+    digest, size = hashlib.sha256(), 0
+    # This mode never makes a file.
+    with _opened(agent, path, "r+") as handle:
         for piece in chunks(stream):
             digest.update(piece)
+            size += len(piece)
             while piece:
                 answer = agent.call("guest-file-write", handle=handle, buf_b64=base64.b64encode(piece).decode())
                 piece = piece[answer["count"] :]
-    return digest.hexdigest()
-
-
-def _read_back(agent, path, digest):
-    found = hashlib.sha256()
-    with _opened(agent, path, "r") as handle:
-        for piece in _pieces(agent, handle):
-            found.update(piece)
-    if found.hexdigest() != digest:
-        raise Damaged(f"{path}: what was written differs from the file in the guest {agent.guest!r}; write it again")
+    return digest.hexdigest(), size
 
 
 def _checksum(agent, path, size):
-    """Return the SHA-256 of a guest's file, or of its first `size` bytes."""
-    if size is None:
-        return _shell(agent, path, 'sha256sum < "$1"', path).split()[0].decode()
+    """Return the SHA-256 of the first `size` bytes of a guest's file: a log may have grown since it was read."""
     return _shell(agent, path, _CHECKSUM, path, str(size)).split()[0].decode()
 
 

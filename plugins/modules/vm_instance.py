@@ -51,11 +51,13 @@ options:
       - V(paused), its processors halted, its memory kept in place.
       - V(suspended), its memory saved to disk and the guest off. It must have a memory to save, so be running, paused
         or sleeping.
+      - V(rescued), running from a rescue disk that is put behind its own disks, see O(rescue). Every other state but
+        V(present) brings it back to its own system first.
       - V(present), defined, in whatever power state it is.
       - V(absent), powered off and removed, with its saved state, its NVRAM, and the storage that O(remove_storage)
         says.
     type: str
-    choices: [running, stopped, restarted, paused, suspended, present, absent]
+    choices: [running, stopped, restarted, paused, suspended, rescued, present, absent]
     default: running
   adopt:
     description:
@@ -1073,6 +1075,31 @@ options:
       - Whether to drop the saved memory of a suspended guest, like cutting its power, instead of restoring it.
     type: bool
     default: false
+  rescue:
+    description:
+      - The system that a guest with O(state=rescued) boots. Its disk is an overlay on an image in O(pool), appended to the
+        guest's own disks, which stay in their order; it is deleted when the guest is brought back.
+      - The guest must be managed, since its metadata keeps how it boots by itself.
+    type: dict
+    suboptions:
+      image:
+        description:
+          - The image of the rescue system. The guest's own image unless given.
+        type: str
+      root_password:
+        description:
+          - A password for root in the rescue system, set by its guest agent.
+        type: str
+      authorized_keys:
+        description:
+          - SSH keys that let root into the rescue system, set by its guest agent.
+        type: list
+        elements: str
+      timeout:
+        description:
+          - How long the guest agent of the rescue system has to answer.
+        type: str
+        default: 300s
   remove_storage:
     description:
       - What O(state=absent) deletes besides the guest. V(owned) is the volumes that this module made for it, V(all) is
@@ -1241,6 +1268,20 @@ EXAMPLES = r"""
     name: web01
     image: debian-13
     rebuild: changed
+
+- name: Boot a guest that is broken from a rescue system
+  kvmfleet.compute.vm_instance:
+    name: web01
+    state: rescued
+    rescue:
+      image: debian-13
+      authorized_keys:
+        - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
+
+- name: Bring it back to its own system
+  kvmfleet.compute.vm_instance:
+    name: web01
+    state: running
 
 - name: Remove a guest and the volumes that were made for it
   kvmfleet.compute.vm_instance:

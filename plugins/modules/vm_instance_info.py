@@ -480,6 +480,10 @@ instances:
       description: The free keys and values that are kept with the guest.
       returned: O(gather) has V(definition)
       type: dict
+    rescued:
+      description: Whether the guest boots from its rescue disk.
+      returned: O(gather) has V(definition)
+      type: bool
     delete_protection:
       description: Whether M(kvmfleet.compute.vm_instance) refuses to remove the guest.
       returned: O(gather) has V(definition)

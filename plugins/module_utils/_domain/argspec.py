@@ -40,6 +40,15 @@ RUN_OPTIONS = {
     "apply": {"type": "str", "choices": ["live", "restart", "next_boot"]},
     "unplug_timeout": {"type": "str", "default": "60s"},
     "discard_saved_state": {"type": "bool", "default": False},
+    "rescue": {
+        "type": "dict",
+        "options": {
+            "image": {"type": "str"},
+            "root_password": {"type": "str", "no_log": True},
+            "authorized_keys": {"type": "list", "elements": "str", "no_log": False},
+            "timeout": {"type": "str", "default": "300s"},
+        },
+    },
     "remove_storage": {"type": "str", "choices": ["none", "owned", "all"], "default": "owned"},
     "purge": {"type": "list", "elements": "str", "choices": sorted(KINDS)},
     "wait_for": {

@@ -82,6 +82,7 @@ def describe(root, facts, found_addresses):
         tags=list(ours.tags),
         metadata=dict(ours.properties),
         delete_protection=ours.delete_protection,
+        rescued=ours.rescue is not None,
     )
     return described
 

@@ -17,13 +17,16 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.actions i
     devices,
     power,
     rebuild,
+    rescue,
     storage,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.observe import find
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.wait import wait_for
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError, LibvirtFailed
 
-ACTIONS = dict(**definition.ACTIONS, **storage.ACTIONS, **devices.ACTIONS, **power.ACTIONS, **rebuild.ACTIONS)
+ACTIONS = dict(
+    **definition.ACTIONS, **storage.ACTIONS, **devices.ACTIONS, **power.ACTIONS, **rebuild.ACTIONS, **rescue.ACTIONS
+)
 
 
 def execute(conn, spec, observed, plan):

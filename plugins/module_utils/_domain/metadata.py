@@ -34,6 +34,18 @@ class Volume:
 
 
 @dataclass(frozen=True)
+class Rescue:
+    """What brings a guest back from its rescue system: the rescue disk's target, and how the guest boots by itself.
+
+    boot: the kinds of device of os/boot. orders: (device, place) of the devices with a boot order of their own.
+    """
+
+    target: str
+    boot: tuple = ()
+    orders: tuple = ()
+
+
+@dataclass(frozen=True)
 class InstanceMetadata:
     """What we know of a managed guest besides its definition. applied: see applied.fingerprint."""
 
@@ -44,6 +56,7 @@ class InstanceMetadata:
     delete_protection: bool = False
     volumes: tuple = ()
     applied: str = None
+    rescue: Rescue = None
 
 
 def _name(tag):
@@ -70,6 +83,17 @@ def _of_element(element):
         properties={item.get("name"): item.text or "" for item in element.findall(_name("property"))},
         delete_protection=element.find(_name("delete_protection")) is not None,
         volumes=tuple(_volume(item) for item in element.findall(_name("volume"))),
+        rescue=_rescue(element.find(_name("rescue"))),
+    )
+
+
+def _rescue(element):
+    if element is None:
+        return None
+    return Rescue(
+        target=element.get("target", ""),
+        boot=tuple(item.get("dev", "") for item in element.findall(_name("boot"))),
+        orders=tuple((item.get("device", ""), item.get("place", "")) for item in element.findall(_name("order"))),
     )
 
 
@@ -108,7 +132,17 @@ def to_element(found):
         etree.SubElement(root, _name("delete_protection"))
     for volume in found.volumes:
         etree.SubElement(root, _name("volume"), **vars(volume))
+    if found.rescue is not None:
+        _add_rescue(root, found.rescue)
     return root
+
+
+def _add_rescue(root, rescue):
+    element = etree.SubElement(root, _name("rescue"), target=rescue.target)
+    for device in rescue.boot:
+        etree.SubElement(element, _name("boot"), dev=device)
+    for device, place in rescue.orders:
+        etree.SubElement(element, _name("order"), device=device, place=place)
 
 
 def to_fragment(found):

@@ -210,12 +210,18 @@ def _storage(conn, spec, domain, inactive, leftovers):
     new = [(d, t) for d, t in targets if d.creates_volume and (t not in present or t in planned)]
     taken = [(d, t) for d, t in targets if d.volume is not None or d.source is not None]
     pool_names = {d.pool for d, _t in new} | {d.pool for d, _t in taken if d.volume is not None}
+    if spec.state == "rescued":
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import rescue
+
+        pool_names.add(spec.rescue.pool)
     pools, known_pools = _pools(conn, pool_names) if pool_names else ({}, ())
     wanted_volumes = {(d.pool, d.volume) for d, _t in taken if d.volume is not None}
     for disk, target in new:
         for extension in ("qcow2", "raw"):
             wanted_volumes.add((disk.pool, storage.volume_name(spec.name, target, extension)))
         wanted_volumes.add((disk.pool, f"{spec.name}-{target}"))
+    if spec.state == "rescued":
+        wanted_volumes.add((spec.rescue.pool, rescue.volume_name(spec)))
     volumes = {}
     for pool_name, volume_name in wanted_volumes:
         if pool_name in pools:
@@ -226,7 +232,9 @@ def _storage(conn, spec, domain, inactive, leftovers):
     wanted_images = {d.image for d, _t in new if d.image is not None}
     if spec.rebuild != "never":
         wanted_images.add(spec.image)
-    images, known_images = _images(conn, spec, wanted_images)
+    if spec.state == "rescued" and _managed(inactive):
+        wanted_images.add(rescue.image_name(spec, metadata.read(inactive)))
+    images, known_images = _images(conn, spec, wanted_images - {None})
     return storage.StorageFacts(
         pools=pools,
         volumes={key: None if key in removed else value for key, value in volumes.items()},

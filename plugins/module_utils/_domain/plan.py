@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import (
@@ -54,34 +54,63 @@ def plan(spec, observed):
         return _removal(spec, observed)
     if spec.state == "suspended" and not observed.exists:
         raise InvalidInput.of("state", "suspended", f"there is no guest {spec.name!r} whose memory could be saved")
+    seen, stops = observed, []
+    if spec.state == "rescued" or (observed.metadata and observed.metadata.rescue):
+        observed, stops = _around_rescue(spec, observed)
     target = _target(spec, observed)
+    if spec.state == "rescued":
+        target = _rescued(spec, observed, target)
     moves = target.rebuild.moves(spec) if target.rebuild else _moves(spec, observed)
     _check_bootable(spec, observed, target, moves)
     running, moves = _live_plan(spec, observed, target, moves)
     actions = _leftover_actions(spec, observed)
+    actions += stops
     actions += running.unplug
     if target.rebuild:
         actions += target.rebuild.actions(spec, observed)
-    actions += _definition_actions(spec, observed, target)
+    actions += _definition_actions(spec, observed, target, seen is not observed)
     actions += [Action("create_volume", volume.subject, volume) for volume in target.new_volumes]
     actions += [Action("grow_disk", f"{name} to {format_size(size)}", (name, size)) for name, size in target.growth]
     actions += running.change
     actions += _autostart_actions(spec, observed)
     actions += [Action(name, spec.name) for name in moves]
+    if spec.state == "rescued" and spec.rescue.opens and any(move in BOOTS for move in moves):
+        actions.append(Action("open_rescue", spec.name))
     actions += _drop_actions(observed, target)
     return Plan(
         actions=tuple(actions),
         changes=target.changes,
         restart_required=running.waiting,
-        before=_xml.redacted_text(observed.inactive),
+        before=_xml.redacted_text(seen.inactive),
         after=_xml.redacted_text(target.definition),
     )
+
+
+def _around_rescue(spec, observed):
+    """Return (observed, actions): how the guest is once it is off to enter or leave its rescue, and what brings it there."""
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import rescue
+
+    rescue.check(spec, observed)
+    if rescue.is_leaving(spec, observed):
+        return rescue.stopped(observed, rescue.left(observed.inactive)), rescue.stop_actions(spec, observed)
+    if rescue.is_entering(spec, observed):
+        return rescue.stopped(observed, observed.inactive), rescue.stop_actions(spec, observed)
+    return observed, []
+
+
+def _rescued(spec, observed, target):
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import rescue
+
+    root, volume = rescue.entered(spec, observed, target.definition)
+    made = target.new_volumes if volume is None else (*target.new_volumes, volume)
+    return replace(target, definition=root, new_volumes=made)
 
 
 def _moves(spec, observed):
     current = observed.state if observed.exists else "stopped"
     discard = spec.discard_saved_state and observed.exists
-    return power.transitions(current, spec.state, spec.stop.force, spec.hard_restart, discard)
+    wanted = "running" if spec.state == "rescued" else spec.state
+    return power.transitions(current, wanted, spec.stop.force, spec.hard_restart, discard)
 
 
 def _drop_actions(observed, target):
@@ -218,8 +247,8 @@ def _leftover_actions(spec, observed):
     return actions
 
 
-def _definition_actions(spec, observed, target):
-    if observed.exists and observed.persistent and not target.changes:
+def _definition_actions(spec, observed, target, forced):
+    if observed.exists and observed.persistent and not target.changes and not forced:
         return []
     return [Action("define", spec.name, target.definition)]
 

@@ -18,7 +18,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.di
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
-STATES = ("running", "stopped", "restarted", "paused", "suspended", "present", "absent")
+STATES = ("running", "stopped", "restarted", "paused", "suspended", "rescued", "present", "absent")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,21 @@ class WaitFor:
     @property
     def anything(self):
         return bool(self.agent or self.address or self.console)
+
+
+@dataclass(frozen=True)
+class RescueSpec:
+    """The rescue system: its image (None for the guest's own), the pool of its disk, and who may enter it."""
+
+    image: str
+    pool: str
+    root_password: str
+    authorized_keys: tuple
+    timeout: float
+
+    @property
+    def opens(self):
+        return self.root_password is not None or bool(self.authorized_keys)
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,7 @@ class InstanceSpec:
     network_names: tuple = field(default=())
     adopt: bool = False
     rebuild: str = "never"
+    rescue: RescueSpec = None
 
 
 def spec(params):
@@ -119,6 +135,7 @@ def spec(params):
         ),
         adopt=bool(params.get("adopt")),
         rebuild=_checked_rebuild(params),
+        rescue=_rescue(params),
     )
 
 
@@ -158,6 +175,21 @@ def _checked_uuid(value):
         raise InvalidInput.of("uuid", value, "a UUID is needed, such as 8a53e7c5-6f0e-4b5a-9f53-0d8c8f2e2a10") from exc
 
 
+def _rescue(params):
+    given = params.get("rescue") or {}
+    if given and params["state"] != "rescued":
+        raise InvalidInput.of(
+            "rescue", sorted(key for key in given if given[key] is not None), "it needs state: rescued"
+        )
+    return RescueSpec(
+        image=given.get("image"),
+        pool=params["pool"],
+        root_password=given.get("root_password"),
+        authorized_keys=tuple(given.get("authorized_keys") or ()),
+        timeout=parse_duration("rescue.timeout", given.get("timeout") or "300s"),
+    )
+
+
 def _checked_rebuild(params):
     rebuild = params.get("rebuild") or "never"
     if rebuild != "never" and params.get("image") is None and params["state"] != "absent":
@@ -185,8 +217,10 @@ def _wait_for(given, state):
         console=_checked_pattern(given.get("console")),
         timeout=parse_duration("wait_for.timeout", given.get("timeout") or "300s"),
     )
-    if wait.anything and state not in ("running", "restarted"):
-        raise InvalidInput.of("wait_for", state, "only a guest that runs can be waited for: state running or restarted")
+    if wait.anything and state not in ("running", "restarted", "rescued"):
+        raise InvalidInput.of(
+            "wait_for", state, "only a guest that runs can be waited for: state running, restarted or rescued"
+        )
     return wait if wait.anything else None
 
 

@@ -102,7 +102,7 @@ def assign_targets(disks, root):
     taken = {target for target in targets if target}
     for index, disk in enumerate(disks):
         if targets[index] is None:
-            targets[index] = _next_target(_bus(disk, root), taken)
+            targets[index] = next_target(TARGET_PREFIX[_bus(disk, root)], taken)
             taken.add(targets[index])
     for index, target in enumerate(targets):
         if target in targets[:index]:
@@ -110,8 +110,8 @@ def assign_targets(disks, root):
     return list(zip(disks, targets))
 
 
-def _next_target(bus, taken):
-    prefix = TARGET_PREFIX[bus]
+def next_target(prefix, taken):
+    """Return the first device name with this prefix that is not taken."""
     for length in itertools.count(1):
         for letters in itertools.product(string.ascii_lowercase, repeat=length):
             if prefix + "".join(letters) not in taken:

@@ -50,6 +50,13 @@ def wait_for(conn, domain, wait):
             _await(watch, domain, what, probe, deadline, wait.timeout)
 
 
+def await_agent(conn, domain, timeout):
+    """Wait until the guest's agent answers, `timeout` seconds at most. Raises InvalidInput, TimedOut."""
+    probe = _agent_probe(domain, _xml.parse(domain.XMLDesc(0)))
+    with DomainWatch(conn, domain) as watch:
+        _await(watch, domain, "the guest agent", probe, time.monotonic() + timeout, timeout)
+
+
 def _await(watch, domain, what, probe, deadline, timeout):
     seen = None
 

@@ -34,6 +34,7 @@ LAUNCH = {
     "tags": ["web"],
     "autostart": True,
 }
+RESCUE = {"name": "web01", "state": "rescued"}
 IMAGE = """<volume><name>tiny.0123456789ab.qcow2</name><capacity unit='GiB'>1</capacity>
 <target><format type='qcow2'/></target></volume>"""
 
@@ -218,6 +219,9 @@ RUNS = {
         [LAUNCH, {"name": "web01", "state": "suspended"}],
         {"name": "web01", "state": "absent"},
     ),
+    "rescue": ([LAUNCH], dict(RESCUE)),
+    "bring back": ([LAUNCH, RESCUE], {"name": "web01", "state": "running"}),
+    "remove a rescued guest": ([LAUNCH, RESCUE], {"name": "web01", "state": "absent"}),
     "launch after an interrupted removal": ([LAUNCH], {"name": "web01", "state": "absent"}),
 }
 

@@ -105,13 +105,6 @@ cache: true
 cache_plugin: ansible.builtin.jsonfile
 cache_connection: /var/cache/ansible/inventory
 cache_timeout: 60
----
-# isolated.instances.yml: guests without a network, reached through their agents
-plugin: kvmfleet.compute.instances
-hosts:
-  local: qemu:///system
-tags: [isolated]
-connection: guest_agent
 """
 
 from ansible.errors import AnsibleParserError

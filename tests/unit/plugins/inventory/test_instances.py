@@ -82,7 +82,9 @@ def test_groups_and_variables(inventory):
 
 
 def test_filters(inventory):
-    names = lambda found: sorted(found["_meta"]["hostvars"])  # noqa: E731
+    def names(found):
+        return sorted(found["_meta"]["hostvars"])
+
     assert names(inventory(names=["db*", "foreign"])[0]) == ["db01", "foreign"]
     assert names(inventory(tags=["db"])[0]) == ["db01"]
     assert names(inventory(managed=False)[0]) == ["foreign"]

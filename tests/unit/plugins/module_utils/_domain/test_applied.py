@@ -21,7 +21,10 @@ def drift(conn, name="web01"):
 def test_what_others_change_is_drift_and_what_we_do_is_none(shared_uri, run_module):
     conn = libvirt.open(shared_uri)
     try:
-        run = lambda **params: run_module("vm_instance", dict(GUEST, uri=shared_uri, **params))  # noqa: E731
+
+        def run(**params):
+            run_module("vm_instance", dict(GUEST, uri=shared_uri, **params))
+
         run()
         assert drift(conn) is False
         run(title="changed", tags=["a"], state="restarted")

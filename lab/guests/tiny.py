@@ -31,7 +31,7 @@ BOOT_MODULES = (
     "button evdev"
 ).split()
 # Loaded by the kernel's own requests, or by a user.
-MODULES = "efivarfs vfat nls_cp437 nls_ascii isofs 8021q".split()
+MODULES = "efivarfs vfat nls_cp437 nls_ascii isofs 8021q virtiofs".split()
 APPEND = "quiet nokaslr"
 
 INITRAMFS = """\

@@ -896,7 +896,7 @@ options:
         type: bool
       model:
         description:
-          - The device model. A new one is V(i6300esb), or V(diag288) on s390x.
+          - The device model. A new one is V(i6300esb), or V(diag288) on s390x. V(ib700) is for the machine type V(pc).
         type: str
         choices: [i6300esb, ib700, diag288]
       action:
@@ -915,7 +915,8 @@ options:
         type: bool
       model:
         description:
-          - The device model. A new one is what the architecture has, V(isa) on x86.
+          - The device model. A new one is what the architecture has, V(isa) on x86. V(pvpanic), for machines with PCI,
+            needs libvirt 9.1 or newer.
         type: str
         choices: [isa, hyperv, pseries, s390, pvpanic]
   memory_balloon:

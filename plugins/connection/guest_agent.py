@@ -134,6 +134,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._connection impor
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     ConnectionFailed,
+    InvalidInput,
     KvmfleetError,
     LibvirtFailed,
     NotFound,
@@ -186,12 +187,19 @@ class Connection(ConnectionBase):
         uri, guest = self.get_option("uri"), self.get_option("remote_addr")
         display.vvv(f"OPEN {uri}", host=guest)
         with self._translated():
+            self._at_least("agent_timeout", 1)
+            self._at_least("command_timeout", 0)
             conn = self._open.enter_context(connect(uri))
             with contextlib.suppress(libvirt.libvirtError):
                 conn.setKeepAlive(*KEEP_ALIVE)
             self._agent = Agent(find(conn, guest), self.get_option("agent_timeout"))
         self._connected = True
         return self
+
+    def _at_least(self, option, minimum):
+        value = self.get_option(option)
+        if value < minimum:
+            raise InvalidInput.of(option, value, f"it is a number of seconds of at least {minimum}")
 
     def exec_command(self, cmd, in_data=None, sudoable=True):
         """Run a command line; return its exit code, what it printed and what it complained of."""

@@ -71,6 +71,14 @@ def test_a_guest_that_can_not_be_asked_is_unreachable(connection, test_uri, vari
     assert not plugin.connected
 
 
+@pytest.mark.parametrize(("option", "value", "minimum"), [("agent_timeout", 0, 1), ("command_timeout", -1, 0)])
+def test_a_time_that_is_none_is_refused(connection, test_uri, option, value, minimum):
+    plugin = connection(kvmfleet_uri=test_uri, **{f"kvmfleet_{option}": value})
+    with pytest.raises(AnsibleError) as raised:
+        plugin.exec_command("true")
+    assert raised.value.message == f"{option}: {value} is not allowed; it is a number of seconds of at least {minimum}"
+
+
 def test_a_connection_is_open_until_it_is_reset_and_opens_again(connection, test_uri):
     plugin = connection(kvmfleet_uri=test_uri)
     assert not plugin.connected

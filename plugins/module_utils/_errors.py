@@ -52,6 +52,10 @@ class Unsupported(KvmfleetError):
     """This libvirt or hypervisor can't do what was asked for."""
 
 
+class Unavailable(KvmfleetError):
+    """A service of the network does not answer as it should; it may do so later."""
+
+
 class TimedOut(KvmfleetError):
     """Something did not happen in the time allowed."""
 

@@ -9,8 +9,8 @@ DOCUMENTATION = r"""
 module: vm_image
 short_description: Put images that guests are made from into the image store, and remove them
 description:
-  - Brings an image from a file of the host or from a URL into the image store, a libvirt storage pool of files, from
-    which M(kvmfleet.compute.vm_instance) makes guests' disks.
+  - Brings an image from a file of the host, from a URL or from Glance into the image store, a libvirt storage pool of
+    files, from which M(kvmfleet.compute.vm_instance) makes guests' disks.
   - Each content is a version of its own, the file C(NAME.<12 hex digits of its SHA-256>.<qcow2|raw>). A newer version
     never takes the place of one that guests' disks are based on. The version that was put last is the current one,
     which an image's name means; C(NAME.<12 hex digits>) means that one version.
@@ -22,6 +22,7 @@ description:
     others wait for it.
   - What is known about a version (its checksum, its source) is kept in the directory C(image-info) beside the
     store's.
+  - A download from Glance that breaks off is resumed until nothing has come for a minute.
   - The module works on the file system of the managed host, so O(uri) must be libvirt on that host.
 version_added: 0.1.0
 author:
@@ -29,6 +30,7 @@ author:
 extends_documentation_fragment:
   - kvmfleet.compute.attributes
   - kvmfleet.compute.connection
+  - kvmfleet.compute.glance
 attributes:
   check_mode:
     support: full
@@ -51,7 +53,7 @@ options:
     required: true
   state:
     description:
-      - V(present), the content of O(src) or O(url) is the current version. When the store has that content as an
+      - V(present), the content of O(src), O(url) or O(glance) is the current version. When the store has that content as an
         older version, that becomes the current one again.
       - V(absent), all versions of the image are removed. It fails before anything is removed when a volume of an
         active storage pool is based on one of them, or a guest has one as a disk.
@@ -61,7 +63,7 @@ options:
   src:
     description:
       - The file on the managed host that is copied into the store.
-      - Either this or O(url) is needed with O(state=present).
+      - One of this, O(url) and O(glance) is needed with O(state=present).
     type: path
   url:
     description:
@@ -71,12 +73,14 @@ options:
     description:
       - The checksum that the content must have, as C(sha256:HEX) or C(sha512:HEX).
       - When it is the checksum of the current version, neither the file nor the server is looked at.
-      - It is needed for O(url) unless O(allow_unverified) is V(true).
+      - It is needed for O(url) unless O(allow_unverified) is V(true). An image of O(glance) is verified by the hash that
+        Glance has of it (C(os_hash_algo), C(os_hash_value)); this is verified, too.
     type: str
   allow_unverified:
     description:
       - Whether O(url) may be given without O(checksum). The current version is kept as long as the server says that
         its content is unchanged, by C(ETag) or C(Last-Modified).
+      - Whether an image of O(glance) that Glance has only an MD5 checksum of may be taken.
     type: bool
     default: false
   format:
@@ -108,7 +112,7 @@ options:
     type: str
   validate_certs:
     description:
-      - Whether the certificate of an HTTPS server is validated.
+      - Whether the certificate of an HTTPS server is validated, those of Keystone and Glance included.
     type: bool
     default: true
   ca_path:
@@ -140,6 +144,34 @@ EXAMPLES = r"""
     url_username: builder
     url_password: "{{ vault_builds_password }}"
     ca_path: /etc/ssl/private-ca.pem
+
+- name: Take an image from Glance
+  kvmfleet.compute.vm_image:
+    name: ubuntu
+    glance:
+      image: ubuntu-24.04
+      cloud: production
+  register: ubuntu
+
+- name: Launch a guest as the image's properties in Glance want it
+  kvmfleet.compute.vm_instance:
+    name: web01
+    image: ubuntu
+    memory: "{{ ubuntu.image.guest.min_memory | default('1GiB') }}"
+    root_disk: "{{ ubuntu.image.guest.min_disk | default(omit) }}"
+    firmware: "{{ ubuntu.image.guest.firmware | default(omit) }}"
+    machine: "{{ ubuntu.image.guest.machine | default(omit) }}"
+    agent: "{{ ubuntu.image.guest.agent | default(omit) }}"
+
+- name: Log in without clouds.yaml
+  kvmfleet.compute.vm_image:
+    name: ubuntu
+    glance:
+      image: 7b4f2c0e-1f6a-4d7e-9a53-6f0f8f5c2d11
+      auth:
+        auth_url: https://cloud.example.com:5000/v3
+        application_credential_id: 5a0b7d4c2b6f4c0e8f3f7f0a9e1d2c3b
+        application_credential_secret: "{{ vault_credential_secret }}"
 
 - name: Remove an image that nothing is based on
   kvmfleet.compute.vm_image:
@@ -198,7 +230,7 @@ image:
       sample: sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865
     source:
       description:
-        - The file or URL that it was made from.
+        - The file or URL that it was made from, or the image in Glance and its cloud.
       type: str
       sample: https://images.example.com/debian-13-amd64.qcow2
     created:
@@ -206,6 +238,33 @@ image:
         - When it was put into the store, in UTC.
       type: str
       sample: "2026-03-01T12:00:00Z"
+    properties:
+      description:
+        - The image's properties in Glance, with C(min_disk) in GiB and C(min_ram) in MiB where it has them. Empty for an
+          image that is not from Glance.
+      type: dict
+      sample:
+        hw_disk_bus: scsi
+        hw_firmware_type: uefi
+        hw_qemu_guest_agent: "yes"
+        min_disk: 3
+        os_admin_user: ubuntu
+    guest:
+      description:
+        - What the properties mean for a guest. C(firmware), C(secure_boot), C(machine), C(arch), C(agent),
+          C(boot_menu), C(cpu), C(tpm), C(video) and C(watchdog) are values of the options of
+          M(kvmfleet.compute.vm_instance) of these names.
+        - C(disk_bus) and C(cdrom_bus) are buses, C(interface_model) is the model of a network interface,
+          C(admin_user) the user to log in as, C(min_disk) and C(min_memory) are the least sizes of the root disk and the
+          memory.
+        - A property that the image does not have, or that means nothing here, has no key.
+      type: dict
+      sample:
+        admin_user: ubuntu
+        agent: true
+        disk_bus: scsi
+        firmware: uefi
+        min_disk: 3GiB
 actions:
   description:
     - What was done, in its order; in check mode, what would be done. Each has C(action) and C(subject).

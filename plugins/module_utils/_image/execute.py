@@ -57,6 +57,7 @@ class _Run:
         self.spec = spec
         self.store = observed.store
         self.digest = observed.digest
+        self.remote = observed.remote
         self.deadline = deadline
         self.unchanged = False
 
@@ -70,7 +71,7 @@ def _fetch(run, action):
     """Read the source into a file beside, check it, and let it become the current version."""
     spec, directory = run.spec, run.store.directory
     partial = image_store.partial_path(directory, spec.name)
-    with image_source.open_source(spec, run.deadline) as source:
+    with image_source.open_source(spec, run.deadline, run.remote) as source:
         check_space(spec, directory, source.needs)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(partial)
@@ -79,7 +80,7 @@ def _fetch(run, action):
             with open(descriptor, "r+b") as target:
                 digests = image_source.read_all(spec, source, run.deadline, target)
                 probed = probe(target, spec.option, spec.source, spec.format)
-                image_source.check_digest(spec, digests)
+                image_source.check_digest(spec, source, digests)
                 _check_planned(run, digests)
                 _keep(run, target, partial, probed, _info(spec, source, target, probed, digests))
         finally:
@@ -105,6 +106,8 @@ def _info(spec, source, target, probed, digests):
         source_mtime_ns=source.mtime_ns,
         etag=source.etag,
         last_modified=source.last_modified,
+        glance_id=source.glance_id,
+        properties=source.properties,
     )
 
 
@@ -151,6 +154,12 @@ def _make_current(run, action):
     _make_newest(run, run.store.versions[action.subject].path)
 
 
+def _update_properties(run, action):
+    version, image = run.store.versions[action.subject], run.remote.image
+    info = replace(version.info, glance_id=image.id, properties=image.properties)
+    image_store.write_info(run.store.directory, version.file, info)
+
+
 def _refresh_pool(run, action):
     """Let libvirt see what is in the store. Source: virStoragePoolRefresh."""
     find_pool(run.conn, action.subject).refresh(0)
@@ -168,6 +177,7 @@ _ACTIONS = {
     "import": _fetch,
     "download": _fetch,
     "make_current": _make_current,
+    "update_properties": _update_properties,
     "refresh_pool": _refresh_pool,
     "delete": _delete,
 }

@@ -30,7 +30,7 @@ class Observed:
 
     volumes: names of the pool's volumes. available: the file name of the version that has the wanted content, None when
     there is none. digest: of the wanted content as far as it is known (a Digest), incoming: its Probed format.
-    needed: by the path of a version, the words for what needs it.
+    needed: by the path of a version, the words for what needs it. remote: the Remote image in Glance, if it is one.
     """
 
     store: image_store.Store
@@ -39,6 +39,7 @@ class Observed:
     digest: Digest = None
     incoming: object = None
     needed: dict = None
+    remote: object = None
 
 
 def observe(conn, spec):
@@ -54,8 +55,29 @@ def observe(conn, spec):
         with doing(f"looking for what needs the image {spec.name}"):
             needed = _needed(conn, paths) if paths else {}
         return Observed(store, volumes, needed=needed)
+    if spec.option == "glance":
+        return _in_glance(spec, store, volumes)
     available, digest, incoming = _wanted(spec, store, deadline)
     return Observed(store, volumes, available, digest, incoming)
+
+
+def _in_glance(spec, store, volumes):
+    """Return the Observed of an image in Glance, which is asked unless the store has what the checksum says."""
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._image.remote import Remote  # noqa: PLC0415 - only here
+
+    available = _having(store, spec.checksum) if spec.checksum else None
+    if available is not None:
+        return Observed(store, volumes, available, spec.checksum)
+    remote = Remote(spec)
+    digest = spec.checksum or remote.digest
+    # What is there has another checksum than the one that was asked for.
+    if remote.digest is not None and spec.checksum is None:
+        available = _having(store, remote.digest)
+    elif spec.checksum is None:
+        available = next((version.file for version in _newest_first(store) if remote.is_content_of(version.info)), None)
+    if available is None:
+        check_space(spec, store.directory, remote.image.size)
+    return Observed(store, volumes, available, digest, remote=remote)
 
 
 def find_pool(conn, name):
@@ -137,7 +159,7 @@ def _file(spec, store, deadline):
         incoming = probe(source.stream, spec.option, spec.source, spec.format)
         source.stream.seek(0)
         digests = image_source.read_all(spec, source, deadline)
-        image_source.check_digest(spec, digests)
+        image_source.check_digest(spec, source, digests)
         digest = Digest("sha256", digests["sha256"])
         available = _having(store, digest)
         if available is None:

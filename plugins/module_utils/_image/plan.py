@@ -26,7 +26,9 @@ def plan(spec, observed):
         actions += stored
         after = _text(spec.name, _coming(spec, observed))
         # A run that died just after it had stored the image has not told the pool.
-        refresh = bool(stored) or observed.available not in observed.volumes
+        refresh = (
+            any(action.name != "update_properties" for action in stored) or observed.available not in observed.volumes
+        )
     if refresh:
         actions.append(Action("refresh_pool", spec.pool))
     return Plan(
@@ -42,9 +44,12 @@ def _storing(spec, observed):
     found = observed.store.versions[observed.available]
     if spec.format not in ("auto", found.format):
         raise InvalidInput.of("format", spec.format, f"the image {found.file} is {found.format}")
+    actions = []
     if found != observed.store.current:
-        return [Action("make_current", observed.available)]
-    return []
+        actions.append(Action("make_current", observed.available))
+    if observed.remote is not None and observed.remote.is_news(found.info):
+        actions.append(Action("update_properties", observed.available))
+    return actions
 
 
 def _coming(spec, observed):

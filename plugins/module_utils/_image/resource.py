@@ -14,6 +14,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._image.execute im
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, observe, pool_directory
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.properties import guest_values
 
 __all__ = ["execute", "observe", "plan", "report", "spec"]
 
@@ -40,4 +41,6 @@ def _describe(image_spec, version):
         "checksum": info and f"sha256:{info.sha256}",
         "source": info and info.source,
         "created": info and info.created,
+        "properties": info.properties if info else {},
+        "guest": guest_values(info.properties) if info else {},
     }

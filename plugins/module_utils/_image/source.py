@@ -4,7 +4,7 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Where an image comes from: a file of the managed host or an HTTP server, opened as one stream of bytes."""
+"""Where an image comes from: a file of the managed host, an HTTP server, or Glance, opened as one stream of bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import http.client
 import os
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.error import HTTPError, URLError
 
 from ansible.module_utils.urls import ConnectionError as AnsibleConnectionError
@@ -31,7 +31,8 @@ NOT_MODIFIED = 304
 class Source:
     """An opened source. size: the bytes it says it has, None when it doesn't; needs: the bytes to store it takes.
 
-    mtime_ns is a file's; etag and last_modified are a server's, for the next conditional request.
+    mtime_ns is a file's; etag and last_modified are a server's, for the next conditional request; the rest is Glance's,
+    with the Digest that it says the content has.
     """
 
     stream: object
@@ -40,12 +41,24 @@ class Source:
     mtime_ns: int = None
     etag: str = None
     last_modified: str = None
+    digest: object = None
+    glance_id: str = None
+    properties: dict = field(default_factory=dict)
 
 
 @contextlib.contextmanager
-def open_source(spec, deadline):
-    """Open what a spec names for the time of a `with` block. Raises InvalidInput, KvmfleetError, TimedOut."""
-    with _opened_file(spec) if spec.option == "src" else _opened_url(spec, deadline) as source:
+def open_source(spec, deadline, remote=None):
+    """Open what a spec names for the time of a `with` block; `remote` is its image in Glance.
+
+    Raises InvalidInput, KvmfleetError, TimedOut.
+    """
+    if remote is not None:
+        opened = remote.opened(deadline)
+    elif spec.option == "src":
+        opened = _opened_file(spec)
+    else:
+        opened = _opened_url(spec, deadline)
+    with opened as source:
         yield source
 
 
@@ -132,16 +145,24 @@ def _url_errors(spec):
         raise KvmfleetError(f"{failure}: {str(exc) or type(exc).__name__}") from exc
 
 
-def algorithms(spec):
-    """Return the hash algorithms that a source is read with: SHA-256 for its name, and that of the checksum."""
-    return {"sha256"} | ({spec.checksum.algorithm} if spec.checksum else set())
+def algorithms(spec, source):
+    """Return the hash algorithms that a source is read with: SHA-256 for its name, and those of the checksums."""
+    return {"sha256"} | {digest.algorithm for digest in (spec.checksum, source.digest) if digest}
 
 
-def check_digest(spec, digests):
-    """Compare {algorithm: hex digits} with the checksum that was asked for. Raises InvalidInput."""
+def check_digest(spec, source, digests):
+    """Compare {algorithm: hex digits} with the checksums that were asked for and promised.
+
+    Raises InvalidInput, KvmfleetError.
+    """
     if spec.checksum and digests[spec.checksum.algorithm] != spec.checksum.hex:
         actual = f"{spec.checksum.algorithm}:{digests[spec.checksum.algorithm]}"
         raise InvalidInput.of("checksum", str(spec.checksum), f"{spec.source} has {actual}")
+    if source.digest and digests[source.digest.algorithm] != source.digest.hex:
+        actual = f"{source.digest.algorithm}:{digests[source.digest.algorithm]}"
+        raise KvmfleetError(
+            f"{spec.option}: {spec.source!r} is damaged: what came has {actual}, and {source.digest} was promised"
+        )
 
 
 def read_all(spec, source, deadline, target=None):
@@ -149,7 +170,7 @@ def read_all(spec, source, deadline, target=None):
 
     Raises KvmfleetError when the source breaks off, TimedOut at the deadline (monotonic); OSError is the target's.
     """
-    hashes = {algorithm: hashlib.new(algorithm) for algorithm in algorithms(spec)}
+    hashes = {algorithm: hashlib.new(algorithm) for algorithm in algorithms(spec, source)}
     total = 0
     for chunk in _chunks(spec, source):
         if time.monotonic() > deadline:

@@ -15,6 +15,12 @@ from urllib.parse import urlsplit
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import FORMATS, check_name
+from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.options import (
+    CLOUD_OPTIONS,
+    CLOUD_RULES,
+    Cloud,
+    cloud,
+)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
 STATES = ("present", "absent")
@@ -25,6 +31,7 @@ OPTIONS = {
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
     "src": {"type": "path"},
     "url": {"type": "str"},
+    "glance": {"type": "dict", "options": {"image": {"type": "str", "required": True}, **CLOUD_OPTIONS}, **CLOUD_RULES},
     "checksum": {"type": "str"},
     "allow_unverified": {"type": "bool", "default": False},
     "format": {"type": "str", "choices": ["auto", *FORMATS], "default": "auto"},
@@ -36,8 +43,8 @@ OPTIONS = {
     "ca_path": {"type": "path"},
 }
 RULES = {
-    "mutually_exclusive": [("src", "url")],
-    "required_if": [("state", "present", ("src", "url"), True)],
+    "mutually_exclusive": [("src", "url", "glance")],
+    "required_if": [("state", "present", ("src", "url", "glance"), True)],
     "required_together": [("url_username", "url_password")],
 }
 
@@ -57,7 +64,8 @@ class Digest:
 class ImageSpec:
     """An image as it was asked for; timeout in seconds, for the whole run.
 
-    `option` is src or url and `source` its value. `checksum` is a Digest, None where none was given.
+    `option` is src, url or glance, and `source` its value in words. `checksum` is a Digest, None where none was given.
+    `cloud` and `image`, an ID or a name, are glance's.
     """
 
     name: str
@@ -72,11 +80,16 @@ class ImageSpec:
     password: str
     validate_certs: bool
     ca_path: str
+    allow_unverified: bool = False
+    cloud: Cloud = None
+    image: str = None
 
 
 def spec(params):
     """Return the ImageSpec of a task's parameters. Raises InvalidInput."""
-    option = "url" if params["url"] is not None else "src"
+    option = next((option for option in ("url", "glance") if params[option] is not None), "src")
+    glance = params["glance"]
+    wanted = cloud("glance", glance, params["validate_certs"], params["ca_path"]) if glance else None
     checksum = _checksum(params["checksum"])
     if option == "url":
         _check_url(params["url"])
@@ -90,7 +103,7 @@ def spec(params):
         name=check_name("name", params["name"]),
         state=params["state"],
         option=option,
-        source=params[option],
+        source=f"{glance['image']} of {wanted.label}" if glance else params[option],
         checksum=checksum,
         format=params["format"],
         pool=params["pool"],
@@ -99,6 +112,9 @@ def spec(params):
         password=params["url_password"],
         validate_certs=params["validate_certs"],
         ca_path=params["ca_path"],
+        allow_unverified=params["allow_unverified"],
+        cloud=wanted,
+        image=glance and glance["image"],
     )
 
 

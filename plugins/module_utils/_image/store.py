@@ -29,7 +29,10 @@ _LOCK_INTERVAL = 0.2
 
 @dataclass(frozen=True)
 class Info:
-    """What is known about a version: sizes in bytes, time in ISO 8601, what tells whether the source is unchanged."""
+    """What is known about a version: sizes in bytes, time in ISO 8601, what tells whether the source is unchanged.
+
+    glance_id and properties are those of the image of Glance that it was found to be.
+    """
 
     sha256: str
     size: int
@@ -41,6 +44,8 @@ class Info:
     source_mtime_ns: int = None
     etag: str = None
     last_modified: str = None
+    glance_id: str = None
+    properties: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,16 @@ def plugin(kind, name):
     return importlib.import_module(f"ansible_collections.{NAME}.plugins.{kind}.{name}")
 
 
+def options(name):
+    """Return the names of a module's options, those in its documentation fragments too."""
+    documentation = load(module(name).DOCUMENTATION)
+    fragments = [
+        load(plugin("doc_fragments", fragment.rpartition(".")[2]).ModuleDocFragment.DOCUMENTATION)
+        for fragment in documentation.get("extends_documentation_fragment", ())
+    ]
+    return {option for part in (documentation, *fragments) for option in part.get("options", {})}
+
+
 def tasks(content):
     """Yield every task of a list of plays or tasks, those in blocks too."""
     for item in content or ():

@@ -70,8 +70,7 @@ def test_the_module_of_an_example_accepts_its_options(task, run_module):
 def test_the_module_of_an_example_with_templates_knows_its_options(task):
     # What the values are, only a play says.
     action = _action(task)
-    documentation = collection.load(collection.module(action.rpartition(".")[2]).DOCUMENTATION)
-    assert set(task[action]) <= {*documentation["options"], "uri"}
+    assert set(task[action]) <= collection.options(action.rpartition(".")[2])
 
 
 @pytest.mark.parametrize("name", collection.MODULES)

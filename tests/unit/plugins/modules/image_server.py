@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -19,7 +20,8 @@ class Page:
     """What is at a path.
 
     sent: how many bytes come before the connection is dropped. hold: what the server waits for half-way.
-    pause: how long it waits after each byte, in seconds.
+    pause: how long it waits after each byte, in seconds. ranges: whether parts of the content can be asked for.
+    breaks: how often the connection is dropped, after which all is sent. on_request: called before an answer.
     """
 
     content: bytes = b""
@@ -31,6 +33,9 @@ class Page:
     hold: threading.Event = None
     login: str = None
     pause: float = 0
+    ranges: bool = False
+    breaks: int = None
+    on_request: object = None
 
 
 class ImageServer:
@@ -59,10 +64,14 @@ class ImageServer:
         self._thread.join()
         self._server.server_close()
 
+    @property
+    def url(self):
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
+
     def put(self, path, content=b"", **properties):
         """Serve a page from now on and return its URL."""
         self.pages[path] = Page(content, **properties)
-        return f"{self._scheme}://127.0.0.1:{self._server.server_port}{path}"
+        return f"{self.url}{path}"
 
 
 def _handler_of(server):
@@ -74,8 +83,17 @@ def _handler_of(server):
                 page = Page(b"who are you", status=401, headers={"WWW-Authenticate": 'Basic realm="images"'})
             elif page.etag and self.headers.get("If-None-Match") == page.etag:
                 page = Page(status=304, announce_length=False)
+            part = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+            if page.ranges and part:
+                page = replace(page, content=page.content[int(part.group(1)) :], status=206)
             server.requests.append((self.path, page.status))
+            if page.on_request:
+                page.on_request()
             self._answer(page)
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.do_GET()
 
         def _answer(self, page):
             self.send_response(page.status)
@@ -85,8 +103,15 @@ def _handler_of(server):
                 self.send_header("Content-Length", str(len(page.content)))
             self.end_headers()
             with contextlib.suppress(ConnectionError):
-                self._send(page, page.content[: page.sent])
+                self._send(page, page.content[: self._sent(page)])
             self.close_connection = True
+
+        def _sent(self, page):
+            if page.breaks is None:
+                return page.sent
+            served = server.pages[self.path]
+            served.breaks -= 1  # Of the page itself, not of the part of it that was asked for.
+            return page.sent if served.breaks >= 0 else None
 
         def _send(self, page, content):
             if page.pause:

@@ -16,11 +16,11 @@ import re
 import ssl
 import stat
 import subprocess
-import sys
 import threading
 import time
 
 import pytest
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.image_host import PYTHON_PATH
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.image_server import ImageServer
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.returned import differences, documented
 from cryptography import x509
@@ -28,120 +28,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 MIB = 1024**2
-POOL = '<pool type="dir"><name>{name}</name><target><path>{directory}</path></target>{volumes}</pool>'
-VOLUME = """<volume type="file"><name>{file}</name><capacity>1</capacity>
-<target><path>{directory}/{file}</path><format type="qcow2"/></target>{backing}</volume>"""
-
-GUEST = """<domain type="test"><name>{name}</name><memory>65536</memory><os><type>hvm</type></os><devices>
-<disk type="file"><source file="{disk}"/><target dev="vda"/></disk></devices></domain>"""
-PYTHON_PATH = os.pathsep.join(path for path in sys.path if path)
-PROCESS = """
-import json, sys
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.kvmfleet.compute.plugins.modules.vm_image import main
-with patch_module_args(json.loads(sys.argv[1])):
-    main()
-"""
 # How long another process may take, in seconds; only a test that fails waits for so long.
 PATIENCE = 60
-
-
-class Host:
-    """A host whose image store is a directory of the test."""
-
-    def __init__(self, directory, run_module):
-        self.directory = directory
-        self.store = directory / "images"
-        self.infos = directory / "image-info"
-        self.store.mkdir(parents=True)
-        self.overlays = {}
-        self.disks = {}
-        self._run_module = run_module
-
-    @property
-    def uri(self):
-        """libvirt's in-memory driver doesn't look at files: its pools have what a refresh would have found."""
-        images = [VOLUME.format(directory=self.store, file=file, backing="") for file in self.files()]
-        overlays = [
-            VOLUME.format(directory="/guests", file=file, backing=f"<backingStore><path>{base}</path></backingStore>")
-            for file, base in self.overlays.items()
-        ]
-        definition = self.directory / "host.xml"
-        definition.write_text(
-            "<node>"
-            + POOL.format(name="images", directory=self.store, volumes="".join(images))
-            + POOL.format(name="default", directory="/guests", volumes="".join(overlays))
-            + "".join(GUEST.format(name=name, disk=disk) for name, disk in self.disks.items())
-            + POOL.format(name="elsewhere", directory="/no/such/directory", volumes="")
-            + "</node>"
-        )
-        return f"test://{definition}"
-
-    def files(self):
-        return sorted(path.name for path in self.store.iterdir())
-
-    def info_files(self):
-        return sorted(path.name for path in self.infos.iterdir()) if self.infos.exists() else []
-
-    def state(self):
-        """All that there is, to see that nothing was changed."""
-        paths = [*self.store.iterdir(), *(self.infos.iterdir() if self.infos.exists() else ())]
-        return {str(path): (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_mode) for path in paths}
-
-    def foresee(self, **params):
-        return self._run_module("vm_image", dict({"name": "debian", "uri": self.uri}, **params), check=True)
-
-    def run(self, **params):
-        """Run the module, in check mode before, which changes nothing and says the same."""
-        before = self.state()
-        foreseen = self.foresee(**params)
-        assert self.state() == before
-        done = self._run_module("vm_image", dict({"name": "debian", "uri": self.uri}, **params))
-        for key in ("failed", "changed", "actions", "diff"):
-            assert foreseen.get(key) == done.get(key)
-        return done
-
-    def command(self, **params):
-        """The command that runs the module in a process of its own."""
-        return [sys.executable, "-c", PROCESS, json.dumps(dict({"name": "debian", "uri": self.uri}, **params))]
-
-    def start(self, **params):
-        return subprocess.Popen(
-            self.command(**params), stdout=subprocess.PIPE, text=True, env=dict(os.environ, PYTHONPATH=PYTHON_PATH)
-        )
-
-    def fail(self, **params):
-        """Run the module, which fails and leaves everything as it was; return what it says."""
-        before = self.state()
-        result = self._run_module("vm_image", dict({"name": "debian", "uri": self.uri}, **params))
-        assert result["failed"]
-        assert self.state() == before
-        return result["msg"]
-
-
-@pytest.fixture
-def host(tmp_path, run_module):
-    return Host(tmp_path / "host", run_module)
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with ImageServer() as running:
-        yield running
-
-
-@pytest.fixture
-def make_image(tmp_path):
-    """A function that makes a qcow2 image with random content and returns its path."""
-
-    def make(file="source.qcow2", size=MIB):
-        raw, image = tmp_path / "content", tmp_path / file
-        raw.write_bytes(os.urandom(size))
-        subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, image], check=True)
-        return image
-
-    return make
 
 
 def checksum(path, algorithm="sha256"):
@@ -177,6 +65,8 @@ def test_a_file_becomes_the_image_once(host, make_image):
         "virtual_size": MIB,
         "checksum": checksum(image),
         "source": str(image),
+        "properties": {},
+        "guest": {},
     }
     again = host.run(src=str(image))
     assert not again["changed"] and again["actions"] == []

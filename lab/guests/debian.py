@@ -13,8 +13,9 @@ from lab.shell import step
 SIZE = 1536 * 1024**2
 SUITE = "trixie"
 PACKAGES = (
-    "ca-certificates cloud-guest-utils cloud-init dbus e2fsprogs fdisk gpg initramfs-tools iproute2 iputils-ping kmod less "
-    "linux-image-cloud-amd64 netbase openssh-server procps python3 qemu-guest-agent sudo systemd systemd-resolved systemd-sysv udev"
+    "btrfs-progs ca-certificates cloud-guest-utils cloud-init dbus e2fsprogs fdisk gpg initramfs-tools iproute2 iputils-ping kmod "
+    "less linux-image-cloud-amd64 lvm2 netbase openssh-server procps python3 qemu-guest-agent sudo systemd systemd-resolved "
+    "systemd-sysv udev xfsprogs"
 ).split()
 # Work in the background that only costs time in a guest of a test.
 MASKED = (

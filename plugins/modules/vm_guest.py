@@ -9,8 +9,8 @@ DOCUMENTATION = r"""
 module: vm_guest
 short_description: Work on the system in a guest through its agent
 description:
-  - Sets a password, ssh keys, files and the clock of the system in a guest, runs a command there, reads files and freezes file
-    systems, by way of the QEMU guest agent. The guest needs neither a network nor Python.
+  - Sets a password, ssh keys, files, the host name and the clock of the system in a guest, grows file systems, runs a command
+    there, reads files and freezes file systems, by way of the QEMU guest agent. The guest needs neither a network nor Python.
   - What is there is looked at first, and only what differs is done. A password in clear can't be compared, so it is set in
     each run; its hash can.
   - The agent must be connected and may not block the commands that are needed; the error names the guest's setting to change.
@@ -26,7 +26,8 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    support: none
+    support: partial
+    details: It shows neither passwords nor the contents of files, of which it shows the checksum.
   platform:
     support: full
 options:
@@ -150,6 +151,20 @@ options:
       - Whether to set the guest's clock to this host's, when it is off by more than a second, as after a long pause.
     type: bool
     default: false
+  hostname:
+    description:
+      - The guest's host name, now and after its next boot.
+    type: str
+  grow:
+    description:
+      - The mount points of file systems that shall fill their disks, as after O(kvmfleet.compute.vm_instance#module:disks) has
+        grown one.
+      - The partition grows when it is the last of its disk, then the LVM physical and logical volumes, if there are
+        such, and the file system, all while it is in use. It can be ext2, ext3, ext4, xfs or btrfs on one device.
+      - The guest needs C(growpart) and the tools of the file system and of LVM.
+    type: list
+    elements: str
+    default: []
   frozen:
     description:
       - Whether the guest's file systems are frozen, so that what is on its disks is consistent. While they are, whoever
@@ -201,6 +216,11 @@ EXAMPLES = r"""
   kvmfleet.compute.vm_guest:
     name: web01
     sync_time: true
+
+- name: Let the root file system fill the disk that has grown
+  kvmfleet.compute.vm_guest:
+    name: web01
+    grow: [/]
 
 - name: Freeze the file systems for a backup
   kvmfleet.compute.vm_guest:

@@ -12,9 +12,14 @@ import base64
 import time
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
-from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import execution, files, shell
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import execution, files, growth, shell
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
 
+# hostnamectl tells systemd's services too.
+_HOSTNAME = """
+if command -v hostnamectl >/dev/null && [ -d /run/systemd/system ]; then exec hostnamectl set-hostname "$1"; fi
+echo "$1" > /etc/hostname && hostname "$1"
+"""
 _OWN = 'chown -- "$2:$3" "$1" && chmod -- "$4" "$1"'
 
 
@@ -41,6 +46,10 @@ def _set_time(agent, spec, action):
     agent.call("guest-set-time", time=time.time_ns())
 
 
+def _set_hostname(agent, spec, action):
+    _script(agent, _HOSTNAME, [action.subject], "hostname", "take its name")
+
+
 def _set_password(agent, spec, action):
     """Source: guest-set-user-password."""
     wanted = spec.password
@@ -64,12 +73,19 @@ def _write_file(agent, spec, action):
 
 def _set_file_mode(agent, spec, action):
     file = action.data
-    result = execution.run(agent, ["/bin/sh", "-c", _OWN, "sh", file.path, file.owner, file.group, f"{file.mode:04o}"])
+    arguments = [file.path, file.owner, file.group, f"{file.mode:04o}"]
+    _script(agent, _OWN, arguments, file.path, "give the file its owner and mode")
+
+
+def _script(agent, script, arguments, subject, task):
+    result = execution.run(agent, ["/bin/sh", "-c", script, "sh", *arguments])
     if result.rc:
         said = result.stderr.decode(errors="replace").strip()
-        raise AgentError(
-            f"{file.path}: the guest {agent.guest!r} can't give the file its owner and mode: {said}", "refused"
-        )
+        raise AgentError(f"{subject}: the guest {agent.guest!r} can't {task}: {said}", "refused")
+
+
+def _grow(agent, spec, action):
+    growth.grow(agent, action)
 
 
 def _run_command(agent, spec, action):
@@ -89,10 +105,15 @@ _DO = {
     "freeze": _freeze,
     "thaw": _thaw,
     "set_time": _set_time,
+    "set_hostname": _set_hostname,
     "set_password": _set_password,
     "add_authorized_keys": _add_keys,
     "replace_authorized_keys": _replace_keys,
     "write_file": _write_file,
     "set_file_mode": _set_file_mode,
+    "grow_partition": _grow,
+    "grow_physical_volume": _grow,
+    "grow_logical_volume": _grow,
+    "grow_filesystem": _grow,
     "run_command": _run_command,
 }

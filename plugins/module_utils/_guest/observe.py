@@ -12,13 +12,15 @@ import time
 from typing import NamedTuple
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import NotFound
-from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import execution, files
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import execution, files, growth
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.agent import Agent
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.lookup import find
 
 _LOOK = '[ -e "$1" ] || exit 3; stat -L -c "%a %U %G" "$1" && sha256sum < "$1"'
 _ABSENT = 3
+# The name of now, and the one of the next boot.
+_HOSTNAMES = "cat /proc/sys/kernel/hostname; cat /etc/hostname 2>/dev/null || true"
 
 
 class FileState(NamedTuple):
@@ -34,8 +36,8 @@ class Observed(NamedTuple):
     """The guest's agent, and what was asked for as it is now; None where it was not looked at.
 
     shadow: the user's field in /etc/shadow. keys: the user's authorised keys. files: {path: FileState, None where there is
-    none}. drift: the seconds that the guest's clock is ahead. frozen: whether file systems are. created: whether what the
-    command makes is there.
+    none}. drift: the seconds that the guest's clock is ahead. hostnames: those of now and of the next boot. grow: the
+    growth.FileSystem of each mount point. frozen: whether file systems are. created: whether what the command makes is there.
     """
 
     domain: object
@@ -44,6 +46,8 @@ class Observed(NamedTuple):
     keys: tuple
     files: dict
     drift: float
+    hostnames: tuple
+    grow: tuple
     frozen: bool
     created: bool
 
@@ -60,6 +64,8 @@ def observe(conn, spec):
         keys=authorized_keys(agent, keys.user) if keys else None,
         files={file.path: _file(agent, file.path) for file in spec.files},
         drift=_drift(agent) if spec.sync_time else None,
+        hostnames=_hostnames(agent) if spec.hostname else None,
+        grow=tuple(growth.look(agent, mount) for mount in spec.grow),
         frozen=None if spec.frozen is None else agent.call("guest-fsfreeze-status") != "thawed",
         created=bool(command and command.creates and _file(agent, command.creates)),
     )
@@ -93,6 +99,10 @@ def _file(agent, path):
         said = result.stderr.decode(errors="replace").strip()
         raise AgentError(f"{path}: the guest {agent.guest!r} can't look at the file: {said}", "refused")
     return FileState(checksum=words[3], mode=int(words[0], 8), owner=words[1], group=words[2])
+
+
+def _hostnames(agent):
+    return tuple(execution.run(agent, ["/bin/sh", "-c", _HOSTNAMES]).stdout.decode().split())
 
 
 def _drift(agent):

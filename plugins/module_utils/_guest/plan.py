@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 import hashlib
+from typing import NamedTuple
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import growth
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 
 # Seconds that a clock may be wrong; so much may a call to a busy guest take.
@@ -18,22 +20,66 @@ DRIFT = 1
 _LOCKED = ("!", "*")
 
 
+class _Step(NamedTuple):
+    """An action with what diff mode shows of it: what there is and what there will be, None for what can't be shown."""
+
+    action: Action
+    before: object = None
+    after: object = None
+
+
 def plan(spec, observed):
     """Return the Plan that brings what was observed to what is wanted; the command comes last."""
-    actions = []
-    if spec.frozen is not None and spec.frozen != observed.frozen:
-        actions.append(Action("freeze" if spec.frozen else "thaw", spec.name))
-    if observed.drift is not None and abs(observed.drift) > DRIFT:
-        actions.append(Action("set_time", spec.name))
-    if spec.password and _sets_password(spec.password, observed.shadow):
-        actions.append(Action("set_password", spec.password.user))
-    if spec.authorized_keys:
-        actions += _keys(spec.authorized_keys, observed.keys)
+    steps = [
+        *_freezing(spec, observed.frozen),
+        *_time(spec, observed.drift),
+        *_hostname(spec, observed.hostnames),
+        *_password(spec.password, observed.shadow),
+        *_keys(spec.authorized_keys, observed.keys),
+    ]
     for file in spec.files:
-        actions += _file(file, observed.files[file.path])
+        steps += _file(file, observed.files[file.path])
+    for file_system in observed.grow or ():
+        steps += [_Step(action) for action in growth.plan(file_system)]
     if spec.command and not observed.created:
-        actions.append(Action("run_command", spec.name, spec.command))
-    return Plan(actions=tuple(actions))
+        steps.append(_Step(Action("run_command", spec.name, spec.command)))
+    return Plan(
+        actions=tuple(step.action for step in steps),
+        before=_text((step.action, step.before) for step in steps),
+        after=_text((step.action, step.after) for step in steps),
+    )
+
+
+def _text(shown):
+    """Diff mode's text: a line for each thing that differs; never a password, a file's content or a command."""
+    lines = [f"{action.name} {action.subject}: {value}\n" for action, value in shown if value is not None]
+    return "".join(lines)
+
+
+def _freezing(spec, frozen):
+    if spec.frozen is None or spec.frozen == frozen:
+        return []
+    words = {True: "frozen", False: "thawed"}
+    return [_Step(Action("freeze" if spec.frozen else "thaw", spec.name), words[frozen], words[spec.frozen])]
+
+
+def _time(spec, drift):
+    if drift is None or abs(drift) <= DRIFT:
+        return []
+    return [_Step(Action("set_time", spec.name), f"{drift:+.0f} s", "as the host's")]
+
+
+def _hostname(spec, names):
+    # A guest that has no /etc/hostname gets one.
+    if spec.hostname is None or names == (spec.hostname, spec.hostname):
+        return []
+    return [_Step(Action("set_hostname", spec.hostname), ", ".join(dict.fromkeys(names)), spec.hostname)]
+
+
+def _password(password, shadow):
+    if password and _sets_password(password, shadow):
+        return [_Step(Action("set_password", password.user))]
+    return []
 
 
 def _sets_password(password, shadow):
@@ -44,15 +90,25 @@ def _sets_password(password, shadow):
 
 
 def _keys(wanted, keys):
+    if not wanted:
+        return []
     missing = [key for key in wanted.keys if key not in keys]
     if wanted.exclusive and set(keys) != set(wanted.keys):
-        return [Action("replace_authorized_keys", wanted.user, wanted.keys)]
-    return [Action("add_authorized_keys", wanted.user, tuple(missing))] if missing else []
+        return [_Step(Action("replace_authorized_keys", wanted.user, wanted.keys), list(keys), list(wanted.keys))]
+    if missing:
+        return [_Step(Action("add_authorized_keys", wanted.user, tuple(missing)), list(keys), [*keys, *missing])]
+    return []
 
 
 def _file(file, state):
-    if state is None or state.checksum != hashlib.sha256(file.content).hexdigest():
-        return [Action("write_file", file.path, file)]
+    checksum = hashlib.sha256(file.content).hexdigest()
+    before = "absent" if state is None else _shown(state.checksum, state)
+    if state is None or state.checksum != checksum:
+        return [_Step(Action("write_file", file.path, file), before, _shown(checksum, file))]
     if (state.mode, state.owner, state.group) != (file.mode, file.owner, file.group):
-        return [Action("set_file_mode", file.path, file)]
+        return [_Step(Action("set_file_mode", file.path, file), before, _shown(checksum, file))]
     return []
+
+
+def _shown(checksum, file):
+    return f"{file.mode:04o} {file.owner}:{file.group} sha256:{checksum}"

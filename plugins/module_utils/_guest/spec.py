@@ -70,15 +70,21 @@ OPTIONS = {
         "required_one_of": [["argv", "cmd"]],
     },
     "sync_time": {"type": "bool", "default": False},
+    "hostname": {"type": "str"},
+    "grow": {"type": "list", "elements": "str", "default": []},
     "frozen": {"type": "bool"},
     "read": {"type": "list", "elements": "str", "default": []},
 }
 # What the agent does not do while file systems are frozen.
-_NOT_FROZEN = ("password", "authorized_keys", "files", "command", "sync_time", "read")
+_NOT_FROZEN = ("password", "authorized_keys", "files", "command", "sync_time", "hostname", "grow", "read")
 
 _USER = re.compile(r"[^:\s/]+")
 _CRYPT = re.compile(r"\$[0-9a-z]+\$[^:\s]+")
 _KEY = re.compile(r"(?:.* )?(?:ssh|ecdsa|sk)-[a-z0-9@.-]+ AAAA[A-Za-z0-9+/]+=*(?: .*)?")
+# hostname(7): labels of at most 63 characters, 64 in all, which is what Linux takes.
+_HOSTNAME = re.compile(
+    r"(?=.{1,64}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
+)
 _MODE = re.compile(r"0?[0-7]{3,4}")
 
 
@@ -128,6 +134,8 @@ class GuestSpec(NamedTuple):
     files: tuple
     command: Command
     sync_time: bool
+    hostname: str
+    grow: tuple
     frozen: bool
     read: tuple
 
@@ -148,6 +156,8 @@ def spec(params):
         files=_files(params["files"] or ()),
         command=_given(params["command"], _command),
         sync_time=params["sync_time"],
+        hostname=_given(params["hostname"], _hostname),
+        grow=tuple(dict.fromkeys(_path("grow", path) if path != "/" else path for path in params["grow"])),
         frozen=params["frozen"],
         read=tuple(_path("read", path) for path in params["read"]),
     )
@@ -167,6 +177,12 @@ def _duration(option, text):
 def _name(option, text):
     if not _USER.fullmatch(text):
         raise InvalidInput.of(option, text, "the name of an account in the guest is needed, such as root")
+    return text
+
+
+def _hostname(text):
+    if not _HOSTNAME.fullmatch(text):
+        raise InvalidInput.of("hostname", text, "letters, digits and - between dots are needed, at most 64 in all")
     return text
 
 

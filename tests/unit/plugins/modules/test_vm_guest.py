@@ -55,6 +55,11 @@ FILE = {"path": "/etc/motd", "content": "hello"}
         ({"command": {"argv": []}}, "command: it is empty; a program or a command line is needed"),
         ({"command": {"cmd": "true", "creates": "made"}}, "command.creates: 'made' is not allowed; "),
         ({"command": {"cmd": "true", "timeout": "-"}}, "command.timeout: '-' is not allowed; "),
+        (
+            {"hostname": "web_01"},
+            "hostname: 'web_01' is not allowed; letters, digits and - between dots are needed, at most 64 in all",
+        ),
+        ({"grow": ["srv"]}, "grow: 'srv' is not allowed; "),
         ({"read": ["/"]}, "read: '/' is not allowed; "),
         ({"name": "web01"}, "there is no guest with the name or the UUID 'web01' at "),
     ],

@@ -84,6 +84,19 @@ def test_a_clock(drift, actions):
 
 
 @pytest.mark.parametrize(
+    ("names", "actions"),
+    [
+        (("web01", "web01"), []),
+        (("localhost", "web01"), ["set_hostname"]),
+        (("web01",), ["set_hostname"]),
+        (("web01", "old"), ["set_hostname"]),
+    ],
+)
+def test_a_host_name(names, actions):
+    assert _planned({"hostnames": names}, hostname="web01") == actions
+
+
+@pytest.mark.parametrize(
     ("wanted", "frozen", "actions"),
     [(True, False, ["freeze"]), (True, True, []), (False, True, ["thaw"]), (False, False, [])],
 )
@@ -103,3 +116,28 @@ def test_the_words_of_a_command_stay_what_they_are():
     found = spec(dict(params, name="web01", command=command)).command
     assert found.line == """echo 'it'"'"'s' '$HOME' ''"""
     assert found.timeout == 120
+
+
+def test_diff_shows_what_differs_and_no_secret():
+    password = {"user": "root", "password": None, "hash": HASH, "update_password": "always"}
+    params = {option: entry.get("default") for option, entry in OPTIONS.items()}
+    keys = {"user": "root", "keys": KEYS[1:2], "exclusive": False}
+    wanted = spec(dict(params, name="web01", password=password, authorized_keys=keys, files=[FILE], hostname="web01"))
+    seen = {
+        "shadow": "$6$old$digest",
+        "keys": tuple(KEYS[:1]),
+        "files": {"/etc/motd": None},
+        "hostnames": ("old", "old"),
+    }
+    planned = plan(wanted, Observed(**dict(dict.fromkeys(Observed._fields), **seen)))
+    assert planned.before.splitlines() == [
+        "set_hostname web01: old",
+        f"add_authorized_keys root: {KEYS[:1]}",
+        "write_file /etc/motd: absent",
+    ]
+    assert planned.after.splitlines() == [
+        "set_hostname web01: web01",
+        f"add_authorized_keys root: {KEYS[:2]}",
+        f"write_file /etc/motd: 0644 root:root sha256:{AS_WANTED.checksum}",
+    ]
+    assert "digest" not in planned.before + planned.after and "hello" not in planned.after

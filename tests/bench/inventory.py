@@ -16,10 +16,13 @@ import time
 from pathlib import Path
 
 from bench import HOST, ROUNDS
+from far_ssh import DELAY
 
 GUESTS = 500
-SSH = Path(__file__).parents[2] / "extensions/molecule/shared/files/lab_ssh"
-URI = f"qemu+ssh://{HOST}/system?command={SSH}"
+# How the host is reached: beside this machine, and as if it were in another town.
+NEAR = f"qemu+ssh://{HOST}/system?command={Path(__file__).parents[2] / 'extensions/molecule/shared/files/lab_ssh'}"
+FAR = f"qemu+ssh://{HOST}/system?command={Path(__file__).with_name('far_ssh.py')}"
+PLACES = {"host beside": NEAR, f"host {DELAY * 2000:g} ms away": FAR}
 MAKE = f"""
 import libvirt
 conn = libvirt.open("qemu:///system")
@@ -34,17 +37,21 @@ for domain in libvirt.open("qemu:///system").listAllDomains(0):
     if domain.name().startswith("bench-"):
         domain.undefine()
 """
-SOURCES = {
-    "community.libvirt.libvirt": ("libvirt.yml", {"plugin": "community.libvirt.libvirt", "uri": URI}),
-    "kvmfleet.compute.instances": (
-        "ours.instances.yml",
-        {"plugin": "kvmfleet.compute.instances", "hosts": {HOST: URI}},
-    ),
-    "kvmfleet.compute.instances, cached": (
-        "cached.instances.yml",
-        {"plugin": "kvmfleet.compute.instances", "hosts": {HOST: URI}, "cache": True, "cache_timeout": 3600},
-    ),
-}
+COMMUNITY, OURS, CACHED = (
+    "community.libvirt.libvirt",
+    "kvmfleet.compute.instances",
+    "kvmfleet.compute.instances, cached",
+)
+
+
+def sources(uri):
+    """Return {name: (file name, content)} of the inventory's sources."""
+    ours = {"plugin": OURS, "hosts": {HOST: uri}}
+    return {
+        COMMUNITY: ("libvirt.yml", {"plugin": COMMUNITY, "uri": uri}),
+        OURS: ("ours.instances.yml", ours),
+        CACHED: ("cached.instances.yml", {**ours, "cache": True, "cache_timeout": 3600}),
+    }
 
 
 def on_host(script):
@@ -76,30 +83,33 @@ def listed(ansible, source, directory):
     return seconds
 
 
+def measure(ansible, uri):
+    """Return {name: [seconds]} of the sources without Ansible's start, which is measured beside them."""
+    times = {name: [] for name in sources(uri)}
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        for file_name, content in sources(uri).values():
+            (directory / file_name).write_text(json.dumps(content), encoding="utf-8")
+        listed(ansible, directory / "cached.instances.yml", directory)
+        for _round in range(ROUNDS):
+            start = listed(ansible, "localhost,", directory)
+            for source, (file_name, _content) in sources(uri).items():
+                times[source].append(listed(ansible, directory / file_name, directory) - start)
+    return times
+
+
 def main(ansible):
-    on_host(MAKE)
-    times = {name: [] for name in SOURCES}
-    bare = []
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            directory = Path(name)
-            for file_name, content in SOURCES.values():
-                (directory / file_name).write_text(json.dumps(content), encoding="utf-8")
-            listed(ansible, directory / "cached.instances.yml", directory)
-            for _round in range(ROUNDS):
-                bare.append(listed(ansible, "localhost,", directory))
-                for source, (file_name, _content) in SOURCES.items():
-                    times[source].append(listed(ansible, directory / file_name, directory))
-    finally:
-        on_host(REMOVE)
-    start = statistics.median(bare)
-    reference = statistics.median(times["community.libvirt.libvirt"]) - start
     print(
         f"\nSeconds to read the inventory of {GUESTS} guests by ssh, medians of {ROUNDS} rounds, without Ansible's start.\n"
     )
-    for source, seconds in times.items():
-        median = statistics.median(seconds) - start
-        print(f"{source:48} {median:8.3f} {reference / median:8.1f} times as fast as community.libvirt")
+    on_host(MAKE)
+    try:
+        for place, uri in PLACES.items():
+            medians = {source: statistics.median(seconds) for source, seconds in measure(ansible, uri).items()}
+            for source, median in medians.items():
+                print(f"{source:40} {place:18} {median:8.3f} {medians[COMMUNITY] / median:8.1f} times as fast")
+    finally:
+        on_host(REMOVE)
 
 
 if __name__ == "__main__":

@@ -63,10 +63,11 @@ esac
 echo "filesystem $2 $size $name $(bytes "$name")"
 case $(cat "/sys/class/block/$name/dm/uuid" 2>/dev/null || true) in
 LVM-*)
-    group=$(lvs --noheadings -o vg_name "/dev/$name" | tr -d ' ')
-    free=$(vgs --noheadings --nosuffix --units b -o vg_free "$group" | tr -d ' ')
-    echo "volume $(lvs --noheadings -o lv_path "/dev/$name" | tr -d ' ') $free"
-    pvs --noheadings --nosuffix --units b -o pv_name,dev_size,pv_size --select "vg_name=$group" | while read -r path whole used; do
+    path=/dev/mapper/$(cat "/sys/class/block/$name/dm/name")
+    group=$(lvs --noheadings -o vg_name "$path")
+    free=$(vgs --noheadings --nosuffix --units b -o vg_free "${group##* }")
+    echo "volume $path ${free##* }"
+    pvs --noheadings --nosuffix --units b -o pv_name,dev_size,pv_size --select "vg_name=${group##* }" | while read -r path whole used; do
         physical=$(basename "$(readlink -f "$path")")
         echo "physical $physical $((whole - used))"
         partition "$physical"

@@ -12,7 +12,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import gro
 
 GIB = 1024**3
 ROOT = f"filesystem ext4 {2 * GIB} vda1 {2 * GIB}"
-VOLUME = f"filesystem xfs {GIB} dm-0 {GIB}\nvolume /dev/pool/data"
+VOLUME = f"filesystem xfs {GIB} dm-0 {GIB}\nvolume /dev/mapper/pool-data"
 
 
 @pytest.mark.parametrize(
@@ -30,16 +30,19 @@ VOLUME = f"filesystem xfs {GIB} dm-0 {GIB}\nvolume /dev/pool/data"
             [
                 "grow_partition vdb1",
                 "grow_physical_volume vdb1",
-                "grow_logical_volume /dev/pool/data",
+                "grow_logical_volume /dev/mapper/pool-data",
                 "grow_filesystem /srv",
             ],
         ),
         (
             f"{VOLUME} 0\nphysical vdb 0\nphysical vdc {GIB}",
-            ["grow_physical_volume vdc", "grow_logical_volume /dev/pool/data", "grow_filesystem /srv"],
+            ["grow_physical_volume vdc", "grow_logical_volume /dev/mapper/pool-data", "grow_filesystem /srv"],
         ),
-        (f"{VOLUME} {GIB}\nphysical vdb 0", ["grow_logical_volume /dev/pool/data", "grow_filesystem /srv"]),
-        (f"filesystem xfs {GIB} dm-0 {2 * GIB}\nvolume /dev/pool/data 0\nphysical vdb 0", ["grow_filesystem /srv"]),
+        (f"{VOLUME} {GIB}\nphysical vdb 0", ["grow_logical_volume /dev/mapper/pool-data", "grow_filesystem /srv"]),
+        (
+            f"filesystem xfs {GIB} dm-0 {2 * GIB}\nvolume /dev/mapper/pool-data 0\nphysical vdb 0",
+            ["grow_filesystem /srv"],
+        ),
     ],
 )
 def test_the_steps(told, actions):

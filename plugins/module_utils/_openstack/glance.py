@@ -11,6 +11,7 @@ Source: the OpenStack Image API, version 2.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 
@@ -29,7 +30,7 @@ CHUNK = 64 * 1024
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PARTIAL = 206
 # What an image has besides its properties.
-_ATTRIBUTES = frozenset(
+ATTRIBUTES = frozenset(
     "id name status visibility protected checksum owner size virtual_size container_format disk_format created_at updated_at "
     "tags self file schema os_hash_algo os_hash_value os_hidden locations direct_url stores".split()
 )
@@ -37,7 +38,7 @@ _ATTRIBUTES = frozenset(
 
 @dataclass(frozen=True)
 class GlanceImage:
-    """An image of Glance; size in bytes, hash_value None without a strong hash.
+    """An image of Glance; size in bytes, hash_value None without a strong hash, owner the ID of its project.
 
     Among its properties are min_disk (GiB) and min_ram (MiB), where it has them.
     """
@@ -49,6 +50,9 @@ class GlanceImage:
     disk_format: str
     hash_algorithm: str = None
     hash_value: str = None
+    owner: str = None
+    visibility: str = None
+    protected: bool = False
     properties: dict = field(default_factory=dict)
 
 
@@ -60,6 +64,7 @@ class Glance:
         connection = connect(cloud)
         with cloud_errors(cloud):
             self._api = connection.image
+            self.project = connection.current_project_id
 
     def find(self, wanted):
         """Return the GlanceImage of an ID or a name. Raises NotFound; InvalidInput when several have the name."""
@@ -101,6 +106,41 @@ class Glance:
         response = self._request("get", f"/images/{image.id}/file", stream=True, headers=headers)
         return _content(response, 0 if response.status_code == _PARTIAL else offset)
 
+    def create(self, name, disk_format, attributes):
+        """Make an image without content, which nobody can use yet, and return its ID."""
+        entry = dict(attributes, name=name, disk_format=disk_format, container_format="bare")
+        return self._request("post", "/images", json=entry).json()["id"]
+
+    def write(self, image_id, stream):
+        """Give a new image its content, all of an open binary file, and return the GlanceImage that it has become."""
+        headers = {"Content-Type": "application/octet-stream"}
+        self._request("put", f"/images/{image_id}/file", data=stream, headers=headers)
+        return _image(self._request("get", f"/images/{image_id}").json())
+
+    def update(self, image, attributes):
+        """Give an image properties and attributes, by their names."""
+        present = {*image.properties, *ATTRIBUTES, "min_disk", "min_ram"}
+        changes = [
+            {"op": "replace" if name in present else "add", "path": f"/{name}", "value": value}
+            for name, value in attributes.items()
+        ]
+        self._patch(image, changes)
+
+    def _patch(self, image, changes):
+        headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+        self._request("patch", f"/images/{image.id}", data=json.dumps(changes), headers=headers)
+
+    def finish(self, image, mark, visibility):
+        """Take the property away that an image was marked by, and let others see it as they may."""
+        changes = [{"op": "remove", "path": f"/{mark}"}]
+        if visibility is not None:
+            changes.append({"op": "replace", "path": "/visibility", "value": visibility})
+        self._patch(image, changes)
+
+    def delete(self, image_id):
+        """Delete an image; one that is gone already is no error."""
+        self._request("delete", f"/images/{image_id}", allowed=(404,))
+
     def _request(self, method, path, allowed=(), **arguments):
         """Ask Glance. A status above 399 that is not allowed is an error, Unavailable where it may pass."""
         with cloud_errors(self.cloud):
@@ -132,5 +172,8 @@ def _image(entry):
         disk_format=entry["disk_format"],
         hash_algorithm=algorithm if strong else None,
         hash_value=entry["os_hash_value"].lower() if strong else None,
-        properties={key: value for key, value in sorted(entry.items()) if key not in _ATTRIBUTES and value},
+        owner=entry.get("owner"),
+        visibility=entry.get("visibility"),
+        protected=bool(entry.get("protected")),
+        properties={key: value for key, value in sorted(entry.items()) if key not in ATTRIBUTES and value},
     )

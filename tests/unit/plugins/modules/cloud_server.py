@@ -80,6 +80,9 @@ class Cloud:
         self._list(name)
         return image["id"]
 
+    def have_none(self, name):
+        self._list(name)
+
     def change(self, image_id, **entry):
         image = next(image for image in self.images if image["id"] == image_id)
         image.update(entry)

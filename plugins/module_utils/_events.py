@@ -14,13 +14,14 @@ import time
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 
-# What changes what a run waits for: power, the agent, devices, the memory balloon.
+# What changes what a run waits for: power, the agent, devices, the memory balloon, block jobs.
 EVENTS = (
     "VIR_DOMAIN_EVENT_ID_LIFECYCLE",
     "VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE",
     "VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED",
     "VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED",
     "VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE",
+    "VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2",
 )
 
 

@@ -1125,6 +1125,59 @@ options:
     type: str
     choices: [never, changed, always]
     default: never
+  resize:
+    description:
+      - Resizes the guest cold and with a way back. When C(vcpus), C(max_vcpus), C(memory), C(max_memory), the flavor or
+        the root disk's size differ, the guest is shut down as O(shutdown) says and started with the new sizes, and what it
+        had is kept until the resize is confirmed. Without this option sizes change as O(apply) says, and for good.
+      - A root disk that grows stays as it is; the guest runs on a larger overlay of it in the same storage pool, which must be
+        one of files. To confirm is to write the overlay into the disk while the guest runs. Disks are never shrunk.
+      - While a resize is pending, other sizes and a rescue are refused.
+    type: dict
+    suboptions:
+      action:
+        description:
+          - V(resize) begins a resize, or goes on with one that was interrupted. V(confirm) makes the new sizes the
+            guest's only ones. V(revert) gives it the old ones and the old root disk back; what was written to that disk
+            since the resize is lost, of which the task warns.
+          - V(confirm) and V(revert) go with no other change, and fail when there is no resize of the guest.
+        type: str
+        choices: [resize, confirm, revert]
+        default: resize
+      confirm:
+        description:
+          - With V(auto) the task watches the guest, confirms the resize when O(resize.check) is seen, and else reverts it and
+            fails. With V(manual) the resize stays pending until a task has O(resize.action=confirm) or
+            O(resize.action=revert).
+        type: str
+        choices: [auto, manual]
+        default: auto
+      check:
+        description:
+          - What shows that the guest is back; each that is given must be seen. The guest agent, unless anything is given.
+        type: dict
+        suboptions:
+          agent:
+            description:
+              - The guest agent answers.
+            type: bool
+          address:
+            description:
+              - The guest has an address.
+            type: bool
+          cidr:
+            description:
+              - The guest has an address in this network.
+            type: str
+          console:
+            description:
+              - A regular expression that something in the log of the serial console matches.
+            type: str
+      timeout:
+        description:
+          - How long the guest may take to be back, such as V(5m).
+        type: str
+        default: 300s
   wait_for:
     description:
       - What to wait for once the guest runs. Each that is given must be seen.
@@ -1269,6 +1322,29 @@ EXAMPLES = r"""
     name: web01
     image: debian-13
     rebuild: changed
+
+- name: Resize a guest; when it does not come back within five minutes, it gets its old sizes and its old disk back
+  kvmfleet.compute.vm_instance:
+    name: web01
+    flavor: m1.large
+    resize:
+      check:
+        agent: true
+        cidr: 10.20.0.0/16
+      timeout: 5m
+
+- name: Resize a guest, and leave it to somebody to confirm
+  kvmfleet.compute.vm_instance:
+    name: db01
+    memory: 16GiB
+    resize:
+      confirm: manual
+
+- name: Go back
+  kvmfleet.compute.vm_instance:
+    name: db01
+    resize:
+      action: revert
 
 - name: Boot a guest that is broken from a rescue system
   kvmfleet.compute.vm_instance:

@@ -38,6 +38,23 @@ RUN_OPTIONS = {
         },
     },
     "apply": {"type": "str", "choices": ["live", "restart", "next_boot"]},
+    "resize": {
+        "type": "dict",
+        "options": {
+            "action": {"type": "str", "choices": ["resize", "confirm", "revert"], "default": "resize"},
+            "confirm": {"type": "str", "choices": ["auto", "manual"], "default": "auto"},
+            "check": {
+                "type": "dict",
+                "options": {
+                    "agent": {"type": "bool"},
+                    "address": {"type": "bool"},
+                    "cidr": {"type": "str"},
+                    "console": {"type": "str"},
+                },
+            },
+            "timeout": {"type": "str", "default": "300s"},
+        },
+    },
     "unplug_timeout": {"type": "str", "default": "60s"},
     "discard_saved_state": {"type": "bool", "default": False},
     "rescue": {

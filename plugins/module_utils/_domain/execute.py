@@ -18,6 +18,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.actions i
     power,
     rebuild,
     rescue,
+    resize,
     storage,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.observe import find
@@ -25,7 +26,13 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.wait impo
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError, LibvirtFailed
 
 ACTIONS = dict(
-    **definition.ACTIONS, **storage.ACTIONS, **devices.ACTIONS, **power.ACTIONS, **rebuild.ACTIONS, **rescue.ACTIONS
+    **definition.ACTIONS,
+    **storage.ACTIONS,
+    **devices.ACTIONS,
+    **power.ACTIONS,
+    **rebuild.ACTIONS,
+    **rescue.ACTIONS,
+    **resize.ACTIONS,
 )
 
 

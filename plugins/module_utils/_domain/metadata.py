@@ -46,6 +46,35 @@ class Rescue:
 
 
 @dataclass(frozen=True)
+class Resize:
+    """A resize on its way, with what the guest had before.
+
+    status: `pending`; `confirming` once the old disk is being written to, from when on there is no way back; `confirmed` or
+    `reverted` until all is tidied up.
+    boot: the number of the run of the guest that has the old sizes still, None where it was off.
+    vcpus, max_vcpus, memory, max_memory (KiB), flavor: the old sizes. target, type, path, format: the old root disk, and
+    size the new one in bytes; all None when the disk does not grow.
+    """
+
+    status: str = "pending"
+    boot: str = None
+    vcpus: str = None
+    max_vcpus: str = None
+    memory: str = None
+    max_memory: str = None
+    flavor: str = None
+    target: str = None
+    type: str = None
+    path: str = None
+    format: str = None
+    size: str = None
+
+    @property
+    def settled(self):
+        return self.status in ("confirmed", "reverted")
+
+
+@dataclass(frozen=True)
 class InstanceMetadata:
     """What we know of a managed guest besides its definition. applied: see applied.fingerprint."""
 
@@ -57,6 +86,7 @@ class InstanceMetadata:
     volumes: tuple = ()
     applied: str = None
     rescue: Rescue = None
+    resize: Resize = None
 
 
 def _name(tag):
@@ -84,6 +114,7 @@ def _of_element(element):
         delete_protection=element.find(_name("delete_protection")) is not None,
         volumes=tuple(_volume(item) for item in element.findall(_name("volume"))),
         rescue=_rescue(element.find(_name("rescue"))),
+        resize=_resize(element.find(_name("resize"))),
     )
 
 
@@ -118,6 +149,12 @@ def _volume(element):
     return Volume(**{attribute.name: element.get(attribute.name, "") for attribute in fields(Volume)})
 
 
+def _resize(element):
+    if element is None:
+        return None
+    return Resize(**{attribute.name: element.get(attribute.name, attribute.default) for attribute in fields(Resize)})
+
+
 def to_element(found):
     """Return the element of an InstanceMetadata."""
     root = etree.Element(_name("instance"), nsmap={PREFIX: NAMESPACE})
@@ -134,6 +171,9 @@ def to_element(found):
         etree.SubElement(root, _name("volume"), **vars(volume))
     if found.rescue is not None:
         _add_rescue(root, found.rescue)
+    if found.resize is not None:
+        given = {name: value for name, value in vars(found.resize).items() if value is not None}
+        etree.SubElement(root, _name("resize"), **given)
     return root
 
 
@@ -178,3 +218,20 @@ def without_volume(found, gone):
 def is_same(one, other):
     """Tell whether two records or plans mean the same volume."""
     return (one.pool, one.name) == (other.pool, other.name)
+
+
+def resize_overlay(found):
+    """Return the Volume that a resize has the root disk on for the time being, None when the disk does not grow."""
+    target = found.resize.target if found is not None and found.resize is not None else None
+    return next((volume for volume in found.volumes if volume.target == f"{target}.resize"), None) if target else None
+
+
+def unmade_overlay(found):
+    """Return the target of the root disk whose overlay a resize has recorded but not made yet, None when there is none."""
+    overlay = resize_overlay(found)
+    return found.resize.target if overlay is not None and overlay.status == "planned" else None
+
+
+def with_resize_status(found, status):
+    """Return the metadata with another status of the resize; None ends it."""
+    return replace(found, resize=None if status is None else replace(found.resize, status=status))

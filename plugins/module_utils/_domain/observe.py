@@ -235,6 +235,16 @@ def _storage(conn, spec, domain, inactive, leftovers):
     if spec.state == "rescued" and _managed(inactive):
         wanted_images.add(rescue.image_name(spec, metadata.read(inactive)))
     images, known_images = _images(conn, spec, wanted_images - {None})
+    unmade = metadata.unmade_overlay(metadata.read(inactive)) if _managed(inactive) else None
+    capacities = _capacities(
+        conn,
+        domain,
+        inactive,
+        [t for d, t in targets if d.size is not None and t in present and t not in planned and t != unmade],
+    )
+    root_pool, overlay = _resized(conn, spec, inactive, targets, capacities)
+    if root_pool is not None:
+        volumes[root_pool.name, overlay] = _volume(conn, root_pool.name, overlay, refresh=False)
     return storage.StorageFacts(
         pools=pools,
         volumes={key: None if key in removed else value for key, value in volumes.items()},
@@ -242,9 +252,8 @@ def _storage(conn, spec, domain, inactive, leftovers):
         known_pools=known_pools,
         known_images=known_images,
         used_by=guests_by_disk(conn, besides=spec.name) if taken and any(t not in present for _d, t in taken) else {},
-        capacities=_capacities(
-            conn, domain, inactive, [t for d, t in targets if d.size is not None and t in present and t not in planned]
-        ),
+        capacities=capacities,
+        root_pool=root_pool,
     )
 
 
@@ -271,6 +280,24 @@ def _rebuild(conn, spec, domain, inactive):
         names=tuple(pool.listVolumes()),
         snapshots=bool(domain.snapshotNum(0)),
     )
+
+
+def _resized(conn, spec, inactive, targets, capacities):
+    """Return (pool, volume's name) for the overlay that a resize makes when the root disk grows; None for what there is not."""
+    if spec.resize is None or inactive is None:
+        return None, None
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import resize
+
+    root = resize.root_target(inactive)
+    if not any(t == root and d.size > capacities[t] for d, t in targets if t in capacities):
+        return None, None
+    source = inactive.find(f"devices/disk/target[@dev='{root}']/../source")
+    path = None if source is None else source.get("file") or source.get("dev")
+    volume = path and unless_gone(partial(conn.storageVolLookupByPath, path), libvirt.VIR_ERR_NO_STORAGE_VOL)
+    if not volume:
+        return None, None
+    pool = volume.storagePoolLookupByVolume().name()
+    return _pools(conn, [pool])[0].get(pool), resize.volume_name(spec.name, root)
 
 
 def _removal(conn, spec, inactive):

@@ -18,16 +18,15 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import (
     power,
     storage,
 )
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.step import Step
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
 
-# The power actions that begin a boot: what they boot from is the definition.
-BOOTS = ("start", "start_paused", "restart")
-# The power actions after which the guest runs or is paused on its own definition, so that nothing is pending.
-COLD_BOOTS = ("start", "start_paused", "restart")
+# The power actions that boot a guest: from its definition, so that nothing of it is pending afterwards.
+BOOTS = ("start", "start_paused", "start_resized", "restart")
 # The power actions that end a guest's run.
-ENDS = ("shutdown", "power_off")
+ENDS = ("shutdown", "power_off", "revert_resize")
 
 
 @dataclass(frozen=True)
@@ -60,29 +59,39 @@ def plan(spec, observed):
     target = _target(spec, observed)
     if spec.state == "rescued":
         target = _rescued(spec, observed, target)
+    step = _step(spec, observed, target)
+    target = step.target
     moves = target.rebuild.moves(spec) if target.rebuild else _moves(spec, observed)
+    moves = moves if step.moves is None else step.moves
     _check_bootable(spec, observed, target, moves)
     running, moves = _live_plan(spec, observed, target, moves)
     actions = _leftover_actions(spec, observed)
     actions += stops
     actions += running.unplug
+    dropped = _drop_actions(observed, target)
+    if step.define == "resize":
+        # Its overlay may get the name of one that is to be dropped.
+        actions, dropped = actions + dropped, []
     if target.rebuild:
         actions += target.rebuild.actions(spec, observed)
-    actions += _definition_actions(spec, observed, target, seen is not observed)
+    actions += _definition_actions(spec, observed, target, step.define, seen is not observed)
     actions += [Action("create_volume", volume.subject, volume) for volume in target.new_volumes]
     actions += [Action("grow_disk", f"{name} to {format_size(size)}", (name, size)) for name, size in target.growth]
     actions += running.change
     actions += _autostart_actions(spec, observed)
-    actions += [Action(name, spec.name) for name in moves]
+    actions += [step.actions.get(name, Action(name, spec.name)) for name in moves]
     if spec.state == "rescued" and spec.rescue.opens and any(move in BOOTS for move in moves):
         actions.append(Action("open_rescue", spec.name))
-    actions += _drop_actions(observed, target)
+    actions += [*step.last, *dropped]
+    if step.ends:
+        actions.append(Action("finish_resize", spec.name))
     return Plan(
         actions=tuple(actions),
         changes=target.changes,
         restart_required=running.waiting,
         before=_xml.redacted_text(seen.inactive),
         after=_xml.redacted_text(target.definition),
+        warnings=step.warnings,
     )
 
 
@@ -104,6 +113,14 @@ def _rescued(spec, observed, target):
     root, volume = rescue.entered(spec, observed, target.definition)
     made = target.new_volumes if volume is None else (*target.new_volumes, volume)
     return replace(target, definition=root, new_volumes=made)
+
+
+def _step(spec, observed, target):
+    if spec.resize is None and not (observed.metadata and observed.metadata.resize):
+        return Step(target)
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import resize
+
+    return resize.plan(spec, observed, target)
 
 
 def _moves(spec, observed):
@@ -137,7 +154,7 @@ def _target(spec, observed):
     elif spec.adopt:
         # Its disks are somebody else's: what we did not make is not recorded, and so never deleted as ours.
         wanted["managed"] = True
-    targets = storage.assign_targets(spec.disks, root)
+    targets = _targets(spec, root, found)
     items, new_volumes = storage.resolve(
         spec.name, targets, root if observed.exists else _machine_of(root, wanted), planned, observed.storage
     )
@@ -165,6 +182,15 @@ def _target(spec, observed):
         growth=tuple(storage.growth(targets, observed.storage)),
         rebuild=rebuilt,
     )
+
+
+def _targets(spec, root, found):
+    targets = storage.assign_targets(spec.disks, root)
+    if not found.resize:
+        return targets
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import resize
+
+    return resize.with_disk_in_place(targets, found)
 
 
 def _rebuild(spec, observed, targets):
@@ -231,7 +257,13 @@ def _check_bootable(spec, observed, target, moves):
             raise Conflict(f"interfaces.network: {name!r} is not active on this host; a guest on it can't start")
     found = metadata.read(target.definition)
     made = {volume.target for volume in target.new_volumes}
-    for volume in found.volumes if found else ():
+    unmade = metadata.unmade_overlay(found)
+    if unmade and "start_resized" not in moves:
+        raise Conflict(
+            f"resize: the resize of {spec.name!r} did not come as far as its disk {unmade}; run it again, or give "
+            "resize.action: revert"
+        )
+    for volume in found.volumes if found and not unmade else ():
         if volume.status == "planned" and volume.target not in made:
             raise Conflict(
                 f"disks: an earlier launch of {spec.name!r} did not finish the disk {volume.target!r} and this task does not "
@@ -247,10 +279,10 @@ def _leftover_actions(spec, observed):
     return actions
 
 
-def _definition_actions(spec, observed, target, forced):
-    if observed.exists and observed.persistent and not target.changes and not forced:
+def _definition_actions(spec, observed, target, name, forced):
+    if observed.exists and observed.persistent and not target.changes and name == "define" and not forced:
         return []
-    return [Action("define", spec.name, target.definition)]
+    return [Action(name, spec.name, target.definition)]
 
 
 def _autostart_actions(spec, observed):
@@ -262,7 +294,7 @@ def _autostart_actions(spec, observed):
 
 def _live_plan(spec, observed, target, moves):
     """Return (LivePlan, moves): what reaches the running guest, and the restart that `apply: restart` adds for the rest."""
-    if observed.live is None or target.rebuild or any(move in COLD_BOOTS + ENDS for move in moves):
+    if observed.live is None or target.rebuild or any(move in BOOTS + ENDS for move in moves):
         return live.LivePlan(), moves
     if spec.apply == "next_boot" or not observed.active:
         return live.LivePlan(waiting=live.waiting(observed.live, spec, target)), moves

@@ -48,12 +48,19 @@ def _record(observed):
 
 def check(spec, observed):
     """Refuse what can't go with a rescue. Raises InvalidInput, Conflict, NotFound."""
+    if spec.resize is not None:
+        raise Conflict(f"resize: the guest {spec.name!r} is rescued; bring it back first")
     if spec.state == "rescued":
         if not observed.exists:
             raise InvalidInput.of("state", "rescued", f"there is no guest {spec.name!r} to rescue")
         if observed.metadata is None:
             raise Conflict(
                 f"state: the guest {spec.name!r} is not managed, so nothing would bring it back from a rescue; give adopt: true first"
+            )
+        pending = observed.metadata.resize
+        if pending is not None and not pending.settled:
+            raise Conflict(
+                f"state: a resize of the guest {spec.name!r} is pending; confirm or revert it before a rescue"
             )
         if image_name(spec, observed.metadata) is None:
             raise InvalidInput(

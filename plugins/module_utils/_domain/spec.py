@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import uuid as uuid_library
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, flavors, patch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import parse_disks
@@ -63,6 +63,14 @@ class RescueSpec:
 
 
 @dataclass(frozen=True)
+class ResizeSpec:
+    """How a guest is resized; check is what shows that it is back, None when a later task confirms or reverts."""
+
+    action: str
+    check: WaitFor = None
+
+
+@dataclass(frozen=True)
 class InstanceSpec:
     """A guest as it was asked for. `wanted` are the facets' values, of the options that were given alone."""
 
@@ -91,6 +99,7 @@ class InstanceSpec:
     adopt: bool = False
     rebuild: str = "never"
     rescue: RescueSpec = None
+    resize: ResizeSpec = None
 
 
 def spec(params):
@@ -136,6 +145,7 @@ def spec(params):
         adopt=bool(params.get("adopt")),
         rebuild=_checked_rebuild(params),
         rescue=_rescue(params),
+        resize=_resize(params),
     )
 
 
@@ -210,13 +220,7 @@ def _stop_policy(given):
 def _wait_for(given, state):
     if not given:
         return None
-    wait = WaitFor(
-        agent=bool(given.get("agent")),
-        address=bool(given.get("address") or given.get("cidr")),
-        cidr=_checked_cidr(given.get("cidr")),
-        console=_checked_pattern(given.get("console")),
-        timeout=parse_duration("wait_for.timeout", given.get("timeout") or "300s"),
-    )
+    wait = _seen("wait_for", given, given.get("timeout"))
     if wait.anything and state not in ("running", "restarted", "rescued"):
         raise InvalidInput.of(
             "wait_for", state, "only a guest that runs can be waited for: state running, restarted or rescued"
@@ -224,20 +228,51 @@ def _wait_for(given, state):
     return wait if wait.anything else None
 
 
-def _checked_cidr(value):
+def _seen(option, given, timeout):
+    return WaitFor(
+        agent=bool(given.get("agent")),
+        address=bool(given.get("address") or given.get("cidr")),
+        cidr=_checked_cidr(f"{option}.cidr", given.get("cidr")),
+        console=_checked_pattern(f"{option}.console", given.get("console")),
+        timeout=parse_duration(f"{option}.timeout", timeout or "300s"),
+    )
+
+
+def _resize(params):
+    given = params.get("resize")
+    if not given:
+        return None
+    if params["state"] != "running":
+        raise InvalidInput.of("state", params["state"], "a guest that is resized runs afterwards: state running")
+    if params["rebuild"] != "never":
+        raise InvalidInput.of("rebuild", params["rebuild"], "a task either resizes a guest or makes its root disk anew")
+    if params.get("apply") in ("live", "next_boot"):
+        raise InvalidInput.of("apply", params["apply"], "with resize the guest is restarted")
+    check = given.get("check") or {}
+    watched = given["action"] == "resize" and given["confirm"] == "auto"
+    if any(check.values()) and not watched:
+        raise InvalidInput.of("resize.check", check, "the guest is watched with action: resize and confirm: auto alone")
+    if not watched:
+        return ResizeSpec(given["action"])
+    seen = _seen("resize.check", check, None)
+    timeout = parse_duration("resize.timeout", given.get("timeout") or "300s")
+    return ResizeSpec(given["action"], replace(seen, timeout=timeout, agent=seen.agent or not seen.anything))
+
+
+def _checked_cidr(option, value):
     if value is None:
         return None
     try:
         return str(ipaddress.ip_network(value, strict=False))
     except ValueError as exc:
-        raise InvalidInput.of("wait_for.cidr", value, "a network is needed, such as 192.168.122.0/24") from exc
+        raise InvalidInput.of(option, value, "a network is needed, such as 192.168.122.0/24") from exc
 
 
-def _checked_pattern(value):
+def _checked_pattern(option, value):
     if value is None:
         return None
     try:
         re.compile(value)
     except re.error as exc:
-        raise InvalidInput.of("wait_for.console", value, f"a regular expression is needed ({exc})") from exc
+        raise InvalidInput.of(option, value, f"a regular expression is needed ({exc})") from exc
     return value

@@ -49,6 +49,7 @@ class StorageFacts:
     volumes: by (pool, name), None where there is no such volume. images: by the image's name as it was asked for.
     used_by: the name of the other guest that has a path as a disk. capacities: by target, of the guest's own disks.
     removable: the volumes that a removal is to delete. based_on: by the path of such a volume, an overlay that needs it.
+    root_pool: the pool of the root disk that a resize is to grow.
     """
 
     pools: dict = field(default_factory=dict)
@@ -60,6 +61,7 @@ class StorageFacts:
     capacities: dict = field(default_factory=dict)
     removable: tuple = ()
     based_on: dict = field(default_factory=dict)
+    root_pool: PoolFacts = None
 
 
 @dataclass(frozen=True)
@@ -307,6 +309,7 @@ def removal_candidates(mode, root, recorded):
 
 def removals(facts):
     """Return the volumes that a removal deletes. Raises Conflict when something else still needs one of them."""
+    removed = {volume.path for volume in facts.removable}
     for volume in facts.removable:
         user = facts.used_by.get(volume.path)
         if user is not None:
@@ -314,7 +317,7 @@ def removals(facts):
                 f"remove_storage: the volume {volume.name!r} is in use by the guest {user!r}; remove_storage: none keeps all volumes"
             )
         overlay = facts.based_on.get(volume.path)
-        if overlay is not None:
+        if overlay is not None and overlay not in removed:
             raise Conflict(
                 f"remove_storage: the volume {volume.name!r} is the base of {overlay!r}; remove_storage: none keeps all volumes"
             )

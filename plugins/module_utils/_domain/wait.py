@@ -30,54 +30,55 @@ PING_TIMEOUT = 2
 POLL = 0.5
 
 
-def wait_for(conn, domain, wait):
-    """Wait until everything that was asked for is seen, within one time-out.
+def wait_for(conn, domain, wait, option="wait_for"):
+    """Wait until everything that was asked for is seen, within one time-out; `option` is who asked.
 
     Raises InvalidInput when the guest lacks the device that it takes, TimedOut with what was seen last.
     """
     root = _xml.parse(domain.XMLDesc(0))
     probes = []
     if wait.console:
-        probes.append((f"the console pattern {wait.console!r}", _console_probe(root, wait.console)))
+        probes.append((f"the console pattern {wait.console!r}", _console_probe(root, wait.console, option)))
     if wait.agent:
-        probes.append(("the guest agent", _agent_probe(domain, root)))
+        probes.append(("the guest agent", _agent_probe(domain, root, option)))
     if wait.address:
         within = f" in {wait.cidr}" if wait.cidr else ""
         probes.append((f"an address{within}", _address_probe(conn, domain, wait.cidr)))
     deadline = time.monotonic() + wait.timeout
     with DomainWatch(conn, domain) as watch:
         for what, probe in probes:
-            _await(watch, domain, what, probe, deadline, wait.timeout)
+            _await(watch, domain, (option, what), probe, deadline, wait.timeout)
 
 
 def await_agent(conn, domain, timeout):
     """Wait until the guest's agent answers, `timeout` seconds at most. Raises InvalidInput, TimedOut."""
-    probe = _agent_probe(domain, _xml.parse(domain.XMLDesc(0)))
+    probe = _agent_probe(domain, _xml.parse(domain.XMLDesc(0)), "rescue")
     with DomainWatch(conn, domain) as watch:
-        _await(watch, domain, "the guest agent", probe, time.monotonic() + timeout, timeout)
+        _await(watch, domain, ("rescue", "the guest agent"), probe, time.monotonic() + timeout, timeout)
 
 
-def _await(watch, domain, what, probe, deadline, timeout):
+def _await(watch, domain, looked_for, probe, deadline, timeout):
+    option, what = looked_for
     seen = None
 
     def condition():
         nonlocal seen
         if not domain.isActive():
-            raise KvmfleetError(f"wait_for: the guest {domain.name()!r} went off while it was waited for")
+            raise KvmfleetError(f"{option}: the guest {domain.name()!r} went off while it was waited for")
         done, seen = probe()
         return done
 
     if not watch.wait_until(condition, max(0, deadline - time.monotonic()), POLL):
         raise TimedOut(
-            f"wait_for: {what} of the guest {domain.name()!r} was not seen within {timeout:g} s; seen last: {seen}"
+            f"{option}: {what} of the guest {domain.name()!r} was not seen within {timeout:g} s; seen last: {seen}"
         )
 
 
-def _console_probe(root, pattern):
+def _console_probe(root, pattern, option):
     """The console's log begins anew with each boot, so what is in it is of this boot."""
     log_file = _xml.get(root, "devices/serial/log/@file")
     if log_file is None:
-        raise InvalidInput.of("wait_for.console", pattern, "the guest's serial console has no log_file to look into")
+        raise InvalidInput.of(f"{option}.console", pattern, "the guest's serial console has no log_file to look into")
     compiled = re.compile(pattern, re.MULTILINE)
 
     def probe():
@@ -87,16 +88,18 @@ def _console_probe(root, pattern):
         except FileNotFoundError:
             text = ""
         except OSError as exc:
-            raise InvalidInput.of("wait_for.console", pattern, f"the console's log can't be read here ({exc})") from exc
+            raise InvalidInput.of(
+                f"{option}.console", pattern, f"the console's log can't be read here ({exc})"
+            ) from exc
         lines = text.strip().splitlines()
         return bool(compiled.search(text)), repr(lines[-1][-200:]) if lines else "nothing"
 
     return probe
 
 
-def _agent_probe(domain, root):
+def _agent_probe(domain, root, option):
     if agent_channel(root) is None:
-        raise InvalidInput.of("wait_for.agent", True, "the guest has no agent channel; agent: true gives it one")
+        raise InvalidInput.of(f"{option}.agent", True, "the guest has no agent channel; agent: true gives it one")
     agent = Agent(domain, PING_TIMEOUT)
 
     def probe():

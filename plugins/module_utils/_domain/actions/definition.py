@@ -20,8 +20,13 @@ def _define(run, action):
     """Define the guest. One that runs gets its old definition back when what follows fails."""
     if run.observed.active and run.observed.persistent:
         run.on_failure(lambda: _restore(run))
+    define(run, action.data)
+
+
+def define(run, root):
+    """Source: virDomainDefineXMLFlags, VIR_DOMAIN_DEFINE_VALIDATE."""
     flags = getattr(libvirt, "VIR_DOMAIN_DEFINE_VALIDATE", 0)
-    domain = run.conn.defineXMLFlags(to_text(action.data), flags)
+    domain = run.conn.defineXMLFlags(to_text(root), flags)
     run.defined(domain)
     applied.record(domain)
 

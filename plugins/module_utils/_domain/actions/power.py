@@ -21,14 +21,15 @@ POWER_OFF_TIMEOUT = 30
 
 
 def _start(run, action):
-    _boot(run, 0)
+    boot(run, 0)
 
 
 def _start_paused(run, action):
-    _boot(run, libvirt.VIR_DOMAIN_START_PAUSED)
+    boot(run, libvirt.VIR_DOMAIN_START_PAUSED)
 
 
-def _boot(run, flags):
+def boot(run, flags):
+    """Start the guest, unless it runs. Source: virDomainCreateWithFlags."""
     domain = run.domain()
     if not domain.isActive():
         domain.createWithFlags(flags)
@@ -57,7 +58,7 @@ def _discard_saved_state(run, action):
         run.domain().managedSaveRemove(0)
 
 
-def _power_off(run, action):
+def power_off(run, action):
     """Cut the power, giving QEMU the time to write out what it holds.
 
     A guest that does not end in that time is ended all the same, one that went off by itself is fine.
@@ -81,7 +82,7 @@ def _shutdown(run, action):
             f"shutdown.timeout: the guest {run.spec.name!r} did not shut down within {run.spec.stop.timeout:g} s "
             "and runs on; shutdown.on_timeout: force would cut its power"
         )
-    _power_off(run, action)
+    power_off(run, action)
 
 
 def _shut_down(run):
@@ -117,7 +118,7 @@ def _run_id(run):
 def _restart(run, action):
     """Restart as Nova's soft reboot: shut down and start, so that the definition for the next boot is applied."""
     _shutdown(run, action)
-    _boot(run, 0)
+    boot(run, 0)
 
 
 def _await_state(run, states, timeout):
@@ -141,5 +142,5 @@ ACTIONS = {
     "discard_saved_state": _discard_saved_state,
     "shutdown": _shutdown,
     "restart": _restart,
-    "power_off": _power_off,
+    "power_off": power_off,
 }

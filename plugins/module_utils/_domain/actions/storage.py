@@ -102,8 +102,11 @@ def _delete_owned_volume(run, action):
 
 
 def _drop_volume(run, action):
+    drop_volume(run, action.data)
+
+
+def drop_volume(run, volume):
     """Delete a volume that the guest does not have any more, and then forget it."""
-    volume = action.data
     delete_volume(run.conn, volume.pool, volume.name)
     update_metadata(run.domain(), lambda found: metadata.without_volume(found, volume))
 

@@ -30,7 +30,7 @@ PRELOAD = (
 ).split()
 PRELOAD_MORE = {
     "debian12": [],
-    "debian13": ["libvirt-daemon-lock", "libvirt-daemon-plugin-lockd", "qemu-system-modules-spice"],
+    "debian13": ["libvirt-daemon-lock", "libvirt-daemon-plugin-lockd", "qemu-system-modules-spice", "virtiofsd"],
 }
 # In seconds: a week.
 UNUSED = 7 * 24 * 3600

@@ -9,12 +9,11 @@
 from __future__ import annotations
 
 import math
-import posixpath
-import re
 import shlex
 from typing import NamedTuple
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import values
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
 OPTIONS = {
@@ -77,15 +76,6 @@ OPTIONS = {
 }
 # What the agent does not do while file systems are frozen.
 _NOT_FROZEN = ("password", "authorized_keys", "files", "command", "sync_time", "hostname", "grow", "read")
-
-_USER = re.compile(r"[^:\s/]+")
-_CRYPT = re.compile(r"\$[0-9a-z]+\$[^:\s]+")
-_KEY = re.compile(r"(?:.* )?(?:ssh|ecdsa|sk)-[a-z0-9@.-]+ AAAA[A-Za-z0-9+/]+=*(?: .*)?")
-# hostname(7): labels of at most 63 characters, 64 in all, which is what Linux takes.
-_HOSTNAME = re.compile(
-    r"(?=.{1,64}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
-)
-_MODE = re.compile(r"0?[0-7]{3,4}")
 
 
 class Password(NamedTuple):
@@ -156,10 +146,10 @@ def spec(params):
         files=_files(params["files"] or ()),
         command=_given(params["command"], _command),
         sync_time=params["sync_time"],
-        hostname=_given(params["hostname"], _hostname),
-        grow=tuple(dict.fromkeys(_path("grow", path) if path != "/" else path for path in params["grow"])),
+        hostname=_given(params["hostname"], lambda text: values.hostname("hostname", text)),
+        grow=tuple(dict.fromkeys(values.file_path("grow", path) if path != "/" else path for path in params["grow"])),
         frozen=params["frozen"],
-        read=tuple(_path("read", path) for path in params["read"]),
+        read=tuple(values.file_path("read", path) for path in params["read"]),
     )
 
 
@@ -174,63 +164,34 @@ def _duration(option, text):
     return seconds
 
 
-def _name(option, text):
-    if not _USER.fullmatch(text):
-        raise InvalidInput.of(option, text, "the name of an account in the guest is needed, such as root")
-    return text
-
-
-def _hostname(text):
-    if not _HOSTNAME.fullmatch(text):
-        raise InvalidInput.of("hostname", text, "letters, digits and - between dots are needed, at most 64 in all")
-    return text
-
-
-def _path(option, path):
-    if not posixpath.isabs(path) or posixpath.normpath(path) != path or "\0" in path or path == "/":
-        raise InvalidInput.of(
-            option, path, "an absolute path in the guest is needed, such as /etc/motd, without . and .."
-        )
-    return path
-
-
 def _password(value):
+    hashed = value["hash"] is not None
     # Neither is shown in a message.
-    if value["hash"] is not None and not _CRYPT.fullmatch(value["hash"]):
-        raise InvalidInput(
-            "password.hash: it is no hash of crypt(3), which begins like $6$ or $y$; the value is not shown"
-        )
-    secret = value["password"] if value["hash"] is None else value["hash"]
+    secret = values.crypt_hash("password.hash", value["hash"]) if hashed else value["password"]
     if not secret or "\n" in secret:
         raise InvalidInput("password.password: it is empty or has more than one line; the value is not shown")
     return Password(
-        _name("password.user", value["user"]),
+        values.account("password.user", value["user"]),
         secret,
-        value["hash"] is not None,
+        hashed,
         value["update_password"] == "on_create",  # noqa: S105
     )
 
 
 def _authorized_keys(value):
-    keys = [key.strip() for key in value["keys"]]
-    for key in keys:
-        if not _KEY.fullmatch(key):
-            raise InvalidInput.of(
-                "authorized_keys.keys", key, "a line of authorized_keys is needed, such as ssh-ed25519 AAAA... me"
-            )
-    return AuthorizedKeys(_name("authorized_keys.user", value["user"]), tuple(dict.fromkeys(keys)), value["exclusive"])
+    keys = values.public_keys("authorized_keys.keys", value["keys"])
+    return AuthorizedKeys(values.account("authorized_keys.user", value["user"]), keys, value["exclusive"])
 
 
-def _files(values):
+def _files(listed):
     found = []
-    for value in values:
-        path = _path("files.path", value["path"])
+    for value in listed:
+        path = values.file_path("files.path", value["path"])
         if path in [file.path for file in found]:
             raise InvalidInput.of("files.path", path, "each file can be listed once")
-        if not _MODE.fullmatch(value["mode"]):
-            raise InvalidInput.of("files.mode", value["mode"], "an octal number is needed, such as '0644', in quotes")
-        owner, group = (_name(f"files.{option}", value[option]) for option in ("owner", "group"))
-        found.append(File(path, value["content"].encode(), int(value["mode"], 8), owner, group))
+        mode = values.mode("files.mode", value["mode"])
+        owner, group = (values.account(f"files.{option}", value[option]) for option in ("owner", "group"))
+        found.append(File(path, value["content"].encode(), mode, owner, group))
     return tuple(found)
 
 
@@ -240,6 +201,6 @@ def _command(value):
     return Command(
         line=value["cmd"] or " ".join(shlex.quote(word) for word in value["argv"]),
         stdin=(value["stdin"] or "").encode(),
-        creates=_given(value["creates"], lambda path: _path("command.creates", path)),
+        creates=_given(value["creates"], lambda path: values.file_path("command.creates", path)),
         timeout=_given(value["timeout"], lambda text: _duration("command.timeout", text)),
     )

@@ -1,0 +1,22 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What is in the disks of a guest that is off, as a resource of the runner: the five verbs under one name."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.execute import execute
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.observe import observe
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.plan import plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import spec
+
+__all__ = ["execute", "observe", "plan", "report", "spec"]
+
+
+def report(conn, inject_spec, observed, executed):
+    """Return the guest's state, and what was found; after a write execute has told that."""
+    found = {"state": observed.state}
+    return found if executed else dict(found, system=observed.system)

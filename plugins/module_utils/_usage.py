@@ -16,31 +16,35 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libv
 
 
 def guests_by_disk(conn, besides=None):
-    """Map the paths of all guests' disks, of those that run and for the next boot, to the name of the guest that has them.
+    """Map the paths of all guests' disks, of those that run and for the next boot, to the name of a guest that has them.
 
     While a guest runs, the bases of its disks are among them. `besides` names a guest that does not count.
     libvirt has no bulk call for definitions, so this is for runs that attach or delete storage.
     """
-    found = {}
+    return {path: guest for path, guest in disks(conn) if guest != besides}
+
+
+def disks(conn):
+    """Yield (path, name of the guest) for all disks of all guests; a pair may come twice."""
     for domain in conn.listAllDomains(0):
-        if domain.name() == besides:
-            continue
         for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
             text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
             for source in () if text is None else _xml.parse(text).iterfind("devices/disk//source"):
                 path = source.get("file") or source.get("dev")
                 if path:
-                    found[path] = domain.name()
-    return found
+                    yield path, domain.name()
 
 
 def overlays_by_base(conn):
     """Map the paths that volumes of active pools are based on to the path of a volume that is."""
-    found = {}
+    return dict(bases(conn))
+
+
+def bases(conn):
+    """Yield (path of the base, path of the volume) for the volumes of active pools that are based on something."""
     for pool in conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
         for volume in pool.listAllVolumes(0):
             text = unless_gone(partial(volume.XMLDesc, 0), libvirt.VIR_ERR_NO_STORAGE_VOL)
             base = None if text is None else _xml.parse(text).findtext("backingStore/path")
             if base:
-                found[base] = volume.path()
-    return found
+                yield base, volume.path()

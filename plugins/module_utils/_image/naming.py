@@ -19,6 +19,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
 )
 
 FORMATS = ("qcow2", "raw")
+# The types of libvirt's storage pools whose volumes are files of a directory.
+FILE_POOLS = ("dir", "fs", "netfs")
 DIGITS = 12
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"

@@ -18,10 +18,11 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libv
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, KvmfleetError, NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import source as image_source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import FILE_POOLS
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.probe import probe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import Digest
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.usage import users
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
-from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import guests_by_disk, overlays_by_base
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,8 @@ def observe(conn, spec):
         volumes = frozenset(pool.listVolumes())
     store = image_store.read(directory, spec.name)
     if spec.state == "absent":
-        paths = {os.path.realpath(version.path): version.path for version in store.versions.values()}
         with doing(f"looking for what needs the image {spec.name}"):
-            needed = _needed(conn, paths) if paths else {}
+            needed = _needed(conn, store)
         return Observed(store, volumes, needed=needed)
     if spec.option == "glance":
         return _in_glance(spec, store, volumes)
@@ -96,7 +96,7 @@ def pool_directory(pool, name):
     """Return the directory of a pool. Raises Conflict when it is none that this module can write files into."""
     root = _xml.parse(pool.XMLDesc(0))
     directory = root.findtext("target/path")
-    if root.get("type") not in ("dir", "fs", "netfs") or not directory:
+    if root.get("type") not in FILE_POOLS or not directory:
         raise Conflict(f"pool: {name!r} is of the type {root.get('type')}; the image store is a directory of files")
     if not os.path.isdir(directory):
         raise Conflict(
@@ -106,12 +106,11 @@ def pool_directory(pool, name):
     return directory
 
 
-def _needed(conn, paths):
-    """Tell which of the paths, given by their real paths, a guest or an overlay needs, and in what words to say so."""
-    overlays = {base: f"the base of {overlay!r}" for base, overlay in overlays_by_base(conn).items()}
-    guests = {path: f"in use by the guest {name!r}" for path, name in guests_by_disk(conn).items()}
-    users = {os.path.realpath(path): reason for path, reason in {**overlays, **guests}.items()}
-    return {paths[path]: reason for path, reason in users.items() if path in paths}
+def _needed(conn, store):
+    """Tell which versions a guest or an overlay needs, and in what words to say so."""
+    users_of = users(conn) if store.versions else None
+    found = {version.path: users_of(version.path) for version in store.versions.values()}
+    return {path: needed_by.reason for path, needed_by in found.items() if needed_by}
 
 
 def _wanted(spec, store, deadline):

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.describe import describe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.execute import execute
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, observe, pool_directory
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import spec
-from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.properties import guest_values
 
 __all__ = ["execute", "observe", "plan", "report", "spec"]
 
@@ -24,23 +24,4 @@ def report(conn, image_spec, observed, executed):
     with doing(f"reading the storage pool {image_spec.pool}"):
         directory = pool_directory(find_pool(conn, image_spec.pool), image_spec.pool)
     current = image_store.read(directory, image_spec.name).current
-    return {"image": None if current is None else _describe(image_spec, current)}
-
-
-def _describe(image_spec, version):
-    """A version that no run of ours has put there is shown without what only such a run knows."""
-    info = version.info
-    return {
-        "name": image_spec.name,
-        "volume": version.file,
-        "path": version.path,
-        "pool": image_spec.pool,
-        "format": version.format,
-        "size": version.size,
-        "virtual_size": info and info.virtual_size,
-        "checksum": info and f"sha256:{info.sha256}",
-        "source": info and info.source,
-        "created": info and info.created,
-        "properties": info.properties if info else {},
-        "guest": guest_values(info.properties) if info else {},
-    }
+    return {"image": None if current is None else describe(image_spec.name, image_spec.pool, current)}

@@ -103,6 +103,12 @@ def read(directory, name):
     return Store(name, directory, versions, tuple(sorted(leftovers)))
 
 
+def names(directory):
+    """Return the names of all images in the store. Raises KvmfleetError."""
+    with file_errors(f"reading the image store {directory}"):
+        return sorted({parsed[0] for parsed in map(parse_file_name, os.listdir(directory)) if parsed})
+
+
 def _left_by_dead_run(file, name):
     match = re.fullmatch(rf"\.{re.escape(name)}\.partial-(\d+)", file)
     return bool(match) and not os.path.exists(f"/proc/{match.group(1)}")

@@ -1,0 +1,135 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Pruning of an image store as a resource of the runner: versions that are old, and that nobody needs, are deleted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, file_errors
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.info import age, known, versions
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import check_name
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, pool_directory
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.usage import users
+from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
+
+OPTIONS = {
+    "name": {"type": "str"},
+    "pool": {"type": "str", "default": "images"},
+    "older_than": {"type": "str", "required": True},
+    "keep": {"type": "int", "default": 1},
+    "timeout": {"type": "str", "default": "5m"},
+}
+
+
+@dataclass(frozen=True)
+class PruneSpec:
+    """Which versions may go: older_than and timeout in seconds; keep: how many of each image stay in any case."""
+
+    name: str
+    pool: str
+    older_than: float
+    keep: int
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Observed:
+    """directory: the store's; found: (name, Version, current) of each version; users: by its path; now_ns: the time."""
+
+    directory: str
+    found: tuple
+    users: dict
+    now_ns: int
+
+
+def spec(params):
+    """Return the PruneSpec of a task's parameters. Raises InvalidInput."""
+    if params["keep"] < 0:
+        raise InvalidInput.of("keep", params["keep"], "it is a number of versions, 0 or more")
+    return PruneSpec(
+        name=params["name"] if params["name"] is None else check_name("name", params["name"]),
+        pool=params["pool"],
+        older_than=parse_duration("older_than", params["older_than"]),
+        keep=params["keep"],
+        timeout=parse_duration("timeout", params["timeout"]),
+    )
+
+
+def observe(conn, spec):
+    """Return the Observed for a spec. Raises KvmfleetError."""
+    with doing(f"reading the storage pool {spec.pool}"):
+        directory = pool_directory(find_pool(conn, spec.pool), spec.pool)
+        found = tuple(versions(directory, spec.name))
+        users_of = users(conn)
+    used_by = {version.path: users_of(version.path) for _name, version, _current in found}
+    return Observed(directory, found, used_by, time.time_ns())
+
+
+def plan(spec, observed):
+    """Return the Plan that deletes what is old and not needed. Pure."""
+    goes = _prunable(spec, observed)
+    actions = [Action("delete", version.file, (name, version)) for name, version, _current in goes]
+    if actions:
+        actions.append(Action("refresh_pool", spec.pool))
+    stays = [version.file for _name, version, _current in observed.found]
+    before = "".join(f"{file}\n" for file in stays)
+    after = "".join(f"{file}\n" for file in stays if file not in {version.file for _name, version, _current in goes})
+    return Plan(actions=tuple(actions), before=before, after=after)
+
+
+def _prunable(spec, observed):
+    goes = []
+    for _name, found in groupby(observed.found, key=lambda entry: entry[0]):
+        for entry in list(found)[spec.keep :]:
+            version = entry[1]
+            if age(version, observed.now_ns) >= spec.older_than and not observed.users[version.path]:
+                goes.append(entry)
+    return goes
+
+
+def execute(conn, spec, observed, plan):
+    """Carry a plan out; a version that has come into use since is left alone. Raises KvmfleetError."""
+    deadline = time.monotonic() + spec.timeout
+    done = []
+    for action in plan.actions:
+        if action.name == "delete":
+            name, version = action.data
+            with image_store.locked(observed.directory, name, deadline):
+                with doing(f"looking for what needs {action.subject}"):
+                    needed = users(conn)(version.path)
+                if not needed:
+                    _delete(observed.directory, version)
+                    done.append(action)
+        elif done:
+            with doing(f"refreshing the storage pool {action.subject}"):
+                find_pool(conn, action.subject).refresh(0)
+            done.append(action)
+    return replace(plan, actions=tuple(done)).describe()
+
+
+def _delete(directory, version):
+    # What is known goes first: a version without it is still a version, and is deleted by the next run.
+    with file_errors(f"delete {version.path}"):
+        image_store.forget_info(directory, version.file)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(version.path)
+
+
+def report(conn, spec, observed, executed):
+    """Return the result's own key: the versions that were deleted, in check mode those that would be."""
+    goes = _prunable(spec, observed)
+    if executed:
+        goes = [entry for entry in goes if not os.path.exists(entry[1].path)]
+    return {"pruned": [known(entry, spec.pool, observed.users[entry[1].path], observed.now_ns) for entry in goes]}

@@ -102,6 +102,12 @@ options:
     description:
       - The host name, in C(/etc/hostname).
     type: str
+  machine_id:
+    description:
+      - Whether C(/etc/machine-id) is the guest's UUID, as systemd chooses it at a first boot. A clone of another guest has
+        an ID of its own that way.
+    type: bool
+    default: false
   grow_root:
     description:
       - Whether to grow the root file system to all of its disk, with the partition and the logical volume that it is on.
@@ -131,6 +137,19 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Clone a guest
+  kvmfleet.compute.vm_instance:
+    name: web02
+    state: present
+    clone_from:
+      name: web01
+
+- name: Let the clone know that it is another one, before its first boot
+  kvmfleet.compute.vm_inject:
+    name: web02
+    hostname: web02
+    machine_id: true
+
 - name: Define a guest
   kvmfleet.compute.vm_instance:
     name: web01

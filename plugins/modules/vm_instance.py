@@ -1112,6 +1112,32 @@ options:
     type: str
     choices: [none, owned, all]
     default: owned
+  clone_from:
+    description:
+      - Another guest of the host, of which a new guest is a clone. A guest that is there already is not cloned anew.
+      - The clone has the definition of its source, overlaid with what the task says, and an identity of its own, so another
+        UUID, MAC addresses, NVRAM (a copy), generation ID, vsock CID, ports of displays, and logs and sockets under its own
+        name. It begins with an empty TPM. Tags, flavor and metadata are taken over, autostart and delete protection are not.
+      - What the system in the guest knows of itself stays as it is on the disks, such as its machine ID, its SSH host keys and
+        its host name. Make the clone with O(state=present), give it a host name and a machine ID by
+        M(kvmfleet.compute.vm_inject), and start it; C(virt-sysprep) on its volumes resets all there is.
+      - Disks that only the source writes to are copied, in the pool where they are; CD-ROMs, shared and read-only disks are the
+        same. O(root_disk) and C(size) of O(disks) can make them larger.
+    type: dict
+    suboptions:
+      name:
+        description:
+          - The guest to clone, which must be stopped.
+        type: str
+        required: true
+      mode:
+        description:
+          - V(full) copies the disks. V(linked) bases those of the clone on them, which takes no time and little space.
+          - A guest with linked clones can't be started, and its volumes can't be removed, until they are gone. It must be managed
+            by this module, which refuses both; other tools do not know.
+        type: str
+        choices: [full, linked]
+        default: full
   rebuild:
     description:
       - Whether to make the root disk anew of O(image), so that the guest boots a fresh system. All that was on the disk is
@@ -1316,6 +1342,14 @@ EXAMPLES = r"""
     name: legacy01
     state: present
     adopt: true
+
+- name: Clone a guest that is stopped, with more memory
+  kvmfleet.compute.vm_instance:
+    name: web02
+    clone_from:
+      name: web01
+      mode: linked
+    memory: 8GiB
 
 - name: Have the guest on the newest version of its image; its data is on other disks
   kvmfleet.compute.vm_instance:

@@ -21,6 +21,13 @@ RUN_OPTIONS = {
     "flavors": {"type": "dict"},
     "image": {"type": "str"},
     "image_pool": {"type": "str", "default": "images"},
+    "clone_from": {
+        "type": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "mode": {"type": "str", "choices": ["full", "linked"], "default": "full"},
+        },
+    },
     "rebuild": {"type": "str", "choices": ["never", "changed", "always"], "default": "never"},
     "root_disk": {"type": "str"},
     "pool": {"type": "str", "default": "default"},

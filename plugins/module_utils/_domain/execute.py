@@ -13,6 +13,7 @@ import contextlib
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.actions import (
+    clone,
     definition,
     devices,
     power,
@@ -33,6 +34,7 @@ ACTIONS = dict(
     **rebuild.ACTIONS,
     **rescue.ACTIONS,
     **resize.ACTIONS,
+    **clone.ACTIONS,
 )
 
 

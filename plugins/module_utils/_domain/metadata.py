@@ -76,7 +76,8 @@ class Resize:
 
 @dataclass(frozen=True)
 class InstanceMetadata:
-    """What we know of a managed guest besides its definition. applied: see applied.fingerprint."""
+    """What we know of a managed guest besides its definition. applied: see applied.fingerprint.
+    has_clones: linked clones were made of its disks."""
 
     flavor: str = None
     image: str = None
@@ -87,6 +88,7 @@ class InstanceMetadata:
     applied: str = None
     rescue: Rescue = None
     resize: Resize = None
+    has_clones: bool = False
 
 
 def _name(tag):
@@ -112,6 +114,7 @@ def _of_element(element):
         tags=tuple(tag.text or "" for tag in element.findall(_name("tag"))),
         properties={item.get("name"): item.text or "" for item in element.findall(_name("property"))},
         delete_protection=element.find(_name("delete_protection")) is not None,
+        has_clones=element.find(_name("has_clones")) is not None,
         volumes=tuple(_volume(item) for item in element.findall(_name("volume"))),
         rescue=_rescue(element.find(_name("rescue"))),
         resize=_resize(element.find(_name("resize"))),
@@ -165,8 +168,9 @@ def to_element(found):
         etree.SubElement(root, _name("tag")).text = tag
     for key in sorted(found.properties):
         etree.SubElement(root, _name("property"), name=key).text = found.properties[key]
-    if found.delete_protection:
-        etree.SubElement(root, _name("delete_protection"))
+    for flag in ("delete_protection", "has_clones"):
+        if getattr(found, flag):
+            etree.SubElement(root, _name(flag))
     for volume in found.volumes:
         etree.SubElement(root, _name("volume"), **vars(volume))
     if found.rescue is not None:

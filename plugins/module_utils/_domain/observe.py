@@ -31,7 +31,8 @@ class Observed:
     saved) guest, None where there is none. networks: by name, True where active.
     leftovers: volumes that an interrupted removal of a guest of this name was about to delete; unfinished: it was interrupted
     before the guest was undefined, so that nothing is left over. hotplug: the driver can change devices of a running guest.
-    rebuild: rebuild.RebuildFacts, if the task may have the root disk made anew.
+    rebuild: rebuild.RebuildFacts, if the task may have the root disk made anew. source: clone.SourceFacts, if the guest is to be
+    cloned, or an interrupted run has not finished that. clone: the path of a linked clone's disk, which needs those of the guest.
     """
 
     exists: bool
@@ -46,6 +47,8 @@ class Observed:
     unfinished: bool = False
     hotplug: bool = False
     rebuild: object = None
+    source: object = None
+    clone: str = None
 
     @property
     def state(self):
@@ -109,6 +112,7 @@ def observe(conn, spec, known=None):
                 storage=_storage(conn, spec, None, None, leftovers),
                 leftovers=leftovers,
                 unfinished=bool(recorded),
+                source=_source(conn, spec, None),
             )
         facts = known.facts(domain) if known else describe.read_facts(domain)
         inactive = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
@@ -123,6 +127,8 @@ def observe(conn, spec, known=None):
             unfinished=bool(recorded),
             hotplug=conn.getType() == "QEMU",
             rebuild=_rebuild(conn, spec, domain, inactive),
+            source=_source(conn, spec, inactive),
+            clone=_linked_clone(conn, inactive, facts.state),
         )
 
 
@@ -203,9 +209,7 @@ def _storage(conn, spec, domain, inactive, leftovers):
     if spec.state == "absent":
         return _removal(conn, spec, inactive)
     present = set() if inactive is None else {_xml.get(d, "target/@dev") for d in inactive.findall("devices/disk")}
-    planned = (
-        {v.target for v in metadata.read(inactive).volumes if v.status == "planned"} if _managed(inactive) else set()
-    )
+    planned = set() if inactive is None else _planned(inactive)
     targets = storage.assign_targets(spec.disks, inactive)
     new = [(d, t) for d, t in targets if d.creates_volume and (t not in present or t in planned)]
     taken = [(d, t) for d, t in targets if d.volume is not None or d.source is not None]
@@ -257,6 +261,29 @@ def _storage(conn, spec, domain, inactive, leftovers):
     )
 
 
+def _source(conn, spec, inactive):
+    """Read the guest to be cloned; a clone that is complete has no need of it."""
+    if spec.clone_from is None or (inactive is not None and not _planned(inactive)):
+        return None
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import source
+
+    return source.read(conn, spec)
+
+
+def _planned(inactive):
+    """The targets of the volumes that an interrupted launch has not finished."""
+    return {v.target for v in metadata.read(inactive).volumes if v.status == "planned"} if _managed(inactive) else set()
+
+
+def _linked_clone(conn, inactive, state):
+    """Return the path of a volume that is based on a disk of the guest. Nothing is read unless there ever was one."""
+    if state not in ("stopped", "suspended") or not _managed(inactive) or not metadata.read(inactive).has_clones:
+        return None
+    overlays = overlays_by_base(conn)
+    paths = [source.get("file") for source in inactive.findall("devices/disk/source")]
+    return next((overlays[path] for path in paths if path in overlays), None)
+
+
 def _rebuild(conn, spec, domain, inactive):
     """Read the root disk, if the task may have it made anew; nothing of it is known when we did not make it."""
     if spec.rebuild == "never" or spec.state == "absent":
@@ -272,7 +299,7 @@ def _rebuild(conn, spec, domain, inactive):
     if not text:
         return RebuildFacts()
     root = _xml.parse(text)
-    volume = volume_facts(record.pool, root)
+    volume = storage.volume_facts(record.pool, root)
     return RebuildFacts(
         volume=volume,
         base=root.findtext("backingStore/path"),
@@ -313,7 +340,7 @@ def _removal(conn, spec, inactive):
     for path in paths:
         volume = unless_gone(partial(conn.storageVolLookupByPath, path), libvirt.VIR_ERR_NO_STORAGE_VOL)
         if volume is not None:
-            facts = volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
+            facts = storage.volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
             found[facts.pool, facts.name] = facts
     removable = tuple(volume for volume in found.values() if volume is not None)
     return storage.StorageFacts(
@@ -356,19 +383,7 @@ def _volume(conn, pool_name, name, refresh=True):
     if text is None and refresh:
         pool.refresh(0)
         text = look()
-    return None if text is None else volume_facts(pool_name, _xml.parse(text))
-
-
-def volume_facts(pool_name, root):
-    """Return the VolumeFacts of a volume's XML."""
-    return storage.VolumeFacts(
-        pool=pool_name,
-        name=root.findtext("name"),
-        path=root.findtext("target/path"),
-        format=_xml.get(root, "target/format/@type") or "raw",
-        capacity=int(root.findtext("capacity")),
-        kind=root.get("type") or "file",
-    )
+    return None if text is None else storage.volume_facts(pool_name, _xml.parse(text))
 
 
 def _images(conn, spec, names):
@@ -395,14 +410,14 @@ def _find_images(pool, pool_name, names):
 
 def _find_image(volumes, pool_name, name):
     if name in volumes:
-        return volume_facts(pool_name, _xml.parse(volumes[name].XMLDesc(0)))
+        return storage.volume_facts(pool_name, _xml.parse(volumes[name].XMLDesc(0)))
     versions = {}
     for file_name in volumes:
         if file_name.startswith(f"{name}."):
             root = _xml.parse(volumes[file_name].XMLDesc(0))
             versions[file_name] = (root, float(root.findtext("target/timestamps/mtime") or 0))
     current = newest({file_name: mtime for file_name, (_root, mtime) in versions.items()}, name)
-    return None if current is None else volume_facts(pool_name, versions[current][0])
+    return None if current is None else storage.volume_facts(pool_name, versions[current][0])
 
 
 def _capacities(conn, domain, inactive, targets):

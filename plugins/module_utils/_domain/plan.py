@@ -33,7 +33,7 @@ ENDS = ("shutdown", "power_off", "revert_resize")
 class Target:
     """What a run is to reach: the definition, what differs from the present one, and the volumes to make or to grow.
 
-    rebuild: the rebuild.Rebuild that is due.
+    rebuild: the rebuild.Rebuild that is due. first: the Actions that a clone needs before it is defined.
     """
 
     definition: object
@@ -42,6 +42,7 @@ class Target:
     new_volumes: tuple = ()
     growth: tuple = ()
     rebuild: object = None
+    first: tuple = ()
 
 
 def plan(spec, observed):
@@ -66,7 +67,7 @@ def plan(spec, observed):
     _check_bootable(spec, observed, target, moves)
     running, moves = _live_plan(spec, observed, target, moves)
     actions = _leftover_actions(spec, observed)
-    actions += stops
+    actions += [*stops, *target.first]
     actions += running.unplug
     dropped = _drop_actions(observed, target)
     if step.define == "resize":
@@ -147,7 +148,12 @@ def _target(spec, observed):
     planned = {volume.target for volume in found.volumes if volume.status == "planned"}
     wanted = dict(spec.wanted)
     root = observed.inactive
-    if not observed.exists:
+    cloned = _clone(spec, observed, planned)
+    copies = cloned.volumes if cloned else ()
+    planned -= {volume.target for volume in copies}
+    if cloned and not observed.exists:
+        root = cloned.definition
+    elif not observed.exists:
         _check_complete(spec)
         wanted = definition.with_launch_defaults(wanted, observed.new_guest)
         root = definition.skeleton(observed.new_guest)
@@ -156,8 +162,9 @@ def _target(spec, observed):
         wanted["managed"] = True
     targets = _targets(spec, root, found)
     items, new_volumes = storage.resolve(
-        spec.name, targets, root if observed.exists else _machine_of(root, wanted), planned, observed.storage
+        spec.name, targets, root if observed.exists or cloned else _machine_of(root, wanted), planned, observed.storage
     )
+    new_volumes = (*copies, *new_volumes)
     volumes = found.volumes
     rebuilt = _rebuild(spec, observed, targets)
     if rebuilt:
@@ -167,9 +174,9 @@ def _target(spec, observed):
         wanted["disks"] = items
     if new_volumes or rebuilt or not observed.exists:
         wanted["volumes"] = _recorded(volumes, new_volumes)
-    if spec.rebuild != "never" or not observed.exists:
+    if spec.rebuild != "never" or not (observed.exists or cloned):
         wanted["image_name"] = spec.image
-    if not observed.exists:
+    if not (observed.exists or cloned):
         wanted.setdefault("flavor_name", None)
     after, changes = definition.overlay(root, wanted, spec.patches, spec.purge, spec.removals)
     _check_devices(spec, root, after)
@@ -181,6 +188,7 @@ def _target(spec, observed):
         new_volumes=new_volumes,
         growth=tuple(storage.growth(targets, observed.storage)),
         rebuild=rebuilt,
+        first=cloned.actions if cloned else (),
     )
 
 
@@ -191,6 +199,14 @@ def _targets(spec, root, found):
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import resize
 
     return resize.with_disk_in_place(targets, found)
+
+
+def _clone(spec, observed, planned):
+    if observed.source is None:
+        return None
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import clone
+
+    return clone.plan(spec, observed, planned)
 
 
 def _rebuild(spec, observed, targets):
@@ -250,7 +266,13 @@ def _check_complete(spec):
 
 def _check_bootable(spec, observed, target, moves):
     """A guest must not boot with a network that is down or a disk that was never made."""
-    if not any(move in BOOTS for move in moves):
+    boots = any(move in BOOTS for move in moves)
+    if observed.clone is not None and (boots or spec.autostart):
+        raise Conflict(
+            f"state: the guest {spec.name!r} can't be started, as that would spoil its linked clone {observed.clone!r}; remove the "
+            "clone first"
+        )
+    if not boots:
         return
     for name, active in (observed.networks or {}).items():
         if not active:

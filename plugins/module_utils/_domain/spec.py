@@ -71,6 +71,14 @@ class ResizeSpec:
 
 
 @dataclass(frozen=True)
+class CloneFrom:
+    """The guest that a new one is a clone of. linked: its disks are based on that guest's, which must stay as they are."""
+
+    name: str
+    linked: bool
+
+
+@dataclass(frozen=True)
 class InstanceSpec:
     """A guest as it was asked for. `wanted` are the facets' values, of the options that were given alone."""
 
@@ -100,6 +108,7 @@ class InstanceSpec:
     rebuild: str = "never"
     rescue: RescueSpec = None
     resize: ResizeSpec = None
+    clone_from: CloneFrom = None
 
 
 def spec(params):
@@ -146,6 +155,7 @@ def spec(params):
         rebuild=_checked_rebuild(params),
         rescue=_rescue(params),
         resize=_resize(params),
+        clone_from=_clone_from(params),
     )
 
 
@@ -198,6 +208,17 @@ def _rescue(params):
         authorized_keys=tuple(given.get("authorized_keys") or ()),
         timeout=parse_duration("rescue.timeout", given.get("timeout") or "300s"),
     )
+
+
+def _clone_from(params):
+    given = params.get("clone_from")
+    if given is None or params["state"] == "absent":
+        return None
+    if given["name"] == params["name"]:
+        raise InvalidInput.of("clone_from.name", given["name"], "it is the guest itself; another one is cloned")
+    if params.get("image") is not None:
+        raise InvalidInput.of("image", params["image"], "clone_from is given, and a clone has the disks of its source")
+    return CloneFrom(given["name"], (given.get("mode") or "full") == "linked")
 
 
 def _checked_rebuild(params):

@@ -84,6 +84,18 @@ class NewVolume:
         return f"{self.pool}/{self.name} ({made_of}{origin}, {format_size(self.capacity)})"
 
 
+def volume_facts(pool_name, root):
+    """Return the VolumeFacts of a volume's XML."""
+    return VolumeFacts(
+        pool=pool_name,
+        name=root.findtext("name"),
+        path=root.findtext("target/path"),
+        format=_xml.get(root, "target/format/@type") or "raw",
+        capacity=int(root.findtext("capacity")),
+        kind=root.get("type") or "file",
+    )
+
+
 def volume_name(guest, target, volume_format):
     return f"{guest}-{target}.{volume_format}"
 

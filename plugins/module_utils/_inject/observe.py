@@ -28,6 +28,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.lookup import find
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject import accounts, appliance, grow
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import SYSTEM_FILES
 
 SELINUX = "/etc/selinux/config"
 DAY = 24 * 3600
@@ -54,6 +55,7 @@ class Observed:
 
     domain: object
     state: str
+    uuid: str = ""
     disks: tuple = ()
     hardware: bool = False
     sources: dict = field(default_factory=dict)
@@ -87,7 +89,9 @@ def observe(conn, spec):
         system = appliance.find_system(handle, spec.luks_key)
         unmounted = appliance.mount(handle, system, readonly=True)
         with appliance.doing("looking into the guest's disks"):
-            return _look(Observed(domain, state, disks, hardware, sources), handle, spec, system, unmounted)
+            return _look(
+                Observed(domain, state, domain.UUIDString(), disks, hardware, sources), handle, spec, system, unmounted
+            )
 
 
 def _disks(conn, domain):
@@ -139,7 +143,11 @@ def _look(observed, handle, spec, system, unmounted):
     partly = [accounts.account(passwd, user.name).keys_file for user in spec.users if user.keys or user.exclusive]
     if any(user.password_hash for user in spec.users):
         partly.append("/etc/shadow")
-    paths = [*(file.path for file in spec.files), *(["/etc/hostname"] if spec.hostname else []), *partly]
+    paths = [
+        *(file.path for file in spec.files),
+        *(path for option, path in SYSTEM_FILES.items() if getattr(spec, option)),
+        *partly,
+    ]
     for path in paths:
         if paths.count(path) > 1:
             raise Conflict(f"files.path: {path!r} is not allowed; it is written for users, too")
@@ -149,6 +157,7 @@ def _look(observed, handle, spec, system, unmounted):
     return Observed(
         observed.domain,
         observed.state,
+        observed.uuid,
         observed.disks,
         observed.hardware,
         observed.sources,

@@ -12,10 +12,10 @@ import hashlib
 from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject import accounts
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import SYSTEM_FILES
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 
 SHADOW = "/etc/shadow"
-HOSTNAME = "/etc/hostname"
 # What an init system with SELinux looks for: it labels all files anew at the next boot.
 AUTORELABEL = "/.autorelabel"
 
@@ -86,7 +86,11 @@ def _targets(spec, observed):
     for file in spec.files:
         yield _file(file, observed), root, 0o755
     if spec.hostname:
-        yield _known(observed, HOSTNAME, f"{spec.hostname}\n".encode(), 0o644, root), root, 0o755
+        yield _known(observed, SYSTEM_FILES["hostname"], f"{spec.hostname}\n".encode(), 0o644, root), root, 0o755
+    if spec.machine_id:
+        # As systemd chooses it at the first boot of a virtual machine. Source: machine-id(5).
+        content = f"{observed.uuid.replace('-', '')}\n".encode()
+        yield _known(observed, SYSTEM_FILES["machine_id"], content, 0o444, root), root, 0o755
     for user in spec.users:
         if user.keys or user.exclusive:
             account = accounts.account(observed.passwd, user.name)

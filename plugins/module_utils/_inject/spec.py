@@ -42,10 +42,14 @@ OPTIONS = {
         },
     },
     "hostname": {"type": "str"},
+    "machine_id": {"type": "bool", "default": False},
     "grow_root": {"type": "bool", "default": False},
     "luks_key": {"type": "str", "no_log": True},
     "when_on": {"type": "str", "choices": ["fail", "leave"], "default": "fail"},
 }
+
+# The files that options of their own write.
+SYSTEM_FILES = {"hostname": "/etc/hostname", "machine_id": "/etc/machine-id"}
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class InjectSpec:
     files: tuple
     users: tuple
     hostname: str
+    machine_id: bool
     grow_root: bool
     luks_key: str
     leave_when_on: bool
@@ -85,8 +90,8 @@ class InjectSpec:
 
 def spec(params):
     """Return the InjectSpec of a task's parameters. Raises InvalidInput."""
-    if not any(params[option] for option in ("files", "users", "hostname", "grow_root")):
-        raise InvalidInput("nothing is asked for; one of files, users, hostname and grow_root is needed")
+    if not any(params[option] for option in ("files", "users", "hostname", "machine_id", "grow_root")):
+        raise InvalidInput("nothing is asked for; one of files, users, hostname, machine_id and grow_root is needed")
     host = params["uri"].partition("://")[2].partition("/")[0]
     if host:
         raise InvalidInput.of("uri", params["uri"], "disks are opened where they are: run the task on that host")
@@ -97,12 +102,14 @@ def spec(params):
         files=_each_once("files.path", map(_file, params["files"]), "path"),
         users=_each_once("users.name", map(_user, params["users"]), "name"),
         hostname=None if params["hostname"] is None else values.hostname("hostname", params["hostname"]),
+        machine_id=params["machine_id"],
         grow_root=params["grow_root"],
         luks_key=params["luks_key"],
         leave_when_on=params["when_on"] == "leave",
     )
-    if found.hostname and "/etc/hostname" in [file.path for file in found.files]:
-        raise InvalidInput.of("files.path", "/etc/hostname", "hostname is given, which writes this file")
+    for option, path in SYSTEM_FILES.items():
+        if getattr(found, option) and path in [file.path for file in found.files]:
+            raise InvalidInput.of("files.path", path, f"{option} is given, which writes this file")
     return found
 
 

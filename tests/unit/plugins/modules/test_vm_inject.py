@@ -17,7 +17,7 @@ FILE = {"path": "/etc/motd", "content": "hello"}
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({}, "nothing is asked for; one of files, users, hostname and grow_root is needed"),
+        ({}, "nothing is asked for; one of files, users, hostname, machine_id and grow_root is needed"),
         (
             {"hostname": "-web"},
             "hostname: '-web' is not allowed; letters, digits and - between dots are needed, ",

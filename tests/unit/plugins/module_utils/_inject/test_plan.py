@@ -46,6 +46,14 @@ def test_a_guest_that_is_left_alone_gets_nothing():
     assert _plan({"system": None}, hostname="web01") == ()
 
 
+def test_the_machine_id_is_the_guests_uuid():
+    uuid, path = "8a53e7c5-6f0e-4b5a-9f53-0d8c8f2e2a10", "/etc/machine-id"
+    seen = {"uuid": uuid, "files": {path: _state(b"of another\n", 0o444)}, "missing": {path: ()}}
+    (written,) = _plan(seen, machine_id=True)
+    assert written.data.content == b"8a53e7c56f0e4b5a9f530d8c8f2e2a10\n" and _owned(written) == (None, None, None)
+    assert _plan(dict(seen, files={path: _state(written.data.content, 0o444)}), machine_id=True) == ()
+
+
 def test_a_new_file_is_roots_alone_unless_the_task_says_more():
     seen = {"files": {"/etc/motd": None}, "missing": {"/etc/motd": ("/etc",)}}
     made, written = _plan(seen, files=[MOTD])

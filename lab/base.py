@@ -25,8 +25,8 @@ PACKAGES = (
 # Downloaded into the base but not installed, so that every host's installation of them needs no network. No archive that
 # the hosts share: apt locks it, and hosts install at the same time.
 PRELOAD = (
-    "dnsmasq-base expect iptables libvirt-clients libvirt-daemon-system nftables ovmf python3-libvirt python3-lxml qemu-system-x86 "
-    "qemu-utils swtpm swtpm-tools"
+    "dnsmasq-base dosfstools expect iptables libvirt-clients libvirt-daemon-system mtools nftables ovmf python3-libvirt python3-lxml "
+    "python3-yaml qemu-system-x86 qemu-utils swtpm swtpm-tools xorriso"
 ).split()
 PRELOAD_MORE = {
     "debian12": [],

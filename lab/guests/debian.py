@@ -80,7 +80,8 @@ system_info:
   network:
     renderers: [networkd]
 cloud_init_modules:
-  [bootcmd, write_files, growpart, resizefs, set_hostname, update_hostname, update_etc_hosts, users_groups, ssh, set_passwords]
+  [bootcmd, write_files, growpart, resizefs, disk_setup, mounts, set_hostname, update_hostname, update_etc_hosts, users_groups, ssh,
+   set_passwords]
 cloud_config_modules: [timezone, runcmd]
 cloud_final_modules:
   [write_files_deferred, scripts_per_once, scripts_per_boot, scripts_per_instance, scripts_user, final_message, power_state_change]

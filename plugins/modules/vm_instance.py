@@ -1112,6 +1112,310 @@ options:
     type: str
     choices: [none, owned, all]
     default: owned
+  config_drive:
+    description:
+      - What the guest's system is to be like after its first boot, as cloud-init or cloudbase-init reads it from a small read-only
+        disk. The drive is made anew, and its medium changed, when its content changes, also while the guest runs; whether
+        the system takes notice of that is said by O(config_drive.instance_id).
+      - It is a volume of O(pool), a storage pool of files, that only root and the guest can read. It goes with the guest.
+      - The host needs C(xorriso), for VFAT C(mkfs.vfat) and C(mcopy), which the role M(kvmfleet.compute.compute#role) installs.
+      - With C(purge) of disks, a task that has no config drive takes it away.
+    type: dict
+    suboptions:
+      label:
+        description:
+          - The layout and the label of the drive. V(config-2) is OpenStack's config drive, V(cidata) that of NoCloud.
+        type: str
+        choices: [config-2, cidata]
+        default: config-2
+      format:
+        description:
+          - The file system. V(iso9660) is a CD-ROM, whose medium can be changed while the guest runs; V(vfat) a disk, which
+            is changed at its next boot.
+        type: str
+        choices: [iso9660, vfat]
+        default: iso9660
+      instance_id:
+        description:
+          - By another instance ID cloud-init knows that it is to do its work again, at the next boot. V(keep) has the guest's
+            UUID, whatever changes; V(new_on_change) has another ID with each other content.
+        type: str
+        choices: [keep, new_on_change]
+        default: keep
+      hostname:
+        description:
+          - The host name, perhaps with its domain. The guest's name, unless given.
+        type: str
+      ssh_keys:
+        description:
+          - The ssh keys that may log in as the image's own user.
+        type: list
+        elements: str
+        default: []
+      users:
+        description:
+          - Users to make beside the image's own.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description:
+              - The user's name.
+            type: str
+            required: true
+          password_hash:
+            description:
+              - The password as a hash of C(crypt(3)). Without one no password opens the account.
+            type: str
+          ssh_keys:
+            description:
+              - The ssh keys that may log in.
+            type: list
+            elements: str
+            default: []
+          groups:
+            description:
+              - Further groups of the user.
+            type: list
+            elements: str
+            default: []
+          shell:
+            description:
+              - The login shell, an absolute path.
+            type: str
+          sudo:
+            description:
+              - Whether the user may do all by C(sudo), without a password.
+            type: bool
+            default: false
+      admin_user:
+        description:
+          - The user whom O(config_drive.admin_password_hash) is for.
+        type: str
+        default: root
+      admin_password_hash:
+        description:
+          - A password as a hash of C(crypt(3)), such as the filter P(ansible.builtin.password_hash#filter) makes it with a salt that
+            stays. A password in clear is not put on a drive.
+        type: str
+      network:
+        description:
+          - The guest's interfaces, which are found by their MAC addresses. Without any, the image configures its network.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          mac:
+            description:
+              - The MAC address of the interface, as in O(interfaces).
+            type: str
+            required: true
+          name:
+            description:
+              - The name that the interface gets in the guest.
+            type: str
+          mtu:
+            description:
+              - The largest packet in bytes.
+            type: int
+          dhcp4:
+            description:
+              - Whether to take an IPv4 address by DHCP.
+            type: bool
+            default: false
+          dhcp6:
+            description:
+              - Whether to take an IPv6 address by DHCP.
+            type: bool
+            default: false
+          addresses:
+            description:
+              - Static addresses with their prefixes, such as V(192.0.2.10/24).
+            type: list
+            elements: str
+            default: []
+          routes:
+            description:
+              - Static routes.
+            type: list
+            elements: dict
+            default: []
+            suboptions:
+              to:
+                description:
+                  - The network, such as V(10.0.0.0/8), or V(default).
+                type: str
+                required: true
+              via:
+                description:
+                  - The address of the router.
+                type: str
+                required: true
+              metric:
+                description:
+                  - The metric; of two routes to a network the one with the smaller counts.
+                type: int
+          dns_servers:
+            description:
+              - The addresses of name servers.
+            type: list
+            elements: str
+            default: []
+          dns_search:
+            description:
+              - The domains that names without one are looked up in.
+            type: list
+            elements: str
+            default: []
+          vlans:
+            description:
+              - VLANs on the interface.
+            type: list
+            elements: dict
+            default: []
+            suboptions:
+              id:
+                description:
+                  - The VLAN's number, 1 to 4094.
+                type: int
+                required: true
+              mtu:
+                description:
+                  - The largest packet in bytes.
+                type: int
+              dhcp4:
+                description:
+                  - Whether to take an IPv4 address by DHCP.
+                type: bool
+                default: false
+              dhcp6:
+                description:
+                  - Whether to take an IPv6 address by DHCP.
+                type: bool
+                default: false
+              addresses:
+                description:
+                  - Static addresses with their prefixes, such as V(192.0.2.10/24).
+                type: list
+                elements: str
+                default: []
+              routes:
+                description:
+                  - Static routes.
+                type: list
+                elements: dict
+                default: []
+                suboptions:
+                  to:
+                    description:
+                      - The network, such as V(10.0.0.0/8), or V(default).
+                    type: str
+                    required: true
+                  via:
+                    description:
+                      - The address of the router.
+                    type: str
+                    required: true
+                  metric:
+                    description:
+                      - The metric; of two routes to a network the one with the smaller counts.
+                    type: int
+              dns_servers:
+                description:
+                  - The addresses of name servers.
+                type: list
+                elements: str
+                default: []
+              dns_search:
+                description:
+                  - The domains that names without one are looked up in.
+                type: list
+                elements: str
+                default: []
+      write_files:
+        description:
+          - Files to write at the first boot.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          path:
+            description:
+              - The absolute path in the guest, without V(..).
+            type: str
+            required: true
+          content:
+            description:
+              - What is in the file.
+              - One of O(config_drive.write_files[].content) and O(config_drive.write_files[].content_base64) is needed.
+            type: str
+          content_base64:
+            description:
+              - What is in the file, in Base64.
+            type: str
+          owner:
+            description:
+              - Its owner, or its owner and group with C(:) between them.
+            type: str
+            default: root:root
+          mode:
+            description:
+              - Its mode as an octal number in quotes.
+            type: str
+            default: "0644"
+      swap:
+        description:
+          - A disk of O(disks) to swap to. It is formatted unless something is on it.
+        type: dict
+        suboptions:
+          serial:
+            description:
+              - The disk's C(serial).
+            type: str
+            required: true
+      ephemeral:
+        description:
+          - Disks of O(disks) to format, unless something is on them, and to mount.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          serial:
+            description:
+              - The disk's C(serial).
+            type: str
+            required: true
+          mount:
+            description:
+              - Where it is mounted, an absolute path.
+            type: str
+            required: true
+          filesystem:
+            description:
+              - The file system.
+            type: str
+            choices: [ext4, xfs]
+            default: ext4
+          label:
+            description:
+              - The file system's label, C(ephemeral) and the place in the list unless given.
+            type: str
+      user_data:
+        description:
+          - User data of any kind that cloud-init knows, as a text; a mapping becomes a cloud-config. 65535 bytes at most.
+            What the other options ask for is joined with it.
+          - It is no secret, and may stand in the host's log of what was run; put hashes of passwords there.
+        type: raw
+      vendor_data:
+        description:
+          - The same as O(config_drive.user_data), for what the provider says; the user's counts more.
+        type: raw
+      metadata:
+        description:
+          - Pairs of names and values for the guest to read.
+        type: dict
+        default: {}
   clone_from:
     description:
       - Another guest of the host, of which a new guest is a clone. A guest that is there already is not cloned anew.
@@ -1342,6 +1646,34 @@ EXAMPLES = r"""
     name: legacy01
     state: present
     adopt: true
+
+- name: Launch a guest that is configured by cloud-init, with a disk to swap to
+  kvmfleet.compute.vm_instance:
+    name: web03
+    flavor: m1.small
+    image: debian-13
+    interfaces:
+      - network: lan
+        mac: "52:54:00:12:34:56"
+    disks:
+      - {target: vdb, size: 1GiB, serial: swap}
+    config_drive:
+      hostname: web03.example.com
+      users:
+        - name: operator
+          sudo: true
+          ssh_keys:
+            - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
+      network:
+        - mac: "52:54:00:12:34:56"
+          addresses: [192.0.2.10/24]
+          routes:
+            - {to: default, via: 192.0.2.1}
+          dns_servers: [192.0.2.53]
+      swap:
+        serial: swap
+      user_data:
+        packages: [nginx]
 
 - name: Clone a guest that is stopped, with more memory
   kvmfleet.compute.vm_instance:

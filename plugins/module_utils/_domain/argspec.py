@@ -11,6 +11,7 @@ from __future__ import annotations
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import patch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import FACETS, KINDS
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.spec import STATES
+from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot import options as first_boot
 
 RUN_OPTIONS = {
     "name": {"type": "str", "required": True},
@@ -26,6 +27,14 @@ RUN_OPTIONS = {
         "options": {
             "name": {"type": "str", "required": True},
             "mode": {"type": "str", "choices": ["full", "linked"], "default": "full"},
+        },
+    },
+    "config_drive": {
+        "type": "dict",
+        "options": {
+            "label": {"type": "str", "choices": ["config-2", "cidata"], "default": "config-2"},
+            "format": {"type": "str", "choices": ["iso9660", "vfat"], "default": "iso9660"},
+            **first_boot.OPTIONS,
         },
     },
     "rebuild": {"type": "str", "choices": ["never", "changed", "always"], "default": "never"},

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import identity, metadata, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import config_drive, identity, metadata, storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
@@ -77,6 +77,11 @@ def plan(spec, observed, planned):
         return Clone(None, volumes, tuple(actions))
     macs = [item.get("mac") for item in spec.wanted.get("interfaces", ())]
     root = identity.of_another(source.inactive, spec.name, spec.uuid, macs)
+    drive = config_drive.recorded(metadata.read(source.inactive), source.name)
+    if drive:
+        # What another guest is to be configured with is not for the clone.
+        disk = root.find(f"devices/disk/target[@dev='{drive.target}']/..")
+        disk.getparent().remove(disk)
     for volume in volumes:
         _put_volume(root, volume)
     if source.nvram:

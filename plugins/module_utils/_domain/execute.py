@@ -14,6 +14,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._connection impor
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.actions import (
     clone,
+    config_drive,
     definition,
     devices,
     power,
@@ -35,6 +36,7 @@ ACTIONS = dict(
     **rescue.ACTIONS,
     **resize.ACTIONS,
     **clone.ACTIONS,
+    **config_drive.ACTIONS,
 )
 
 

@@ -210,36 +210,40 @@ def _storage(conn, spec, domain, inactive, leftovers):
         return _removal(conn, spec, inactive)
     present = set() if inactive is None else {_xml.get(d, "target/@dev") for d in inactive.findall("devices/disk")}
     planned = set() if inactive is None else _planned(inactive)
-    targets = storage.assign_targets(spec.disks, inactive)
+    found = metadata.read(inactive) if _managed(inactive) else None
+    disks = spec.disks
+    if spec.config_drive is not None:
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import config_drive
+
+        disks = (*disks, config_drive.disk(spec, found))
+    targets = storage.assign_targets(disks, inactive)
     new = [(d, t) for d, t in targets if d.creates_volume and (t not in present or t in planned)]
     taken = [(d, t) for d, t in targets if d.volume is not None or d.source is not None]
     pool_names = {d.pool for d, _t in new} | {d.pool for d, _t in taken if d.volume is not None}
-    if spec.state == "rescued":
-        from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import rescue
-
-        pool_names.add(spec.rescue.pool)
+    others = _volumes_beside(spec, found)
+    pool_names |= {pool for pool, _name in others}
     pools, known_pools = _pools(conn, pool_names) if pool_names else ({}, ())
     wanted_volumes = {(d.pool, d.volume) for d, _t in taken if d.volume is not None}
     for disk, target in new:
         for extension in ("qcow2", "raw"):
             wanted_volumes.add((disk.pool, storage.volume_name(spec.name, target, extension)))
         wanted_volumes.add((disk.pool, f"{spec.name}-{target}"))
-    if spec.state == "rescued":
-        wanted_volumes.add((spec.rescue.pool, rescue.volume_name(spec)))
+    guesses = _guesses(new, spec) | others
     volumes = {}
-    for pool_name, volume_name in wanted_volumes:
+    for pool_name, volume_name in wanted_volumes | others:
         if pool_name in pools:
-            volumes[pool_name, volume_name] = _volume(
-                conn, pool_name, volume_name, refresh=(pool_name, volume_name) not in _guesses(new, spec)
-            )
+            refresh = (pool_name, volume_name) not in guesses
+            volumes[pool_name, volume_name] = _volume(conn, pool_name, volume_name, refresh)
     removed = {(volume.pool, volume.name) for volume in leftovers}
     wanted_images = {d.image for d, _t in new if d.image is not None}
     if spec.rebuild != "never":
         wanted_images.add(spec.image)
-    if spec.state == "rescued" and _managed(inactive):
-        wanted_images.add(rescue.image_name(spec, metadata.read(inactive)))
+    if spec.state == "rescued" and found is not None:
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import rescue
+
+        wanted_images.add(rescue.image_name(spec, found))
     images, known_images = _images(conn, spec, wanted_images - {None})
-    unmade = metadata.unmade_overlay(metadata.read(inactive)) if _managed(inactive) else None
+    unmade = metadata.unmade_overlay(found)
     capacities = _capacities(
         conn,
         domain,
@@ -352,6 +356,20 @@ def _removal(conn, spec, inactive):
 
 def _managed(inactive):
     return inactive is not None and metadata.read(inactive) is not None
+
+
+def _volumes_beside(spec, found):
+    """Return (pool, name) of the volumes that a guest may get beside those of the disks that the task lists."""
+    volumes = set()
+    if spec.state == "rescued":
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import rescue
+
+        volumes.add((spec.rescue.pool, rescue.volume_name(spec)))
+    if spec.config_drive is not None:
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import config_drive
+
+        volumes.add((config_drive.pool_name(spec, found), spec.config_drive.volume_name(spec.name)))
+    return volumes
 
 
 def _guesses(new, spec):

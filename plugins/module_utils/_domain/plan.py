@@ -33,7 +33,8 @@ ENDS = ("shutdown", "power_off", "revert_resize")
 class Target:
     """What a run is to reach: the definition, what differs from the present one, and the volumes to make or to grow.
 
-    rebuild: the rebuild.Rebuild that is due. first: the Actions that a clone needs before it is defined.
+    rebuild: the rebuild.Rebuild that is due. first: the Actions that a clone needs before it is defined. drive: the
+    config_drive.ConfigDrive that the guest is to have.
     """
 
     definition: object
@@ -43,6 +44,7 @@ class Target:
     growth: tuple = ()
     rebuild: object = None
     first: tuple = ()
+    drive: object = None
 
 
 def plan(spec, observed):
@@ -69,14 +71,14 @@ def plan(spec, observed):
     actions = _leftover_actions(spec, observed)
     actions += [*stops, *target.first]
     actions += running.unplug
-    dropped = _drop_actions(observed, target)
+    dropped = _drop_actions(observed, target, moves, running)
     if step.define == "resize":
         # Its overlay may get the name of one that is to be dropped.
         actions, dropped = actions + dropped, []
     if target.rebuild:
         actions += target.rebuild.actions(spec, observed)
     actions += _definition_actions(spec, observed, target, step.define, seen is not observed)
-    actions += [Action("create_volume", volume.subject, volume) for volume in target.new_volumes]
+    actions += [Action(volume.action, volume.subject, volume) for volume in target.new_volumes]
     actions += [Action("grow_disk", f"{name} to {format_size(size)}", (name, size)) for name, size in target.growth]
     actions += running.change
     actions += _autostart_actions(spec, observed)
@@ -131,15 +133,30 @@ def _moves(spec, observed):
     return power.transitions(current, wanted, spec.stop.force, spec.hard_restart, discard)
 
 
-def _drop_actions(observed, target):
-    """Delete what has been replaced, and what a rebuild that was given up had begun."""
+def _drop_actions(observed, target, moves, running):
+    """Delete what has been replaced, and what a rebuild that was given up had begun; but nothing that is in use still."""
     recorded = observed.metadata.volumes if observed.metadata else ()
-    dropped = [volume for volume in recorded if volume.status == "obsolete"]
+    ends = any(move in BOOTS + ENDS for move in moves)
+    dropped = [volume for volume in recorded if volume.status == "obsolete" and (ends or not _in_use(observed, volume))]
+    if target.drive and target.drive.replaced:
+        changes = ends or not _in_use(observed, target.drive.replaced) or not _waits(running, target.drive.replaced)
+        dropped += [target.drive.replaced] if changes and observed.state != "suspended" else []
     if target.rebuild:
         dropped.append(target.rebuild.old)
     else:
         dropped += [volume for volume in recorded if volume.status == "next"]
     return [Action("drop_volume", f"{volume.pool}/{volume.name}", volume) for volume in dropped]
+
+
+def _in_use(observed, volume):
+    """Tell whether the guest as it runs, or as it was saved, has a volume."""
+    if observed.live is None:
+        return observed.state == "suspended"
+    return any(volume.path in (source.get("file"), source.get("dev")) for source in observed.live.iter("source"))
+
+
+def _waits(running, volume):
+    return any(option.startswith(f"disks[{volume.target}]") for option in running.waiting)
 
 
 def _target(spec, observed):
@@ -160,17 +177,20 @@ def _target(spec, observed):
     elif spec.adopt:
         # Its disks are somebody else's: what we did not make is not recorded, and so never deleted as ours.
         wanted["managed"] = True
-    targets = _targets(spec, root, found)
+    drive = _config_drive(spec, observed)
+    targets = _targets((*spec.disks, drive.disk) if drive else spec.disks, root, found)
     items, new_volumes = storage.resolve(
         spec.name, targets, root if observed.exists or cloned else _machine_of(root, wanted), planned, observed.storage
     )
     new_volumes = (*copies, *new_volumes)
     volumes = found.volumes
+    if drive:
+        volumes, new_volumes = drive.records(spec, targets[-1][1], volumes, new_volumes)
     rebuilt = _rebuild(spec, observed, targets)
     if rebuilt:
         items, volumes = rebuilt.items(items), rebuilt.records(volumes)
         targets = [(disk, target) for disk, target in targets if target != rebuilt.volume.target]
-    if spec.disks:
+    if targets:
         wanted["disks"] = items
     if new_volumes or rebuilt or not observed.exists:
         wanted["volumes"] = _recorded(volumes, new_volumes)
@@ -189,11 +209,20 @@ def _target(spec, observed):
         growth=tuple(storage.growth(targets, observed.storage)),
         rebuild=rebuilt,
         first=cloned.actions if cloned else (),
+        drive=drive,
     )
 
 
-def _targets(spec, root, found):
-    targets = storage.assign_targets(spec.disks, root)
+def _config_drive(spec, observed):
+    if spec.config_drive is None:
+        return None
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import config_drive
+
+    return config_drive.plan(spec, observed)
+
+
+def _targets(disks, root, found):
+    targets = storage.assign_targets(disks, root)
     if not found.resize:
         return targets
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import resize

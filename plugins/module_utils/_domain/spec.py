@@ -109,6 +109,7 @@ class InstanceSpec:
     rescue: RescueSpec = None
     resize: ResizeSpec = None
     clone_from: CloneFrom = None
+    config_drive: object = None
 
 
 def spec(params):
@@ -156,6 +157,7 @@ def spec(params):
         rescue=_rescue(params),
         resize=_resize(params),
         clone_from=_clone_from(params),
+        config_drive=_config_drive(params),
     )
 
 
@@ -208,6 +210,14 @@ def _rescue(params):
         authorized_keys=tuple(given.get("authorized_keys") or ()),
         timeout=parse_duration("rescue.timeout", given.get("timeout") or "300s"),
     )
+
+
+def _config_drive(params):
+    if params.get("config_drive") is None or params["state"] == "absent":
+        return None
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import config_drive
+
+    return config_drive.parse(params["config_drive"], params["pool"])
 
 
 def _clone_from(params):

@@ -77,6 +77,8 @@ class NewVolume:
     mode: str = "empty"
     image: VolumeFacts = None
 
+    action = "create_volume"
+
     @property
     def subject(self):
         made_of = {"empty": "empty", "overlay": "overlay of", "copy": "copy of"}[self.mode]
@@ -264,7 +266,7 @@ def _existing(disk, element, facts):
         raise Conflict(
             f"{option}: {value!r} is in use by the guest {user!r}; a disk has one guest unless it is shareable or read-only"
         )
-    if element is not None and element.get("device", "disk") != "cdrom":
+    if element is not None and element.get("device", "disk") != "cdrom" and not disk.replaces:
         current = _xml.get(element, "source/@file") or _xml.get(element, "source/@dev")
         if current not in (None, place[1]):
             raise Conflict(

@@ -67,8 +67,8 @@ OPTIONS = {
         "default": [],
         "options": {
             "path": {"type": "str", "required": True},
-            "content": {"type": "str"},
-            "content_base64": {"type": "str"},
+            "content": {"type": "str", "no_log": True},
+            "content_base64": {"type": "str", "no_log": True},
             "owner": {"type": "str", "default": "root:root"},
             "mode": {"type": "str", "default": "0644"},
         },

@@ -21,7 +21,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import eleme
 
 def _create_volume(run, action):
     volume = action.data
-    run.on_failure(lambda: _undo_volume(run, volume))
+    run.on_failure(lambda: undo_volume(run, volume))
     make_volume(run.conn, volume)
     record_volume(run.domain(), volume, "ready")
 
@@ -41,7 +41,7 @@ def make_volume(conn, volume):
         pool.createXML(text, 0)
 
 
-def _undo_volume(run, volume):
+def undo_volume(run, volume):
     """Remove what this run made: first recorded as planned, so that the definition can be launched again."""
     if is_in_use(run.domain(), volume.path):
         return

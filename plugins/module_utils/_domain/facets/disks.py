@@ -56,7 +56,7 @@ class DiskSpec:
 
     a new volume (size, image or both; `pool`), an existing volume (`volume` in `pool`), an existing file or block device
     (`source`), or nothing (an empty CD-ROM drive, or a disk that the guest has already).
-    `plain` holds the attributes that go into the definition as they are.
+    `plain` holds the attributes that go into the definition as they are. `replaces`: another source takes its place.
     """
 
     option: str
@@ -69,6 +69,7 @@ class DiskSpec:
     source: str = None
     format: str = None
     plain: tuple = ()
+    replaces: bool = False
 
     @property
     def attributes(self):

@@ -1118,7 +1118,7 @@ options:
         disk. The drive is made anew, and its medium changed, when its content changes, also while the guest runs; whether
         the system takes notice of that is said by O(config_drive.instance_id).
       - It is a volume of O(pool), a storage pool of files, that only root and the guest can read. It goes with the guest.
-      - The host needs C(xorriso), for VFAT C(mkfs.vfat) and C(mcopy), which the role M(kvmfleet.compute.compute#role) installs.
+      - The host needs C(xorriso), for VFAT C(mkfs.vfat) and C(mcopy), which the role P(kvmfleet.compute.compute#role) installs.
       - With C(purge) of disks, a task that has no config drive takes it away.
     type: dict
     suboptions:

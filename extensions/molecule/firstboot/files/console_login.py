@@ -17,7 +17,12 @@ def main(name, user):
     stream = conn.newStream(0)
     conn.lookupByName(name).openConsole(None, stream, libvirt.VIR_DOMAIN_CONSOLE_FORCE)
     stream.send(b"\r")
-    for wanted, answer in (("login: ", user), ("assword: ", os.environ["PASSWORD"]), ("$ ", "id"), (f"({user})", "exit")):
+    for wanted, answer in (
+        ("login: ", user),
+        ("assword: ", os.environ["PASSWORD"]),
+        ("$ ", "id"),
+        (f"({user})", "exit"),
+    ):
         seen = b""
         while wanted.encode() not in seen:
             seen += stream.recv(1024)

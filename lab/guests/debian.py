@@ -14,8 +14,8 @@ SIZE = 1536 * 1024**2
 SUITE = "trixie"
 PACKAGES = (
     "btrfs-progs ca-certificates cloud-guest-utils cloud-init dbus e2fsprogs fdisk gpg initramfs-tools iproute2 iputils-ping kmod "
-    "less linux-image-cloud-amd64 lvm2 netbase openssh-server procps python3 qemu-guest-agent sudo systemd systemd-resolved "
-    "systemd-sysv udev xfsprogs"
+    "less linux-image-cloud-amd64 login lvm2 netbase netplan.io openssh-server procps python3 qemu-guest-agent sudo systemd "
+    "systemd-resolved systemd-sysv udev xfsprogs"
 ).split()
 # Work in the background that only costs time in a guest of a test.
 MASKED = (
@@ -74,11 +74,12 @@ Environment=KEY=/etc/ssh/ssh_host_ed25519_key
 datasource_list: [ConfigDrive, NoCloud, None]
 disable_root: false
 locale: false
+manage_etc_hosts: true
 ssh_genkeytypes: [ed25519]
 no_ssh_fingerprints: true
 system_info:
   network:
-    renderers: [networkd]
+    renderers: [netplan]
 cloud_init_modules:
   [bootcmd, write_files, growpart, resizefs, disk_setup, mounts, set_hostname, update_hostname, update_etc_hosts, users_groups, ssh,
    set_passwords]

@@ -26,6 +26,24 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
 URI_OPTION = {"uri": {"type": "str", "default": "qemu:///system"}}
 
 
+class _Module(AnsibleModule):
+    """An AnsibleModule that writes no secret to the host's log.
+
+    Ansible logs an option with suboptions as Python writes it, and does not find a secret with a line break there; nor does it know
+    options that are not in the argument spec.
+    """
+
+    def __init__(self, secrets, **rules):
+        self._secrets = secrets
+        super().__init__(**rules)
+
+    def _log_invocation(self):
+        if self._secrets:
+            self.no_log_values.update(self._secrets(self.params))
+        self.no_log_values.update([repr(value)[1:-1] for value in self.no_log_values])
+        super()._log_invocation()
+
+
 def run_resource(argument_spec, resource, **spec_rules):
     """Observe, plan, execute: run a module that brings a resource into the state that its options say.
 
@@ -33,7 +51,7 @@ def run_resource(argument_spec, resource, **spec_rules):
     `plan(spec, observed)` decides without touching anything, `execute(conn, spec, observed, plan)` writes,
     `report(conn, spec, observed, executed)` returns the module's own keys as they are afterwards; unless executed, nothing has
     changed since observe. A resource whose options are not all in the argument spec has `secrets(params)`, which returns
-    the values that must not be shown; it is run with no_log, which keeps its parameters out of the host's log.
+    the values that must not be shown.
     """
 
     def body(module, conn, spec):
@@ -64,10 +82,8 @@ def run_info(argument_spec, spec, query, **spec_rules):
 
 
 def _run(argument_spec, make_spec, body, spec_rules, secrets=None):
-    module = AnsibleModule(argument_spec=dict(URI_OPTION, **argument_spec), supports_check_mode=True, **spec_rules)
+    module = _Module(secrets, argument_spec=dict(URI_OPTION, **argument_spec), supports_check_mode=True, **spec_rules)
     try:
-        if secrets:
-            module.no_log_values.update(secrets(module.params))
         require_libraries()
         spec = make_spec(module.params)
         with connect(module.params["uri"]) as conn:

@@ -157,7 +157,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._runner import ru
 
 
 def main():
-    run_resource(batch.OPTIONS, batch, no_log=True)
+    run_resource(batch.OPTIONS, batch)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def _disks(description):
         setups.append({"device": device, "filesystem": "swap", "label": "swap"})
         mounts.append([device, "none", "swap", "sw,nofail", "0", "0"])
         # Of a config drive, cloud-init takes any disk with swap for one that it is to turn on, which this is already.
-        mounts.append(["swap", None])
+        mounts.append(["swap"])
     for disk in description.ephemeral:
         device = DISK.format(disk.serial)
         setups.append({"device": device, "filesystem": disk.filesystem, "label": disk.label})

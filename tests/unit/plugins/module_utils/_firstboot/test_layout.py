@@ -68,7 +68,7 @@ def test_cloud_init_reads_all_that_was_described(cloud_init, label):
     ]
     assert [mount[:3] for mount in config["mounts"]] == [
         ["/dev/disk/by-id/virtio-swap", "none", "swap"],
-        ["swap", None],
+        ["swap"],
         ["/dev/disk/by-id/virtio-scratch", "/scratch", "xfs"],
     ]
     assert [(setup["filesystem"], setup["label"], setup["partition"]) for setup in config["fs_setup"]] == [

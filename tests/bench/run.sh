@@ -15,3 +15,4 @@ python3 tests/bench/bench.py "$ansible"
 python3 tests/bench/fleet.py "$ansible"
 python3 tests/bench/inventory.py "$ansible"
 python3 tests/bench/info.py
+python3 tests/bench/launch.py "$ansible"

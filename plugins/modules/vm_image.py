@@ -22,7 +22,9 @@ description:
     others wait for it.
   - What is known about a version (its checksum, its source) is kept in the directory C(image-info) beside the
     store's.
-  - A download from Glance that breaks off is resumed until nothing has come for a minute.
+  - A download from a URL or from Glance that breaks off is resumed until it has got no further for a minute. What
+    came from a URL is kept as long as its server sends the rest of the same content, which O(checksum) or a strong
+    C(ETag) is needed to tell; else the download starts afresh.
   - The module works on the file system of the managed host, so O(uri) must be libvirt on that host.
 version_added: 0.1.0
 author:
@@ -69,6 +71,14 @@ options:
     description:
       - The HTTP or HTTPS URL that is downloaded into the store. Proxies are taken from the environment.
     type: str
+  mirrors:
+    description:
+      - Further URLs of the same content, which O(checksum) is needed to tell. They are tried in their order when O(url)
+        can't be reached, answers with an error, breaks off for good, or sends content with another checksum.
+      - The image's C(source) is the URL that has delivered it.
+    type: list
+    elements: str
+    default: []
   checksum:
     description:
       - The checksum that the content must have, as C(sha256:HEX) or C(sha512:HEX).
@@ -104,7 +114,7 @@ options:
   url_username:
     description:
       - The user name for a server that asks for one, by basic or digest authentication. It is not sent to another
-        server that the URL is redirected to.
+        server that the URL is redirected to, nor to O(mirrors) but those with the same scheme, host and port as O(url).
     type: str
   url_password:
     description:
@@ -128,6 +138,15 @@ EXAMPLES = r"""
   kvmfleet.compute.vm_image:
     name: debian-13
     url: https://images.example.com/debian-13-amd64.qcow2
+    checksum: sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865
+
+- name: Download an image from the first server that has it
+  kvmfleet.compute.vm_image:
+    name: debian-13
+    url: https://images.example.com/debian-13-amd64.qcow2
+    mirrors:
+      - https://mirror.example.net/debian/debian-13-amd64.qcow2
+      - https://mirror.example.org/images/debian-13-amd64.qcow2
     checksum: sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865
 
 - name: Put a file of the host into the store
@@ -230,7 +249,7 @@ image:
       sample: sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865
     source:
       description:
-        - The file or URL that it was made from, or the image in Glance and its cloud.
+        - The file that it was made from, the URL that has delivered it, or the image in Glance and its cloud.
       type: str
       sample: https://images.example.com/debian-13-amd64.qcow2
     created:

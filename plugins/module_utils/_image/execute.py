@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, KvmfleetError
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import source as image_source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import file_name
@@ -69,23 +69,47 @@ def _remove_leftover(run, action):
 
 def _fetch(run, action):
     """Read the source into a file beside, check it, and let it become the current version."""
-    spec, directory = run.spec, run.store.directory
-    partial = image_store.partial_path(directory, spec.name)
-    with image_source.open_source(spec, run.deadline, run.remote) as source:
-        check_space(spec, directory, source.needs)
+    partial = image_store.partial_path(run.store.directory, run.spec.name)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(partial)
+    descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with open(descriptor, "r+b") as target:
+            spec, source, digests = _read_first(run, target)
+            probed = probe(target, spec.option, spec.source, spec.format)
+            _check_planned(run, digests)
+            _keep(run, target, partial, probed, _info(spec, source, target, probed, digests))
+    finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(partial)
-        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+
+
+def _read_first(run, target):
+    """Read the first source that has the content; return its spec, its Source and the {algorithm: hex digits}."""
+    failures = []
+    for spec in run.spec.each():
         try:
-            with open(descriptor, "r+b") as target:
-                digests = image_source.read_all(spec, source, run.deadline, target)
-                probed = probe(target, spec.option, spec.source, spec.format)
-                image_source.check_digest(spec, source, digests)
-                _check_planned(run, digests)
-                _keep(run, target, partial, probed, _info(spec, source, target, probed, digests))
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(partial)
+            return (spec, *_read(run, spec, target))
+        except KvmfleetError as exc:
+            failures.append(exc)
+            if time.monotonic() > run.deadline:
+                break
+    if len(failures) == 1:
+        raise failures[0]
+    raise KvmfleetError("; and ".join(failure.message for failure in failures))
+
+
+def _read(run, spec, target):
+    with image_source.open_source(spec, run.deadline, run.remote) as source:
+        check_space(spec, run.store.directory, source.needs)
+        digests = image_source.read_all(spec, source, run.deadline, target)
+    try:
+        image_source.check_digest(spec, source, digests)
+    except KvmfleetError:
+        # Where it is no image at all, that says more.
+        probe(target, spec.option, spec.source, spec.format)
+        raise
+    return source, digests
 
 
 def _check_planned(run, digests):

@@ -143,9 +143,11 @@ def _newest_first(store):
 
 def _unmodified(spec, store, deadline):
     """Return the newest version from this URL, if the server says that it has nothing else."""
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._image.download import is_unmodified  # noqa: PLC0415 - only here
+
     for version in _newest_first(store):
         if version.info is not None and version.info.source == spec.source:
-            return version.file if image_source.is_unmodified(spec, version.info, deadline) else None
+            return version.file if is_unmodified(spec, version.info, deadline) else None
     return None
 
 

@@ -12,7 +12,7 @@ import contextlib
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import FORMATS
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.resume import ResumedStream
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.resume import Part, ResumedStream
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.source import Source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import Digest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.glance import STRONG_HASHES, Glance
@@ -62,7 +62,11 @@ class Remote:
     def opened(self, deadline):
         """Open the content as a Source for the time of a `with` block."""
         image = self.image
-        stream = ResumedStream(lambda offset: self._glance.read(image, offset), image.size, deadline)
-        yield Source(
-            stream, image.size, image.size, digest=self.digest, glance_id=image.id, properties=image.properties
-        )
+
+        def open_at(offset):
+            return Part(self._glance.read(image, offset), offset, image.size)
+
+        with contextlib.closing(ResumedStream(open_at, deadline)) as stream:
+            yield Source(
+                stream, image.size, image.size, digest=self.digest, glance_id=image.id, properties=image.properties
+            )

@@ -9,49 +9,85 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Unavailable
 
-# How long to try, in seconds since the last byte came, and how often.
+# How long to try, in seconds since the download got any further, and how often.
 PATIENCE = 60
 INTERVAL = 1
 
 
-class ResumedStream:
-    """The bytes of a source of a known size, which is opened again at the place where it broke off.
+class StartedAfresh(Exception):
+    """What was read so far is void: the stream begins again, perhaps with other content."""
 
-    `open_at(offset)` returns an iterator of bytes. What it raises at the beginning, and what will not pass, goes to the
-    caller; after an OSError or Unavailable later on, and when there is less than `size`, it is called again.
+
+@dataclass(frozen=True)
+class Part:
+    """A content from an offset to its end; size, in bytes, is that of the whole, None when it is not known.
+
+    `chunks` is a generator of bytes, which raises OSError when the transfer breaks off.
     """
 
-    def __init__(self, open_at, size, deadline):
+    chunks: object
+    offset: int
+    size: int = None
+
+
+class ResumedStream:
+    """The bytes of a source, which is opened again at the place where it broke off.
+
+    `open_at(offset)` returns the Part from there, or from 0 where the source can't go on with the same content. What it
+    raises at the beginning, and what will not pass, goes to the caller; after an OSError or Unavailable later on, and
+    when there is less than the size, it is called again.
+    """
+
+    def __init__(self, open_at, deadline):
         self._open_at = open_at
-        self._size = size
         self._deadline = deadline
-        self._position = 0
+        self._furthest = 0
         self._heard = time.monotonic()
-        self._chunks = open_at(0)
+        self._begin(open_at(0))
 
     def read1(self, _length):
-        """Return the next bytes, none at the end. Raises OSError when the source is gone for too long."""
+        """Return the next bytes, none at the end.
+
+        Raises StartedAfresh, and OSError when the source has got no further for too long.
+        """
         while True:
             try:
-                chunk = next(self._chunks, b"")
-                if chunk or self._position >= self._size:
-                    self._position += len(chunk)
-                    self._heard = time.monotonic()
-                    return chunk
-                self._reopen("it ended too early")
+                chunk = next(self._part.chunks, b"")
+                if not chunk and self._position < (self._part.size or 0):
+                    raise OSError("it ended too early")
             except OSError as exc:
-                self._reopen(exc)
+                self._resume(exc)
+                continue
+            self._position += len(chunk)
+            if self._position > self._furthest:
+                self._furthest, self._heard = self._position, time.monotonic()
+            return chunk
 
-    def _reopen(self, broken):
+    def close(self):
+        """Drop the connection."""
+        self._part.chunks.close()
+
+    def _begin(self, part):
+        self._part = part
+        self._position = part.offset
+
+    def _resume(self, broken):
+        """Open the source again, as soon as that is possible."""
         until = min(self._deadline, self._heard + PATIENCE)
         while time.monotonic() < until:
             time.sleep(INTERVAL)
             try:
-                self._chunks = self._open_at(self._position)
-                return
+                part = self._open_at(self._position)
             except (OSError, Unavailable) as exc:
                 broken = exc
-        raise OSError(f"it broke off after {self._position} of {self._size} bytes, and can't be resumed: {broken}")
+                continue
+            self._begin(part)
+            if part.offset == 0:
+                raise StartedAfresh
+            return
+        of = "" if self._part.size is None else f" of {self._part.size}"
+        raise OSError(f"it broke off after {self._position}{of} bytes, and can't be resumed: {broken}")

@@ -10,24 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.client
 import os
 import stat
 import time
 from dataclasses import dataclass, field
-from urllib.error import HTTPError, URLError
 
-from ansible.module_utils.urls import ConnectionError as AnsibleConnectionError
-from ansible.module_utils.urls import open_url
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, KvmfleetError, TimedOut
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.resume import StartedAfresh
 
 CHUNK = 1024**2
-# A server that is silent for so long, in seconds, is taken for dead.
-SILENCE = 60
-NOT_MODIFIED = 304
 
 
-@dataclass(frozen=True)
+@dataclass
 class Source:
     """An opened source. size: the bytes it says it has, None when it doesn't; needs: the bytes to store it takes.
 
@@ -35,7 +29,7 @@ class Source:
     with the Digest that it says the content has.
     """
 
-    stream: object
+    stream: object = None
     size: int = None
     needs: int = 0
     mtime_ns: int = None
@@ -85,64 +79,11 @@ def _open_without_waiting(path, flags):
 
 @contextlib.contextmanager
 def _opened_url(spec, deadline):
-    with _url_errors(spec):
-        response = _request(spec, deadline)
-    with response:
-        length = response.headers.get("Content-Length")
-        size = int(length) if length and length.isdigit() else None
-        yield Source(
-            response,
-            size,
-            size or 0,
-            etag=response.headers.get("ETag"),
-            last_modified=response.headers.get("Last-Modified"),
-        )
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._image.download import Download  # noqa: PLC0415 - only here
 
-
-def is_unmodified(spec, info, deadline):
-    """Ask the server whether the URL's content is still what an Info says was downloaded from it."""
-    if not info.etag and not info.last_modified:
-        return False
-    headers = {"If-None-Match": info.etag, "If-Modified-Since": info.last_modified}
-    headers = {name: value for name, value in headers.items() if value}
-    with _url_errors(spec):
-        try:
-            with _request(spec, deadline, headers) as response:
-                # A server that answers conditional requests as any other says at least what it has.
-                return bool(info.etag) and response.headers.get("ETag") == info.etag
-        except HTTPError as exc:
-            if exc.code == NOT_MODIFIED:
-                return True
-            raise
-
-
-def _request(spec, deadline, headers=None):
-    # The name and password answer the server's own challenge, so that a redirection doesn't take them elsewhere.
-    return open_url(
-        spec.source,
-        headers=headers,
-        timeout=max(1, min(SILENCE, deadline - time.monotonic())),
-        url_username=spec.username,
-        url_password=spec.password,
-        validate_certs=spec.validate_certs,
-        ca_path=spec.ca_path,
-        # What is checked and stored are the bytes as the server has them.
-        decompress=False,
-    )
-
-
-@contextlib.contextmanager
-def _url_errors(spec):
-    """Say which URL it was when the network or the server failed: raises KvmfleetError."""
-    failure = f"url: {spec.source!r} can't be downloaded"
-    try:
-        yield
-    except HTTPError as exc:
-        raise KvmfleetError(f"{failure}: the server says {exc.code} {exc.reason}") from exc
-    except URLError as exc:
-        raise KvmfleetError(f"{failure}: {exc.reason}") from exc
-    except (OSError, AnsibleConnectionError, http.client.HTTPException) as exc:
-        raise KvmfleetError(f"{failure}: {str(exc) or type(exc).__name__}") from exc
+    source = Download(spec, deadline)
+    with contextlib.closing(source.stream):
+        yield source
 
 
 def algorithms(spec, source):
@@ -166,13 +107,24 @@ def check_digest(spec, source, digests):
 
 
 def read_all(spec, source, deadline, target=None):
-    """Read a source to its end and return {algorithm: hex digits}; write it into `target`, an empty file, if given.
+    """Read a source to its end and return {algorithm: hex digits}; make it the content of `target`, a file, if given.
 
     Raises KvmfleetError when the source breaks off, TimedOut at the deadline (monotonic); OSError is the target's.
     """
+    while True:
+        try:
+            return _read_once(spec, source, deadline, target)
+        except StartedAfresh:
+            continue
+
+
+def _read_once(spec, source, deadline, target):
+    if target is not None:
+        target.seek(0)
+        target.truncate()
     hashes = {algorithm: hashlib.new(algorithm) for algorithm in algorithms(spec, source)}
     total = 0
-    for chunk in _chunks(spec, source):
+    while chunk := _read_chunk(spec, source):
         if time.monotonic() > deadline:
             raise TimedOut(
                 f"{spec.option}: {spec.source!r} was not read in time; {total} bytes came before the timeout"
@@ -198,19 +150,10 @@ def file_digest(path, algorithm):
     return state.hexdigest()
 
 
-def _chunks(spec, source):
-    while True:
-        chunk = _read_chunk(spec, source)
-        if not chunk:
-            return
-        yield chunk
-
-
 def _read_chunk(spec, source):
-    """Read what there is: a server that sends a few bytes now and then must not outlast the deadline."""
     try:
         return source.stream.read1(CHUNK)
-    except (OSError, http.client.HTTPException) as exc:
+    except OSError as exc:
         raise KvmfleetError(f"{spec.option}: {spec.source!r} can't be read: {str(exc) or type(exc).__name__}") from exc
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
@@ -31,6 +31,7 @@ OPTIONS = {
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
     "src": {"type": "path"},
     "url": {"type": "str"},
+    "mirrors": {"type": "list", "elements": "str", "default": []},
     "glance": {"type": "dict", "options": {"image": {"type": "str", "required": True}, **CLOUD_OPTIONS}, **CLOUD_RULES},
     "checksum": {"type": "str"},
     "allow_unverified": {"type": "bool", "default": False},
@@ -64,8 +65,8 @@ class Digest:
 class ImageSpec:
     """An image as it was asked for; timeout in seconds, for the whole run.
 
-    `option` is src, url or glance, and `source` its value in words. `checksum` is a Digest, None where none was given.
-    `cloud` and `image`, an ID or a name, are glance's.
+    `option` is src, url, mirrors or glance, and `source` its value in words. `checksum` is a Digest, None where none was
+    given. `mirrors` are further URLs of what has the checksum. `cloud` and `image`, an ID or a name, are glance's.
     """
 
     name: str
@@ -81,8 +82,19 @@ class ImageSpec:
     validate_certs: bool
     ca_path: str
     allow_unverified: bool = False
+    mirrors: tuple = ()
     cloud: Cloud = None
     image: str = None
+
+    def each(self):
+        """Yield a spec for each place that has the content, in the order to try them in."""
+        yield self
+        for url in self.mirrors:
+            if _server(url) == _server(self.source):
+                login = (self.username, self.password)
+            else:
+                login = (None, None)
+            yield replace(self, option="mirrors", source=url, mirrors=(), username=login[0], password=login[1])
 
 
 def spec(params):
@@ -92,13 +104,14 @@ def spec(params):
     wanted = cloud("glance", glance, params["validate_certs"], params["ca_path"]) if glance else None
     checksum = _checksum(params["checksum"])
     if option == "url":
-        _check_url(params["url"])
+        _check_url("url", params["url"])
         if params["state"] == "present" and checksum is None and not params["allow_unverified"]:
             raise InvalidInput.of(
                 "url",
                 params["url"],
                 "a checksum is needed, or allow_unverified: true to trust the server and the way to it",
             )
+    _check_mirrors(params, checksum)
     return ImageSpec(
         name=check_name("name", params["name"]),
         state=params["state"],
@@ -113,6 +126,7 @@ def spec(params):
         validate_certs=params["validate_certs"],
         ca_path=params["ca_path"],
         allow_unverified=params["allow_unverified"],
+        mirrors=tuple(params["mirrors"]),
         cloud=wanted,
         image=glance and glance["image"],
     )
@@ -128,7 +142,16 @@ def _checksum(text):
     return Digest(algorithm, digits)
 
 
-def _check_url(url):
+def _check_mirrors(params, checksum):
+    for url in params["mirrors"]:
+        _check_url("mirrors", url)
+    if params["mirrors"] and params["url"] is None:
+        raise InvalidInput.of("mirrors", params["mirrors"], "a url is needed, whose content they have, too")
+    if params["mirrors"] and params["state"] == "present" and checksum is None:
+        raise InvalidInput.of("mirrors", params["mirrors"], "a checksum is needed, which tells that all are the same")
+
+
+def _check_url(option, url):
     try:
         parts = urlsplit(url)
         host, port_is_fine = parts.hostname, parts.port != 0
@@ -136,9 +159,15 @@ def _check_url(url):
         host, port_is_fine = None, False
     if host and "@" in parts.netloc:
         # The value is not shown: it has a password in it.
-        raise InvalidInput("url: a user name in the URL is not allowed; use url_username and url_password")
+        raise InvalidInput(f"{option}: a user name in the URL is not allowed; use url_username and url_password")
     if not host or not port_is_fine or parts.scheme not in ("http", "https") or re.search(r"[\x00-\x20\x7f]", url):
-        raise InvalidInput.of("url", url, "an http or https URL is needed, such as https://example.com/debian.qcow2")
+        raise InvalidInput.of(option, url, "an http or https URL is needed, such as https://example.com/debian.qcow2")
+
+
+def _server(url):
+    """Return what makes two URLs those of one server."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme]
 
 
 def _timeout(value):

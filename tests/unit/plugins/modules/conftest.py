@@ -10,6 +10,7 @@ import os
 import subprocess
 
 import pytest
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image import resume
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.image_host import Host
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.image_server import ImageServer
 
@@ -26,6 +27,13 @@ def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with ImageServer() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch):
+    """A server that is gone is soon given up."""
+    monkeypatch.setattr(resume, "PATIENCE", 1)
+    monkeypatch.setattr(resume, "INTERVAL", 0.01)
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ class Page:
     """What is at a path.
 
     sent: how many bytes come before the connection is dropped. hold: what the server waits for half-way.
-    pause: how long it waits after each byte, in seconds. ranges: whether parts of the content can be asked for.
+    pause: how long it waits after each byte, in seconds. ranges: whether parts of the content can be asked for,
+    if_range: and only of the content that the client has begun with.
     breaks: how often the connection is dropped, after which all is sent. on_request: called before an answer.
     """
 
@@ -34,18 +35,23 @@ class Page:
     login: str = None
     pause: float = 0
     ranges: bool = False
+    if_range: bool = True
     breaks: int = None
     on_request: object = None
 
 
 class ImageServer:
-    """pages: by path. requests: [(path, status)] in their order. half_way: set once half of a held page was sent."""
+    """pages: by path. requests: [(path, status)] in their order, headers: what each of them had.
 
-    def __init__(self, ssl_context=None):
+    half_way: set once half of a held page was sent.
+    """
+
+    def __init__(self, ssl_context=None, port=0):
         self.pages = {}
         self.requests = []
+        self.headers = []
         self.half_way = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler_of(self))
         self._scheme = "http"
         if ssl_context is not None:
             self._server.socket = ssl_context.wrap_socket(self._server.socket, server_side=True)
@@ -60,18 +66,34 @@ class ImageServer:
         for page in self.pages.values():
             if page.hold:
                 page.hold.set()
-        self._server.shutdown()
+        self.stop()
         self._thread.join()
+
+    def stop(self):
+        """Listen no longer; what was asked for before is still answered."""
+        self._server.shutdown()
         self._server.server_close()
 
     @property
+    def port(self):
+        return self._server.server_port
+
+    @property
     def url(self):
-        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     def put(self, path, content=b"", **properties):
         """Serve a page from now on and return its URL."""
         self.pages[path] = Page(content, **properties)
         return f"{self.url}{path}"
+
+
+def _rest(page, offset):
+    size = len(page.content)
+    if offset >= size:
+        return replace(page, content=b"", status=416, headers={"Content-Range": f"bytes */{size}"})
+    headers = dict(page.headers, **{"Content-Range": f"bytes {offset}-{size - 1}/{size}"})
+    return replace(page, content=page.content[offset:], status=206, headers=headers)
 
 
 def _handler_of(server):
@@ -83,13 +105,16 @@ def _handler_of(server):
                 page = Page(b"who are you", status=401, headers={"WWW-Authenticate": 'Basic realm="images"'})
             elif page.etag and self.headers.get("If-None-Match") == page.etag:
                 page = Page(status=304, announce_length=False)
-            part = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-            if page.ranges and part:
-                page = replace(page, content=page.content[int(part.group(1)) :], status=206)
+            elif page.ranges and "Range" in self.headers and self._begun_with(page):
+                page = _rest(page, int(re.fullmatch(r"bytes=(\d+)-", self.headers["Range"]).group(1)))
             server.requests.append((self.path, page.status))
+            server.headers.append(dict(self.headers))
             if page.on_request:
                 page.on_request()
             self._answer(page)
+
+        def _begun_with(self, page):
+            return not page.if_range or self.headers.get("If-Range", page.etag) == page.etag
 
         def do_POST(self):
             self.rfile.read(int(self.headers.get("Content-Length", 0)))

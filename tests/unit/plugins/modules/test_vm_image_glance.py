@@ -10,7 +10,6 @@ import builtins
 import json
 
 import pytest
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image import resume
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.cloud_server import PASSWORD, Cloud
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.test_vm_image import checksum, named, version_of
 
@@ -20,13 +19,6 @@ PROPERTIES = {"hw_firmware_type": "uefi", "hw_disk_bus": "scsi", "os_admin_user"
 @pytest.fixture
 def cloud(server):
     return Cloud(server)
-
-
-@pytest.fixture(autouse=True)
-def impatience(monkeypatch):
-    """A server that is gone is soon given up."""
-    monkeypatch.setattr(resume, "PATIENCE", 1)
-    monkeypatch.setattr(resume, "INTERVAL", 0.01)
 
 
 def transfers(cloud):

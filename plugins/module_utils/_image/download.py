@@ -1,0 +1,139 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""A URL as a source of vm_image."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import re
+import time
+from urllib.error import HTTPError, URLError
+
+from ansible.module_utils.urls import ConnectionError as AnsibleConnectionError
+from ansible.module_utils.urls import open_url
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError, Unavailable
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.resume import Part, ResumedStream
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.source import CHUNK, Source
+
+# A server that is silent for so long, in seconds, is taken for dead.
+SILENCE = 60
+PARTIAL = 206
+NOT_MODIFIED = 304
+RANGE_NOT_SATISFIABLE = 416
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
+
+
+class Download(Source):
+    """The content of a spec's URL. Raises KvmfleetError when it can't be had.
+
+    What is known of the content is renewed when the stream starts afresh.
+    """
+
+    def __init__(self, spec, deadline):
+        super().__init__()
+        self._spec = spec
+        self._deadline = deadline
+        self.stream = ResumedStream(self._open_at, deadline)
+
+    def _open_at(self, offset):
+        """Return the Part from an offset if the server has it of the same content, else from 0.
+
+        Source: RFC 9110, sections 13.1.5 (If-Range) and 14 (range requests).
+        """
+        headers = self._range(offset)
+        with _url_errors(self._spec):
+            try:
+                response = _request(self._spec, self._deadline, headers)
+            except HTTPError as exc:
+                if headers and exc.code == RANGE_NOT_SATISFIABLE:
+                    return self._open_at(0)
+                raise
+        if headers and response.status == PARTIAL:
+            if self._is_rest(response, offset):
+                return Part(_chunks(response), offset, self.size)
+            response.close()
+            return self._open_at(0)
+        length = response.headers.get("Content-Length")
+        self.size = int(length) if length and length.isdigit() else None
+        self.needs = self.size or 0
+        self.etag = response.headers.get("ETag")
+        self.last_modified = response.headers.get("Last-Modified")
+        return Part(_chunks(response), 0, self.size)
+
+    def _range(self, offset):
+        """Return the headers that ask for the rest; none where nothing would tell that it is of the same content."""
+        strong = self.etag and not self.etag.startswith("W/")
+        if not offset or not (strong or self._spec.checksum):
+            return {}
+        return {"Range": f"bytes={offset}-", **({"If-Range": self.etag} if strong else {})}
+
+    def _is_rest(self, response, offset):
+        """Tell whether a partial answer begins at the offset, and is of the same content as far as that can be seen."""
+        part = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if part is None or int(part.group(1)) != offset or response.headers.get("ETag") != self.etag:
+            return False
+        if self.size is None:
+            self.size = int(part.group(2))
+        return self.size == int(part.group(2))
+
+
+def is_unmodified(spec, info, deadline):
+    """Ask the server whether the URL's content is still what an Info says was downloaded from it."""
+    if not info.etag and not info.last_modified:
+        return False
+    headers = {"If-None-Match": info.etag, "If-Modified-Since": info.last_modified}
+    headers = {name: value for name, value in headers.items() if value}
+    with _url_errors(spec):
+        try:
+            with _request(spec, deadline, headers) as response:
+                # A server that answers conditional requests as any other says at least what it has.
+                return bool(info.etag) and response.headers.get("ETag") == info.etag
+        except HTTPError as exc:
+            if exc.code == NOT_MODIFIED:
+                return True
+            raise
+
+
+def _request(spec, deadline, headers):
+    # The name and password answer the server's own challenge, so that a redirection doesn't take them elsewhere.
+    return open_url(
+        spec.source,
+        headers=headers,
+        timeout=max(1, min(SILENCE, deadline - time.monotonic())),
+        url_username=spec.username,
+        url_password=spec.password,
+        validate_certs=spec.validate_certs,
+        ca_path=spec.ca_path,
+        # What is checked and stored are the bytes as the server has them.
+        decompress=False,
+    )
+
+
+def _chunks(response):
+    """Yield the bytes of an answer as they come: a server that sends a few now and then must not outlast the deadline."""
+    with response:
+        try:
+            while chunk := response.read1(CHUNK):
+                yield chunk
+        except http.client.HTTPException as exc:
+            raise OSError(str(exc) or type(exc).__name__) from exc
+
+
+@contextlib.contextmanager
+def _url_errors(spec):
+    """Say which URL it was when the network or the server failed: raises KvmfleetError, Unavailable where it may pass."""
+    failure = f"{spec.option}: {spec.source!r} can't be downloaded"
+    try:
+        yield
+    except HTTPError as exc:
+        error = Unavailable if exc.code >= 500 else KvmfleetError
+        raise error(f"{failure}: the server says {exc.code} {exc.reason}") from exc
+    except URLError as exc:
+        raise Unavailable(f"{failure}: {exc.reason}") from exc
+    except (OSError, AnsibleConnectionError, http.client.HTTPException) as exc:
+        raise Unavailable(f"{failure}: {str(exc) or type(exc).__name__}") from exc

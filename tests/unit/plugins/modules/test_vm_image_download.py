@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image import resume
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.image_server import ImageServer
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.test_vm_image import checksum, version_of
 
@@ -104,6 +105,25 @@ def test_content_that_changed_meanwhile_is_downloaded_afresh(host, server, make_
         assert not host.run(url=url, allow_unverified=True)["changed"]
 
 
+def test_content_of_the_same_size_is_told_by_its_etag(host, server, make_image):
+    old, new = make_image("old.qcow2"), make_image("new.qcow2")
+    assert old.stat().st_size == new.stat().st_size
+    after = then(server, "/image", new.read_bytes(), etag='"2"', ranges=True, if_range=False)
+    url = server.put("/image", old.read_bytes(), etag='"1"', sent=600_000, on_request=after)
+    assert host.run(url=url, allow_unverified=True)["changed"]
+    assert stored(host, new)
+    assert statuses(server) == [200, 206, 200]
+
+
+def test_content_without_an_etag_is_told_by_its_size(host, server, make_image):
+    old, new = make_image("old.qcow2"), make_image("new.qcow2", size=2 * 1024**2)
+    after = then(server, "/image", new.read_bytes(), ranges=True)
+    url = server.put("/image", old.read_bytes(), sent=600_000, on_request=after)
+    assert host.run(url=url, checksum=checksum(new))["changed"]
+    assert stored(host, new)
+    assert statuses(server) == [200, 206, 200]
+
+
 def test_a_checksum_finds_what_a_server_mixed(host, server, make_image):
     old, new = make_image("old.qcow2"), make_image("new.qcow2")
     assert old.stat().st_size == new.stat().st_size
@@ -112,6 +132,14 @@ def test_a_checksum_finds_what_a_server_mixed(host, server, make_image):
     )
     assert "checksum: 'sha256:" in host.fail(url=url, checksum=checksum(new))
     assert statuses(server) == [200, 206]
+
+
+def test_a_download_that_gets_further_may_take_longer_than_the_patience(host, server, make_image, monkeypatch):
+    image = make_image()
+    monkeypatch.setattr(resume, "INTERVAL", resume.PATIENCE / 5)
+    url = server.put("/image", image.read_bytes(), sent=150_000, ranges=True)
+    assert host.run(url=url, checksum=checksum(image))["changed"]
+    assert len(server.requests) > 6
 
 
 def test_a_server_that_dies_and_comes_back(host, server, make_image):

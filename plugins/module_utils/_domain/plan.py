@@ -190,7 +190,7 @@ def _target(spec, observed):
     if rebuilt:
         items, volumes = rebuilt.items(items), rebuilt.records(volumes)
         targets = [(disk, target) for disk, target in targets if target != rebuilt.volume.target]
-    if targets:
+    if items:
         wanted["disks"] = items
     if new_volumes or rebuilt or not observed.exists:
         wanted["volumes"] = _recorded(volumes, new_volumes)

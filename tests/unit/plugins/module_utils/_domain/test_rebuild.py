@@ -76,6 +76,14 @@ def test_another_image_makes_the_root_disk_anew_and_keeps_the_rest(world, state)
     assert actions(world.plan({"name": "web01", "state": "absent"})).count("delete_volume") == 3
 
 
+def test_a_task_that_names_nothing_but_the_image(world):
+    world.run(LAUNCH)
+    task = {"name": "web01", "image": "other", "rebuild": "changed"}
+    world.run(task)
+    assert root_volume(world) == ("web01-vda.1.qcow2", "other.abcdef012345.qcow2", 2 * 1024**3)
+    assert volumes(world) == ["web01-vda.1.qcow2"] and actions(world.plan(task)) == []
+
+
 def test_a_newer_version_of_the_image_makes_it_anew(world):
     world.run(LAUNCH)
     assert actions(world.run(REBUILD)) == []

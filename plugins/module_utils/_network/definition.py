@@ -1,0 +1,87 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What the options mean in a network's definition: read from its XML, written into it. Pure.
+
+Source: libvirt network XML format.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, YES_NO, Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._network import subnets
+
+# The option's values, by those of libvirt's <forward mode>. A network without that element is isolated.
+MODES = {"isolated": None, "nat": "nat", "routed": "route", "open": "open", "bridge": "bridge"}
+
+
+class Mode:
+    """How guests get out of the network."""
+
+    option = "mode"
+
+    @staticmethod
+    def read(root):
+        forward = root.find("forward")
+        if forward is None:
+            return "isolated"
+        found = forward.get("mode", "nat")
+        return next((mode for mode, value in MODES.items() if value == found), found)
+
+    @staticmethod
+    def write(root, mode):
+        """What goes with another mode, such as NAT's range of ports, means nothing in the new one."""
+        if "bridge" in (mode, Mode.read(root)):
+            # A bridge that the host has is another one than that which libvirt makes, with all that libvirt does there.
+            for tag in ("bridge", "mtu", "domain", "dns", "ip"):
+                _xml.drop(root, tag)
+        _xml.drop(root, "forward")
+        if MODES[mode] is not None:
+            root.insert(1, _xml.element_of("forward", {"mode": MODES[mode]}))
+
+
+class Addresses:
+    """The host's addresses, with DHCP."""
+
+    option = "addresses"
+    read = staticmethod(subnets.read)
+    write = staticmethod(subnets.write)
+
+
+FIELDS = (
+    Mode,
+    Field("bridge", "bridge/@name"),
+    Field("mtu", "mtu/@size", INTEGER),
+    Field("domain", "domain/@name"),
+    Field("dns", "dns/@enable", YES_NO, empty=True),
+    Field("port_isolation", "port/@isolated", YES_NO, empty=False),
+    Addresses,
+)
+
+
+def new(name):
+    """Return the definition of a network of which only the name is known: an isolated one."""
+    root = _xml.element_of("network")
+    root.append(_xml.element_of("name", text=name))
+    return root
+
+
+def read(root):
+    """Return {option: value} of a definition."""
+    return {field.option: field.read(root) for field in FIELDS}
+
+
+def differing(root, wanted):
+    """Return the options whose wanted values a definition does not have."""
+    return [field.option for field in FIELDS if field.option in wanted and field.read(root) != wanted[field.option]]
+
+
+def write(root, wanted):
+    """Put those of the wanted values into a definition that it does not have."""
+    for field in FIELDS:
+        if field.option in wanted and field.read(root) != wanted[field.option]:
+            field.write(root, wanted[field.option])

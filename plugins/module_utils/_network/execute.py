@@ -1,0 +1,89 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""execute: the one place that writes. Each action is safe to repeat."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import LibvirtFailed
+from ansible_collections.kvmfleet.compute.plugins.module_utils._network.observe import find
+from ansible_collections.kvmfleet.compute.plugins.module_utils._network.subnets import reservation_element
+
+
+def execute(conn, spec, observed, plan):
+    """Carry a plan out. Raises LibvirtFailed."""
+    for action in plan.actions:
+        with doing(f"{action.name.replace('_', ' ')} {action.subject}"):
+            ACTIONS[action.name](conn, spec, action)
+    return {}
+
+
+def _network(conn, spec):
+    network = find(conn, spec.name)
+    if network is None:
+        raise LibvirtFailed(f"the network {spec.name!r} has vanished meanwhile")
+    return network
+
+
+def _define(conn, spec, action):
+    conn.networkDefineXML(action.data)
+
+
+def _start(conn, spec, action):
+    network = _network(conn, spec)
+    if not network.isActive():
+        network.create()
+
+
+def _stop(conn, spec, action):
+    network = _network(conn, spec)
+    if network.isActive():
+        network.destroy()
+
+
+def _undefine(conn, spec, action):
+    """A network that was made without a definition is gone once it is stopped."""
+    network = find(conn, spec.name)
+    if network is not None:
+        network.undefine()
+
+
+def _enable_autostart(conn, spec, action):
+    _network(conn, spec).setAutostart(1)
+
+
+def _disable_autostart(conn, spec, action):
+    _network(conn, spec).setAutostart(0)
+
+
+def _add_reservation(conn, spec, action):
+    _update(conn, spec, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, action.data)
+
+
+def _remove_reservation(conn, spec, action):
+    _update(conn, spec, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, action.data)
+
+
+def _update(conn, spec, command, item):
+    """Change what the active network gives out; its definition has it already. Source: virNetworkUpdate."""
+    text = _xml.to_text(reservation_element(item))
+    section, flags = libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST, libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE
+    _network(conn, spec).update(command, section, -1, text, flags)
+
+
+ACTIONS = {
+    "define_network": _define,
+    "start_network": _start,
+    "stop_network": _stop,
+    "undefine_network": _undefine,
+    "enable_autostart": _enable_autostart,
+    "disable_autostart": _disable_autostart,
+    "add_reservation": _add_reservation,
+    "remove_reservation": _remove_reservation,
+}

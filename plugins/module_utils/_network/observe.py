@@ -1,0 +1,113 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""observe: the network, its neighbours, and the guests that are on it. Only reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._network import definition
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """Another network of the host: the name of its bridge, and its addresses, of the ipaddress library."""
+
+    name: str
+    mode: str
+    bridge: str
+    addresses: tuple
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """A network as it is; there is none when `uuid` is None.
+
+    `text` is its definition, `live` what the active network has, None while it is not active. `running` names the running guests
+    that are on it, `guests` all that are defined to be; they are read only where something depends on them.
+    """
+
+    uuid: str = None
+    autostart: bool = False
+    text: str = None
+    live: str = None
+    neighbours: tuple = ()
+    running: tuple = ()
+    guests: tuple = ()
+
+    @property
+    def exists(self):
+        return self.uuid is not None
+
+
+def find(conn, name):
+    """Return the libvirt network, None when there is none."""
+    return unless_gone(partial(conn.networkLookupByName, name), libvirt.VIR_ERR_NO_NETWORK)
+
+
+def observe(conn, spec):
+    """Return the NetworkFacts. Raises LibvirtFailed."""
+    with doing(f"reading the network {spec.name}"):
+        network = find(conn, spec.name)
+        neighbours = tuple(_neighbours(conn, spec.name)) if spec.wanted else ()
+        if network is None:
+            return NetworkFacts(neighbours=neighbours)
+        live = network.XMLDesc(0) if network.isActive() else None
+        running, guests = _guests(conn, spec.name) if _matters_to_guests(spec, live) else ((), ())
+        return NetworkFacts(
+            uuid=network.UUIDString(),
+            # A network that was made without a definition never starts by itself.
+            autostart=bool(network.isPersistent() and network.autostart()),
+            text=_definition(network),
+            live=live,
+            neighbours=neighbours,
+            running=running,
+            guests=guests,
+        )
+
+
+def _definition(network):
+    """Return what the network is from its next start on. libvirt's in-memory driver keeps no more than one definition."""
+    text = unless_gone(partial(network.XMLDesc, libvirt.VIR_NETWORK_XML_INACTIVE), libvirt.VIR_ERR_INVALID_ARG)
+    return network.XMLDesc(0) if text is None else text
+
+
+def _matters_to_guests(spec, live):
+    if spec.state != "active":
+        return True
+    return live is not None and bool(definition.differing(_xml.parse(live), spec.wanted))
+
+
+def _neighbours(conn, name):
+    for network in conn.listAllNetworks(0):
+        text = unless_gone(partial(network.XMLDesc, 0), libvirt.VIR_ERR_NO_NETWORK)
+        if text is not None and network.name() != name:
+            found = definition.read(_xml.parse(text))
+            addresses = tuple(subnet.address for subnet in found["addresses"])
+            yield Neighbour(network.name(), found["mode"], found["bridge"], addresses)
+
+
+def _guests(conn, name):
+    """Return the names of the running guests that are on a network, and of all that are or will be.
+
+    libvirt has no bulk call for definitions, so this is for runs that take a network away.
+    """
+    running, guests = set(), set()
+    for domain in conn.listAllDomains(0):
+        active = domain.isActive()
+        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE) if active else (0,):
+            text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
+            sources = [] if text is None else _xml.parse(text).findall("devices/interface/source")
+            if any(source.get("network") == name for source in sources):
+                guests.add(domain.name())
+                if active and not flags:
+                    running.add(domain.name())
+    return tuple(sorted(running)), tuple(sorted(guests))

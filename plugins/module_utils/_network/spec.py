@@ -1,0 +1,91 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""spec: what a task asks of a network, checked as far as that needs no host. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._network import subnets
+from ansible_collections.kvmfleet.compute.plugins.module_utils._network.definition import MODES
+
+STATES = ("active", "inactive", "absent")
+
+OPTIONS = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": list(STATES), "default": "active"},
+    "autostart": {"type": "bool"},
+    "mode": {"type": "str", "choices": list(MODES)},
+    "bridge": {"type": "str"},
+    "mtu": {"type": "int"},
+    "domain": {"type": "str"},
+    "dns": {"type": "bool"},
+    "port_isolation": {"type": "bool"},
+    "addresses": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "address": {"type": "str", "required": True},
+            "dhcp": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"start": {"type": "str", "required": True}, "end": {"type": "str", "required": True}},
+            },
+            "reservations": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "mac": {"type": "str", "required": True},
+                    "ip": {"type": "str", "required": True},
+                    "name": {"type": "str"},
+                },
+            },
+        },
+    },
+}
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+# Linux: IFNAMSIZ is 16 with the byte that ends it.
+_BRIDGE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
+_DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*")
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A network as it was asked for. `wanted` has the values of the options of the definition that were given."""
+
+    name: str
+    state: str
+    autostart: bool
+    wanted: dict
+
+
+def spec(params):
+    """Return the NetworkSpec of a task. Raises InvalidInput."""
+    _check(
+        "name", params["name"], _NAME, "a name has letters, digits, _, . and -, and begins with none of the last two"
+    )
+    _check("bridge", params["bridge"], _BRIDGE, "a bridge's name begins with a letter and has 15 characters at most")
+    _check("domain", params["domain"], _DOMAIN, "a DNS domain is needed, such as example.com")
+    if params["mtu"] is not None and not 68 <= params["mtu"] <= 65535:
+        raise InvalidInput.of("mtu", params["mtu"], "it is from 68 to 65535 bytes")
+    wanted = {
+        option: params[option]
+        for option in ("mode", "bridge", "mtu", "domain", "dns", "port_isolation")
+        if params[option] is not None
+    }
+    if params["addresses"] is not None:
+        wanted["addresses"] = subnets.parse(params["addresses"])
+    return NetworkSpec(params["name"], params["state"], params["autostart"], wanted)
+
+
+def _check(option, value, pattern, allowed):
+    if value is not None and not pattern.fullmatch(value):
+        raise InvalidInput.of(option, value, allowed)

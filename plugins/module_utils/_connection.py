@@ -25,6 +25,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
 # The oldest libvirt that can do what is named here (libvirt's release notes).
 FEATURES = {
     "undefine_keep_tpm": (8, 9, 0),
+    "open_network_without_address": (10, 8, 0),
 }
 MINIMUM_LIBVIRT = (8, 0, 0)
 

@@ -56,6 +56,7 @@ options:
       - V(routed), they also reach, and are reached from, where others have a route to the network.
       - V(open), as V(routed), without any firewall rules of libvirt.
       - V(bridge), they are on a bridge that the host has, O(bridge).
+      - V(nat) and V(routed) need O(addresses), and so does V(open) with a libvirt older than 10.8.
       - Not given, a new network is V(isolated).
     type: str
     choices: [isolated, nat, routed, open, bridge]
@@ -96,6 +97,7 @@ options:
       dhcp:
         description:
           - The ranges of addresses that guests get by DHCP. Only one address of each IP version can have them.
+          - The first and the last address of a range differ in their last 16 bits only.
         type: list
         elements: dict
         default: []

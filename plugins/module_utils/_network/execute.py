@@ -63,18 +63,18 @@ def _disable_autostart(conn, spec, action):
 
 
 def _add_reservation(conn, spec, action):
-    _update(conn, spec, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, action.data)
+    _update(conn, spec, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, *action.data)
 
 
 def _remove_reservation(conn, spec, action):
-    _update(conn, spec, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, action.data)
+    _update(conn, spec, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, *action.data)
 
 
-def _update(conn, spec, command, item):
+def _update(conn, spec, command, index, item):
     """Change what the active network gives out; its definition has it already. Source: virNetworkUpdate."""
     text = _xml.to_text(reservation_element(item))
     section, flags = libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST, libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE
-    _network(conn, spec).update(command, section, -1, text, flags)
+    _network(conn, spec).update(command, section, index, text, flags)
 
 
 ACTIONS = {

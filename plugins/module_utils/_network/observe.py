@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, feature, unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import definition
 
@@ -32,7 +32,8 @@ class NetworkFacts:
     """A network as it is; there is none when `uuid` is None.
 
     `text` is its definition, `live` what the active network has, None while it is not active. `running` names the running guests
-    that are on it, `guests` all that are defined to be; they are read only where something depends on them.
+    that are on it, `guests` all that are defined to be; they are read only where something depends on them. One that is not
+    `persistent` was made without a definition. `open_without_address` tells what this libvirt can do.
     """
 
     uuid: str = None
@@ -42,6 +43,8 @@ class NetworkFacts:
     neighbours: tuple = ()
     running: tuple = ()
     guests: tuple = ()
+    persistent: bool = True
+    open_without_address: bool = False
 
     @property
     def exists(self):
@@ -58,19 +61,24 @@ def observe(conn, spec):
     with doing(f"reading the network {spec.name}"):
         network = find(conn, spec.name)
         neighbours = tuple(_neighbours(conn, spec.name)) if spec.wanted else ()
+        openness = feature(conn, "open_network_without_address")
         if network is None:
-            return NetworkFacts(neighbours=neighbours)
+            return NetworkFacts(neighbours=neighbours, open_without_address=openness)
+        persistent = bool(network.isPersistent())
         live = network.XMLDesc(0) if network.isActive() else None
-        running, guests = _guests(conn, spec.name) if _matters_to_guests(spec, live) else ((), ())
+        text = _definition(network)
+        running, guests = _guests(conn, spec.name, live or text) if _matters_to_guests(spec, live) else ((), ())
         return NetworkFacts(
             uuid=network.UUIDString(),
             # A network that was made without a definition never starts by itself.
-            autostart=bool(network.isPersistent() and network.autostart()),
-            text=_definition(network),
+            autostart=bool(persistent and network.autostart()),
+            text=text,
             live=live,
             neighbours=neighbours,
             running=running,
             guests=guests,
+            persistent=persistent,
+            open_without_address=openness,
         )
 
 
@@ -95,19 +103,26 @@ def _neighbours(conn, name):
             yield Neighbour(network.name(), found["mode"], found["bridge"], addresses)
 
 
-def _guests(conn, name):
+def _guests(conn, name, text):
     """Return the names of the running guests that are on a network, and of all that are or will be.
 
+    A guest can also be on the network's bridge without naming the network. A bridge that the host has is not the network's.
     libvirt has no bulk call for definitions, so this is for runs that take a network away.
     """
+    values = definition.read(_xml.parse(text))
+    bridge = None if values["mode"] == "bridge" else values["bridge"]
     running, guests = set(), set()
     for domain in conn.listAllDomains(0):
         active = domain.isActive()
         for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE) if active else (0,):
             text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
             sources = [] if text is None else _xml.parse(text).findall("devices/interface/source")
-            if any(source.get("network") == name for source in sources):
+            if any(_is_on(source, name, bridge) for source in sources):
                 guests.add(domain.name())
                 if active and not flags:
                     running.add(domain.name())
     return tuple(sorted(running)), tuple(sorted(guests))
+
+
+def _is_on(source, name, bridge):
+    return source.get("network") == name or (bridge is not None and source.get("bridge") == bridge)

@@ -24,7 +24,7 @@ def plan(spec, observed):
     if not observed.exists and spec.state == "inactive" and not spec.wanted and spec.autostart is None:
         raise NotFound(f"name: there is no network {spec.name!r} that could be inactive; give the options of a new one")
     root = _xml.parse(observed.text) if observed.exists else definition.new(spec.name)
-    changed = not observed.exists or bool(definition.differing(root, spec.wanted))
+    changed = not (observed.exists and observed.persistent) or bool(definition.differing(root, spec.wanted))
     definition.write(root, spec.wanted)
     if changed:
         _check(spec, definition.read(root), observed)
@@ -77,16 +77,18 @@ def _updates(found, wanted):
     if [(subnet.address, subnet.ranges) for subnet in found] != [(subnet.address, subnet.ranges) for subnet in wanted]:
         return None
     actions = []
-    for before, after in zip(found, wanted):
+    for index, (before, after) in enumerate(zip(found, wanted)):
         if before.dhcp != after.dhcp:
             return None
         actions += [
-            Action("remove_reservation", item.mac, item)
+            Action("remove_reservation", item.mac, (index, item))
             for item in before.reservations
             if item not in after.reservations
         ]
         actions += [
-            Action("add_reservation", item.mac, item) for item in after.reservations if item not in before.reservations
+            Action("add_reservation", item.mac, (index, item))
+            for item in after.reservations
+            if item not in before.reservations
         ]
     return actions or None
 
@@ -110,16 +112,18 @@ def _check_unused(spec, what, guests):
 def _check(spec, values, observed):
     """What the options are together, and beside the host's other networks. Raises InvalidInput, Conflict."""
     if values["mode"] == "bridge":
-        if values["bridge"] is None:
+        if values["bridge"] is None and "mode" in spec.wanted:
             raise InvalidInput.of("mode", "bridge", "it needs bridge, the bridge of the host that guests are to be on")
         for option in NOT_OF_A_BRIDGE:
             if option in spec.wanted and spec.wanted[option] not in (None, ()):
                 raise InvalidInput(
-                    f"{option}: a network of mode bridge has none; the host's own bridge {values['bridge']} has it"
+                    f"{option}: a network of mode bridge has none; that is the host's own bridge to have"
                 )
-        return
+    elif not values["addresses"] and _needs_address(values["mode"], observed):
+        raise InvalidInput.of("mode", values["mode"], "it needs addresses, by which the host is the guests' gateway")
     for other in observed.neighbours:
-        if other.bridge is not None and other.bridge == values["bridge"]:
+        # A bridge that the host has may be lent out by more than one network.
+        if other.bridge is not None and other.bridge == values["bridge"] and {other.mode, values["mode"]} != {"bridge"}:
             raise Conflict(f"bridge: {other.bridge!r} is the bridge of the network {other.name!r}")
         for subnet in values["addresses"]:
             clash = next(
@@ -127,6 +131,10 @@ def _check(spec, values, observed):
             )
             if clash is not None:
                 raise Conflict(f"addresses: {subnet.address} overlaps with {clash} of the network {other.name!r}")
+
+
+def _needs_address(mode, observed):
+    return mode in ("nat", "routed") or (mode == "open" and not observed.open_without_address)
 
 
 def _shown(text, active, autostart):

@@ -89,12 +89,12 @@ def _subnet(option, given):
         _reservation(f"{option}.reservations[{index}]", item, address)
         for index, item in enumerate(given["reservations"] or ())
     )
-    return Subnet(address, ranges, reservations)
+    return Subnet(address, tuple(sorted(ranges)), _by_ip(reservations))
 
 
 def _interface(option, text):
     try:
-        if "/" not in text:
+        if "/" not in text or "%" in text:
             raise ValueError
         address = ipaddress.ip_interface(text)
     except ValueError as exc:
@@ -119,6 +119,8 @@ def _is_host(ip, network):
 def _ip(option, text, address):
     """Return an address of the subnet that the host does not have itself."""
     try:
+        if "%" in text:
+            raise ValueError
         ip = ipaddress.ip_address(text)
     except ValueError as exc:
         raise InvalidInput.of(option, text, "an IP address is needed, such as 192.0.2.10") from exc
@@ -134,6 +136,11 @@ def _range(option, given, address):
     last = _ip(f"{option}.end", given["end"], address)
     if last < first:
         raise InvalidInput.of(f"{option}.end", given["end"], f"the range begins at {first}")
+    if int(first) >> 16 != int(last) >> 16:
+        # Source: libvirt, virSocketAddrGetRange.
+        raise InvalidInput.of(
+            f"{option}.end", given["end"], f"libvirt wants all of it but the last 16 bits as in {first}"
+        )
     if first < address.ip < last:
         raise InvalidInput.of(f"{option}.start", given["start"], f"the range has the host's own address {address.ip}")
     return first, last
@@ -161,16 +168,29 @@ def read(root):
 def _read_subnet(element):
     # libvirt: without a prefix or netmask, an IPv4 network has that of its class, an IPv6 one 64.
     length = element.get("prefix") or element.get("netmask") or _usual_prefix(element.get("address"))
-    reservations = tuple(
-        Reservation(host.get("mac").lower(), ipaddress.ip_address(host.get("ip")), host.get("name"))
+    ranges, reservations = _items(element)
+    return Subnet(
+        ipaddress.ip_interface(f"{element.get('address')}/{length}"), tuple(sorted(ranges)), _by_ip(reservations)
+    )
+
+
+def _items(element):
+    """Return {range: element} and {reservation: element} of an <ip>."""
+    ranges = {
+        (ipaddress.ip_address(item.get("start")), ipaddress.ip_address(item.get("end"))): item
+        for item in element.findall("dhcp/range")
+    }
+    reservations = {
+        Reservation(host.get("mac").lower(), ipaddress.ip_address(host.get("ip")), host.get("name")): host
         for host in element.findall("dhcp/host")
         if host.get("mac") and host.get("ip")
-    )
-    ranges = tuple(
-        (ipaddress.ip_address(item.get("start")), ipaddress.ip_address(item.get("end")))
-        for item in element.findall("dhcp/range")
-    )
-    return Subnet(ipaddress.ip_interface(f"{element.get('address')}/{length}"), ranges, reservations)
+    }
+    return ranges, reservations
+
+
+def _by_ip(reservations):
+    """Their order means nothing, and libvirt appends those that an active network gets."""
+    return tuple(sorted(reservations, key=lambda item: item.ip))
 
 
 def _usual_prefix(address):
@@ -205,21 +225,33 @@ def _element(subnet):
 
 
 def _updated(element, subnet):
-    _xml.drop(element, "dhcp/range")
-    for host in element.findall("dhcp/host"):
-        if host.get("mac"):
-            host.getparent().remove(host)
+    """Give an <ip> the ranges and reservations; one that stays keeps what else is said of it, such as the time of a lease."""
+    ranges, reservations = _items(element)
+    for found, wanted in ((ranges, subnet.ranges), (reservations, subnet.reservations)):
+        for item in set(found) - set(wanted):
+            found[item].getparent().remove(found[item])
     if subnet.dhcp:
         dhcp = _xml.ensure(element, "dhcp")
-        items = [_xml.element_of("range", {"start": first, "end": last}) for first, last in subnet.ranges]
-        items += [reservation_element(item) for item in subnet.reservations]
-        for index, item in enumerate(items):
-            dhcp.insert(index, item)
+        _insert(dhcp, "range", [range_element(item) for item in subnet.ranges if item not in ranges])
+        _insert(dhcp, "host", [reservation_element(item) for item in subnet.reservations if item not in reservations])
     else:
         dhcp = element.find("dhcp")
         if dhcp is not None and not len(dhcp):
             element.remove(dhcp)
     return element
+
+
+def _insert(dhcp, tag, elements):
+    """Put elements after those of the same kind; the schema wants ranges first, then hosts, then the rest."""
+    before = ("range",) if tag == "range" else ("range", "host")
+    place = sum(child.tag in before for child in dhcp)
+    for index, element in enumerate(elements):
+        dhcp.insert(place + index, element)
+
+
+def range_element(item):
+    first, last = item
+    return _xml.element_of("range", {"start": first, "end": last})
 
 
 def reservation_element(item):

@@ -114,6 +114,48 @@ def test_a_network_that_a_stopped_guest_needs_is_not_removed(host):
     assert host(state="absent")["msg"] == "name: the network 'lab' can't be removed; guests are on it: db"
 
 
+def test_a_guest_that_names_the_bridge_is_on_the_network_too(host):
+    host(bridge="lab0")
+    guest = GUEST.format(name="web", network="x").replace('type="network"', 'type="bridge"')
+    host.conn.createXML(guest.replace('network="x"', 'bridge="lab0"'), 0)
+    assert host(state="inactive")["msg"] == "name: the network 'lab' can't be stopped; guests are on it: web"
+
+
+def test_the_order_of_reservations_means_nothing(host):
+    """libvirt appends what an active network gets, and a second run must find that it is there."""
+
+    def reserved(*last):
+        return addresses(reservations=[{"mac": f"52:54:00:00:00:0{item}", "ip": f"192.0.2.{item}"} for item in last])
+
+    host(**reserved(5, 6))
+    host.conn.createXML(GUEST.format(name="web", network="lab"), 0)
+    done = host(**reserved(6, 4, 5))
+    assert actions(done) == ["define_network", "add_reservation"] and done["restart_required"] == []
+    again = host(**reserved(4, 5, 6))
+    assert not again["changed"] and again["restart_required"] == []
+
+
+def test_a_reservation_finds_its_address_behind_one_of_ipv6(host):
+    def dual(*reservations):
+        six = {"address": "2001:db8::1/64", "dhcp": [{"start": "2001:db8::10", "end": "2001:db8::20"}]}
+        four = {"address": "192.0.2.1/24", "dhcp": [{"start": "192.0.2.100", "end": "192.0.2.199"}]}
+        return {"addresses": [six, dict(four, reservations=list(reservations))]}
+
+    host(**dual())
+    one = {"mac": "52:54:00:00:00:01", "ip": "192.0.2.9", "name": None}
+    assert actions(host(**dual(one))) == ["define_network", "add_reservation"]
+    again = host(**dual(one))
+    assert not again["changed"] and again["network"]["addresses"][1]["reservations"] == [one]
+    assert actions(host(**dual())) == ["define_network", "remove_reservation"]
+
+
+def test_a_network_without_a_definition_gets_one(host):
+    host.conn.networkCreateXML("<network><name>lab</name><bridge name='lab0'/></network>")
+    done = host()
+    assert actions(done) == ["define_network"] and done["network"]["bridge"] == "lab0"
+    assert host.conn.networkLookupByName("lab").isPersistent() and not host()["changed"]
+
+
 def test_states(host):
     assert not host(state="absent")["changed"]
     assert host(state="inactive")["msg"].startswith("name: there is no network 'lab'")
@@ -174,6 +216,14 @@ def addresses(address="192.0.2.1/24", **others):
         ({"mode": "bridge"}, "mode: 'bridge' is not allowed; it needs bridge"),
         ({"mode": "bridge", "bridge": "br0", "mtu": 1400}, "mtu: a network of mode bridge has none"),
         ({"bridge": "virbr0"}, "bridge: 'virbr0' is the bridge of the network 'default'"),
+        ({"mode": "bridge", "bridge": "virbr0"}, "bridge: 'virbr0' is the bridge of the network 'default'"),
+        ({"mode": "nat"}, "mode: 'nat' is not allowed; it needs addresses"),
+        ({"mode": "routed", "addresses": []}, "mode: 'routed' is not allowed; it needs addresses"),
+        (addresses("fe80::1%eth0/64"), "addresses[0].address: 'fe80::1%eth0/64' is not allowed; "),
+        (
+            addresses("10.0.0.1/8", dhcp=[{"start": "10.0.255.250", "end": "10.1.0.5"}]),
+            "addresses[0].dhcp[0].end: '10.1.0.5' is not allowed; libvirt wants",
+        ),
         (addresses("192.0.2.1"), "addresses[0].address: '192.0.2.1' is not allowed; "),
         (addresses("192.0.2.0/24"), "addresses[0].address: '192.0.2.0/24' is not allowed; it is the network"),
         (

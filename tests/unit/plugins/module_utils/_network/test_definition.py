@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import ipaddress
+from dataclasses import replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import definition
@@ -28,7 +29,7 @@ FOREIGN = _xml.parse(
   <ip address="192.0.2.1" netmask="255.255.255.0">
     <tftp root="/srv/tftp"/>
     <dhcp>
-      <range start="192.0.2.10" end="192.0.2.20"/>
+      <range start="192.0.2.10" end="192.0.2.20"><lease expiry="2" unit="hours"/></range>
       <host mac="52:54:00:00:00:01" name="one" ip="192.0.2.30"/>
       <bootp file="pxelinux.0"/>
     </dhcp>
@@ -40,18 +41,29 @@ FOREIGN = _xml.parse(
 
 
 def _subnet(number, ranged, reserved):
-    network = ipaddress.ip_network(f"10.{number}.0.0/24")
+    # The address that a foreign definition has, and another one.
+    network = ipaddress.ip_network("192.0.2.0/24" if number == 0 else f"10.{number}.0.0/24")
     return Subnet(
-        ipaddress.ip_interface(f"10.{number}.0.1/24"),
+        ipaddress.ip_interface(f"{network[1]}/24"),
         ((network[10], network[99]),) if ranged else (),
         tuple(Reservation(f"52:54:00:00:00:{last:02x}", network[last], f"guest{last}") for last in sorted(reserved)),
     )
 
 
-SUBNETS = st.lists(
-    st.builds(_subnet, st.integers(0, 200), st.booleans(), st.sets(st.integers(100, 200), max_size=3)),
-    max_size=1,
-).map(tuple)
+def _subnet6(ranged):
+    network = ipaddress.ip_network("2001:db8::/64")
+    return Subnet(ipaddress.ip_interface("2001:db8::1/64"), ((network[10], network[99]),) if ranged else ())
+
+
+SUBNETS = st.tuples(
+    st.lists(st.builds(_subnet6, st.booleans()), max_size=1),
+    st.lists(
+        st.builds(_subnet, st.integers(0, 3), st.booleans(), st.sets(st.integers(100, 200), max_size=3)),
+        max_size=2,
+        unique_by=lambda subnet: subnet.address,
+    ),
+    st.booleans(),
+).map(lambda found: tuple(found[0] + found[1] if found[2] else found[1] + found[0]))
 WANTED = st.fixed_dictionaries(
     {},
     optional={
@@ -106,6 +118,16 @@ def test_an_address_that_stays_keeps_what_else_is_said_of_it():
     definition.write(root, {"addresses": (Subnet(ipaddress.ip_interface("192.0.2.1/24")),)})
     assert root.find("ip/tftp") is not None and root.find("ip/dhcp/bootp") is not None
     assert root.find("ip/dhcp/range") is None and root.find("ip/dhcp/host") is None
+
+
+def test_a_range_and_a_reservation_that_stay_keep_what_else_is_said_of_them():
+    root = _base("foreign")
+    root.find("ip/dhcp/host").append(_xml.parse('<lease expiry="1" unit="days"/>'))
+    (subnet,) = definition.read(root)["addresses"]
+    more = Reservation("52:54:00:00:00:02", ipaddress.ip_address("192.0.2.31"))
+    definition.write(root, {"addresses": (replace(subnet, reservations=(*subnet.reservations, more)),)})
+    assert [child.tag for child in root.find("ip/dhcp")] == ["range", "host", "host", "bootp"]
+    assert root.find("ip/dhcp/range/lease") is not None and root.find("ip/dhcp/host/lease") is not None
 
 
 @given(BASES, WANTED)

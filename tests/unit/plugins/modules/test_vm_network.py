@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import execute as executing
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.returned import differences, documented
 
 GUEST = """\
 <domain type="test"><name>{name}</name><memory unit="MiB">64</memory><os><type>hvm</type></os>
@@ -88,6 +89,11 @@ def test_all_options_are_foreseen_made_once_and_then_left_alone(host):
     assert {key: done["network"][key] for key in expected} == expected
     again = host(**LAB)
     assert not again["changed"] and again["network"] == done["network"]
+
+
+def test_what_is_returned_is_documented(host):
+    network = host(**LAB)["network"]
+    assert list(differences(network, documented("vm_network")["network"]["contains"])) == []
 
 
 def test_what_is_not_given_stays(host):
@@ -177,29 +183,52 @@ def test_a_bridge_of_the_host(host):
     assert not host(mode="bridge", bridge="br0")["changed"]
 
 
-@pytest.mark.parametrize("dies_at", range(3))
-def test_a_run_that_is_killed_is_finished_by_the_next_one(host, monkeypatch, dies_at):
+MOVED = dict(
+    LAB, addresses=[dict(LAB["addresses"][0], reservations=[{"mac": "52:54:00:12:34:ac", "ip": "192.0.2.11"}])]
+)
+MOVED["addresses"].append(LAB["addresses"][1])
+
+
+@pytest.mark.parametrize(
+    ("before", "task", "steps"),
+    [
+        ({"state": "absent"}, LAB, ["define_network", "enable_autostart", "start_network"]),
+        (LAB, MOVED, ["define_network", "remove_reservation", "add_reservation"]),
+        (LAB, {"state": "inactive"}, ["stop_network"]),
+        (LAB, {"state": "absent"}, ["stop_network", "undefine_network"]),
+    ],
+)
+def test_a_run_that_is_killed_is_finished_by_the_next_one(host, monkeypatch, before, task, steps):
     class Killed(BaseException):
         pass
 
-    left = [dies_at]
+    def outcome():
+        network = host(**task)["network"]
+        return network and {key: value for key, value in network.items() if key != "uuid"}
 
-    def counted(action):
-        def run(*arguments):
-            if left[0] == 0:
-                raise Killed
-            left[0] -= 1
-            action(*arguments)
+    host(**before)
+    assert actions(host(**task)) == steps
+    undisturbed = outcome()
+    for dies_at in range(len(steps)):
+        left = [dies_at]
 
-        return run
+        def counted(action, left=left):
+            def run(*arguments):
+                if left[0] == 0:
+                    raise Killed
+                left[0] -= 1
+                action(*arguments)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(executing, "ACTIONS", {name: counted(action) for name, action in executing.ACTIONS.items()})
-        with pytest.raises(Killed):
-            host(**LAB)
-    done = host(**LAB)
-    assert done["network"]["active"] and done["network"]["autostart"] and done["network"]["mtu"] == 1400
-    assert not host(**LAB)["changed"]
+            return run
+
+        host(state="absent")
+        host(**before)
+        with monkeypatch.context() as patch:
+            patch.setattr(executing, "ACTIONS", {name: counted(action) for name, action in executing.ACTIONS.items()})
+            with pytest.raises(Killed):
+                host(**task)
+        assert outcome() == undisturbed
+        assert not host(**task)["changed"]
 
 
 def addresses(address="192.0.2.1/24", **others):

@@ -14,7 +14,7 @@ import time
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 
-# What changes what a run waits for: power, the agent, devices, the memory balloon, block jobs.
+# What changes what a run waits for: power, the agent, devices, the memory balloon, block jobs, backups.
 EVENTS = (
     "VIR_DOMAIN_EVENT_ID_LIFECYCLE",
     "VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE",
@@ -22,6 +22,7 @@ EVENTS = (
     "VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED",
     "VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE",
     "VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2",
+    "VIR_DOMAIN_EVENT_ID_JOB_COMPLETED",
 )
 
 

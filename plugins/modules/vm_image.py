@@ -9,8 +9,8 @@ DOCUMENTATION = r"""
 module: vm_image
 short_description: Put images that guests are made from into the image store, and remove them
 description:
-  - Brings an image from a file of the host, from a URL or from Glance into the image store, a libvirt storage pool of
-    files, from which M(kvmfleet.compute.vm_instance) makes guests' disks.
+  - Brings an image from a file of the host, from a URL, from Glance or from a guest's disk into the image store, a libvirt
+    storage pool of files, from which M(kvmfleet.compute.vm_instance) makes guests' disks.
   - Each content is a version of its own, the file C(NAME.<12 hex digits of its SHA-256>.<qcow2|raw>). A newer version
     never takes the place of one that guests' disks are based on. The version that was put last is the current one,
     which an image's name means; C(NAME.<12 hex digits>) means that one version.
@@ -39,7 +39,7 @@ attributes:
     details:
       - Without O(checksum) the server is asked whether the content of O(url) has changed. Where a server can't tell,
         check mode says that the image would be downloaded; the task itself says changed only when the content was
-        another one.
+        another one. So it is with O(instance.refresh).
   diff_mode:
     support: full
     details:
@@ -55,8 +55,8 @@ options:
     required: true
   state:
     description:
-      - V(present), the content of O(src), O(url) or O(glance) is the current version. When the store has that content as an
-        older version, that becomes the current one again.
+      - V(present), the content of O(src), O(url), O(glance) or O(instance) is the current version. When the store has that
+        content as an older version, that becomes the current one again.
       - V(absent), all versions of the image are removed. It fails before anything is removed when a volume of an
         active storage pool is based on one of them, or a guest has one as a disk.
     type: str
@@ -65,7 +65,7 @@ options:
   src:
     description:
       - The file on the managed host that is copied into the store.
-      - One of this, O(url) and O(glance) is needed with O(state=present).
+      - One of this, O(url), O(glance) and O(instance) is needed with O(state=present).
     type: path
   url:
     description:
@@ -79,6 +79,39 @@ options:
     type: list
     elements: str
     default: []
+  instance:
+    description:
+      - The guest of whose disk the image is made, as a qcow2 file that needs no other.
+      - The disk of a guest that runs is copied as it is at one moment, while the guest goes on. That of a suspended guest is
+        not whole without its memory, and is refused.
+      - It is made once. When the store has a version that was made of this disk of a guest of this name, that is the
+        current one, whatever has become of the guest.
+    type: dict
+    suboptions:
+      name:
+        description:
+          - The guest's name.
+        type: str
+        required: true
+      disk:
+        description:
+          - The device name of the disk, such as V(vdb). The first one that is no CD-ROM unless given.
+        type: str
+      quiesce:
+        description:
+          - V(auto), the agent of a guest that runs holds its file systems still for the moment, so that they are clean in
+            the image and have all that was written. Where no agent answers, the image has what was on the disk, as after
+            a power failure, and a warning says so.
+          - V(always), the task fails where that is not possible.
+          - V(never), the agent is not asked.
+        type: str
+        choices: [auto, always, never]
+        default: auto
+      refresh:
+        description:
+          - Whether the image is made anew in each run of the task. It has a new version where the disk has changed.
+        type: bool
+        default: false
   checksum:
     description:
       - The checksum that the content must have, as C(sha256:HEX) or C(sha512:HEX).
@@ -191,6 +224,13 @@ EXAMPLES = r"""
         auth_url: https://cloud.example.com:5000/v3
         application_credential_id: 5a0b7d4c2b6f4c0e8f3f7f0a9e1d2c3b
         application_credential_secret: "{{ vault_credential_secret }}"
+
+- name: Make an image of a guest that runs
+  kvmfleet.compute.vm_image:
+    name: golden
+    instance:
+      name: web01
+      quiesce: always
 
 - name: Remove an image that nothing is based on
   kvmfleet.compute.vm_image:

@@ -58,6 +58,7 @@ class _Run:
         self.store = observed.store
         self.digest = observed.digest
         self.remote = observed.remote
+        self.disk = observed.disk
         self.deadline = deadline
         self.unchanged = False
 
@@ -75,7 +76,7 @@ def _fetch(run, action):
     descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with open(descriptor, "r+b") as target:
-            spec, source, digests = _read_first(run, target)
+            spec, source, digests = _copied(run, target, partial) if run.disk else _read_first(run, target)
             probed = probe(target, spec.option, spec.source, spec.format)
             _check_planned(run, digests)
             _keep(run, target, partial, probed, _info(spec, source, target, probed, digests))
@@ -97,6 +98,18 @@ def _read_first(run, target):
     if len(failures) == 1:
         raise failures[0]
     raise KvmfleetError("; and ".join(failure.message for failure in failures))
+
+
+def _copied(run, target, partial):
+    """Copy a guest's disk into the file; return as _read_first does."""
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._image import capture  # noqa: PLC0415 - only here
+
+    freeze = run.disk.can_freeze and run.spec.instance.quiesce != "never"
+    capture.copy(run.conn, run.disk, partial, freeze, run.deadline)
+    # libvirt gave it to the user that QEMU runs as.
+    os.fchown(target.fileno(), os.geteuid(), os.getegid())
+    source = image_source.Source(target, os.fstat(target.fileno()).st_size)
+    return run.spec, source, image_source.read_all(run.spec, source, run.deadline)
 
 
 def _read(run, spec, target):
@@ -200,6 +213,7 @@ _ACTIONS = {
     "remove_leftover": _remove_leftover,
     "import": _fetch,
     "download": _fetch,
+    "copy_disk": _fetch,
     "make_current": _make_current,
     "update_properties": _update_properties,
     "refresh_pool": _refresh_pool,

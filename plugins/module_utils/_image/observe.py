@@ -32,6 +32,7 @@ class Observed:
     volumes: names of the pool's volumes. available: the file name of the version that has the wanted content, None when
     there is none. digest: of the wanted content as far as it is known (a Digest), incoming: its Probed format.
     needed: by the path of a version, the words for what needs it. remote: the Remote image in Glance, if it is one.
+    disk: the capture.GuestDisk to make it of.
     """
 
     store: image_store.Store
@@ -41,6 +42,7 @@ class Observed:
     incoming: object = None
     needed: dict = None
     remote: object = None
+    disk: object = None
 
 
 def observe(conn, spec):
@@ -57,6 +59,8 @@ def observe(conn, spec):
         return Observed(store, volumes, needed=needed)
     if spec.option == "glance":
         return _in_glance(spec, store, volumes)
+    if spec.option == "instance":
+        return _of_guest(conn, spec, store, volumes)
     available, digest, incoming = _wanted(spec, store, deadline)
     return Observed(store, volumes, available, digest, incoming)
 
@@ -78,6 +82,20 @@ def _in_glance(spec, store, volumes):
     if available is None:
         check_space(spec, store.directory, remote.image.size)
     return Observed(store, volumes, available, digest, remote=remote)
+
+
+def _of_guest(conn, spec, store, volumes):
+    """Return the Observed of an image that is made of a guest's disk, once: the guest is looked at when there is none yet."""
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._image import capture  # noqa: PLC0415 - only here
+
+    if not spec.instance.refresh:
+        for version in _newest_first(store):
+            if version.info is not None and version.info.source == spec.source:
+                return Observed(store, volumes, version.file)
+    with doing(f"reading the guest {spec.instance.name}"):
+        disk = capture.find(conn, ("instance.name", "instance.disk"), spec.instance.name, spec.instance.disk)
+    check_space(spec, store.directory, capture.required(disk))
+    return Observed(store, volumes, disk=disk)
 
 
 def find_pool(conn, name):

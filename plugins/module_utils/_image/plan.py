@@ -12,6 +12,9 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Co
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import file_name
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 
+# How what is not in the store gets there, where it is no download.
+_FETCHES = {"src": "import", "instance": "copy_disk"}
+
 
 def plan(spec, observed):
     """Return the Plan that brings what was observed to what is wanted. Raises Conflict, InvalidInput."""
@@ -35,12 +38,35 @@ def plan(spec, observed):
         actions=tuple(actions),
         before="" if current is None else _text(spec.name, current.file),
         after=after,
+        warnings=_check_disk(spec, observed.disk) if observed.disk else (),
+    )
+
+
+def _check_disk(spec, disk):
+    """Return what is to be known of the copy of a guest's disk. Raises Conflict."""
+    quiesce = spec.instance.quiesce
+    if disk.state == "suspended":
+        raise Conflict(
+            f"instance.name: the guest {disk.guest!r} is suspended; without its saved memory its disk is not whole; "
+            "resume or stop it first"
+        )
+    if not disk.is_open or disk.can_freeze or quiesce == "never":
+        return ()
+    why = (
+        f"the guest {disk.guest!r} is {disk.state}"
+        if disk.state != "running"
+        else f"no agent of the guest {disk.guest!r} answers"
+    )
+    if quiesce == "always":
+        raise Conflict(f"instance.quiesce: 'always' is not possible, {why}; stop the guest, or allow auto")
+    return (
+        f"the image has what was on the disk as after a power failure: {why}, which would have held its file systems still",
     )
 
 
 def _storing(spec, observed):
     if observed.available is None:
-        return [Action("import" if spec.option == "src" else "download", f"{spec.name} from {spec.source}")]
+        return [Action(_FETCHES.get(spec.option, "download"), f"{spec.name} from {spec.source}")]
     found = observed.store.versions[observed.available]
     if spec.format not in ("auto", found.format):
         raise InvalidInput.of("format", spec.format, f"the image {found.file} is {found.format}")

@@ -25,6 +25,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._units import par
 
 STATES = ("present", "absent")
 ALGORITHMS = ("sha256", "sha512")
+SOURCES = ("src", "url", "glance", "instance")
 
 OPTIONS = {
     "name": {"type": "str", "required": True},
@@ -33,6 +34,15 @@ OPTIONS = {
     "url": {"type": "str"},
     "mirrors": {"type": "list", "elements": "str", "default": []},
     "glance": {"type": "dict", "options": {"image": {"type": "str", "required": True}, **CLOUD_OPTIONS}, **CLOUD_RULES},
+    "instance": {
+        "type": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "disk": {"type": "str"},
+            "quiesce": {"type": "str", "choices": ["auto", "always", "never"], "default": "auto"},
+            "refresh": {"type": "bool", "default": False},
+        },
+    },
     "checksum": {"type": "str"},
     "allow_unverified": {"type": "bool", "default": False},
     "format": {"type": "str", "choices": ["auto", *FORMATS], "default": "auto"},
@@ -44,8 +54,8 @@ OPTIONS = {
     "ca_path": {"type": "path"},
 }
 RULES = {
-    "mutually_exclusive": [("src", "url", "glance")],
-    "required_if": [("state", "present", ("src", "url", "glance"), True)],
+    "mutually_exclusive": [SOURCES, ("instance", "checksum")],
+    "required_if": [("state", "present", SOURCES, True)],
     "required_together": [("url_username", "url_password")],
 }
 
@@ -62,10 +72,23 @@ class Digest:
 
 
 @dataclass(frozen=True)
+class InstanceSource:
+    """The guest of whose disk the image is made, the root disk unless a target is given; whether it is made anew in each run."""
+
+    name: str
+    disk: str
+    quiesce: str
+    refresh: bool
+
+    def __str__(self):
+        return f"the {'root disk' if self.disk is None else f'disk {self.disk}'} of the guest {self.name}"
+
+
+@dataclass(frozen=True)
 class ImageSpec:
     """An image as it was asked for; timeout in seconds, for the whole run.
 
-    `option` is src, url, mirrors or glance, and `source` its value in words. `checksum` is a Digest, None where none was
+    `option` is src, url, mirrors, glance or instance, and `source` its value in words. `checksum` is a Digest, None where none was
     given. `mirrors` are further URLs of what has the checksum. `cloud` and `image`, an ID or a name, are glance's.
     """
 
@@ -85,6 +108,7 @@ class ImageSpec:
     mirrors: tuple = ()
     cloud: Cloud = None
     image: str = None
+    instance: InstanceSource = None
 
     def each(self):
         """Yield a spec for each place that has the content, in the order to try them in."""
@@ -99,8 +123,9 @@ class ImageSpec:
 
 def spec(params):
     """Return the ImageSpec of a task's parameters. Raises InvalidInput."""
-    option = next((option for option in ("url", "glance") if params[option] is not None), "src")
+    option = next((option for option in SOURCES if params[option] is not None), "src")
     glance = params["glance"]
+    instance = InstanceSource(**params["instance"]) if params["instance"] else None
     wanted = cloud("glance", glance, params["validate_certs"], params["ca_path"]) if glance else None
     checksum = _checksum(params["checksum"])
     if option == "url":
@@ -112,11 +137,13 @@ def spec(params):
                 "a checksum is needed, or allow_unverified: true to trust the server and the way to it",
             )
     _check_mirrors(params, checksum)
+    if instance and params["format"] == "raw":
+        raise InvalidInput.of("format", "raw", "the image of a guest's disk is qcow2")
     return ImageSpec(
         name=check_name("name", params["name"]),
         state=params["state"],
         option=option,
-        source=f"{glance['image']} of {wanted.label}" if glance else params[option],
+        source=f"{glance['image']} of {wanted.label}" if glance else str(instance) if instance else params[option],
         checksum=checksum,
         format=params["format"],
         pool=params["pool"],
@@ -129,6 +156,7 @@ def spec(params):
         mirrors=tuple(params["mirrors"]),
         cloud=wanted,
         image=glance and glance["image"],
+        instance=instance,
     )
 
 

@@ -37,6 +37,7 @@ class Host:
         self.store.mkdir(parents=True)
         self.overlays = {}
         self.disks = {}
+        self.guests = []
         self._run_module = run_module
 
     @property
@@ -53,6 +54,7 @@ class Host:
             + POOL.format(name="images", directory=self.store, volumes="".join(images))
             + POOL.format(name="default", directory="/guests", volumes="".join(overlays))
             + "".join(GUEST.format(name=name, disk=disk) for name, disk in self.disks.items())
+            + "".join(self.guests)
             + POOL.format(name="elsewhere", directory="/no/such/directory", volumes="")
             + "</node>"
         )

@@ -1,0 +1,191 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""A guest's disk as one qcow2 file that needs no other: of a point in time while the guest runs, else as it lies there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import time
+from dataclasses import dataclass
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
+    Conflict,
+    InvalidInput,
+    KvmfleetError,
+    NotFound,
+    TimedOut,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
+
+# What a guest is in whose disk QEMU has open.
+OPEN = ("running", "paused", "crashed", "sleeping")
+_ABORT_TIMEOUT = 30
+_AGENT = "devices/channel/target[@name='org.qemu.guest_agent.0']"
+
+
+@dataclass(frozen=True)
+class GuestDisk:
+    """The disk at a target of a guest: its path on the host and its format; whether the guest's agent is connected."""
+
+    guest: str
+    state: str
+    target: str
+    path: str
+    format: str
+    has_agent: bool = False
+
+    @property
+    def is_open(self):
+        return self.state in OPEN
+
+    @property
+    def can_freeze(self):
+        return self.state == "running" and self.has_agent
+
+
+def find(conn, options, name, target=None):
+    """Return the GuestDisk; the first disk that is no CD-ROM unless a target is given. `options` are the guest's and the disk's.
+
+    Raises NotFound, InvalidInput.
+    """
+    domain = unless_gone(lambda: conn.lookupByName(name), libvirt.VIR_ERR_NO_DOMAIN)
+    if domain is None:
+        raise NotFound(f"{options[0]}: there is no guest {name!r}")
+    state, _reason = power_state(domain)
+    root = _xml.parse(domain.XMLDesc(0 if state in OPEN else libvirt.VIR_DOMAIN_XML_INACTIVE))
+    disks = {_xml.get(disk, "target/@dev"): disk for disk in root.iterfind("devices/disk")}
+    if target is None:
+        target = next((dev for dev, disk in disks.items() if disk.get("device", "disk") == "disk"), None)
+    if target not in disks:
+        raise InvalidInput.of(
+            options[1], target, f"the guest {name} has the disks {', '.join(sorted(disks)) or 'none'}"
+        )
+    disk = disks[target]
+    if disk.find("encryption") is not None or disk.find("source/encryption") is not None:
+        raise InvalidInput.of(options[1], target, "it is encrypted, and its copy would not be")
+    agent = root.find(_AGENT)
+    return GuestDisk(
+        guest=name,
+        state=state,
+        target=target,
+        path=_path(conn, options[1], target, disk.find("source")),
+        format=_xml.get(disk, "driver/@type") or "raw",
+        has_agent=agent is not None and agent.get("state") == "connected",
+    )
+
+
+def _path(conn, option, target, source):
+    path = None if source is None else source.get("file") or source.get("dev")
+    if source is not None and source.get("volume"):
+        path = conn.storagePoolLookupByName(source.get("pool")).storageVolLookupByName(source.get("volume")).path()
+    if path is None:
+        raise InvalidInput.of(option, target, "a disk that is a file or a block device of the host is needed")
+    return path
+
+
+def required(disk):
+    """Return the bytes that a copy of the disk takes, or a little more than that."""
+    # A guest that runs has the disk open and writes to it; an estimate is all that is needed.
+    text = _qemu_img("measure", "--force-share", "--output", "json", "-f", disk.format, "-O", "qcow2", disk.path)
+    return json.loads(text)["required"]
+
+
+def copy(conn, disk, path, freeze, deadline):
+    """Make a file the copy of a disk; `freeze` has the agent hold the guest's file systems still at its point in time.
+
+    Raises KvmfleetError, LibvirtFailed, TimedOut at the deadline (monotonic).
+    """
+    with doing(f"reading the guest {disk.guest}"):
+        domain = conn.lookupByName(disk.guest)
+    if disk.is_open:
+        _back_up(conn, domain, disk, path, freeze, deadline)
+    else:
+        convert(disk, path)
+        if power_state(domain)[0] != disk.state:
+            raise Conflict(f"the guest {disk.guest!r} was started while its disk was read; the copy was discarded")
+
+
+def convert(disk, path):
+    """Make a file the copy of a disk that nobody writes to. Raises KvmfleetError."""
+    # The format is told, never guessed: a guest can write any header into a raw disk.
+    _qemu_img("convert", "-f", disk.format, "-O", "qcow2", disk.path, path)
+
+
+def _qemu_img(*arguments):
+    done = subprocess.run(
+        ["qemu-img", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise KvmfleetError(f"qemu-img {arguments[0]} failed: {' '.join(done.stderr.split())}")
+    return done.stdout
+
+
+def _back_up(conn, domain, disk, path, freeze, deadline):
+    """Source: virDomainBackupBegin, backup XML; virDomainGetJobStats."""
+    with doing(f"copying the disk {disk.target} of the guest {disk.guest}"), DomainWatch(conn, domain) as watch:
+        with _frozen(domain) if freeze else contextlib.nullcontext():
+            domain.backupBegin(_backup(disk, path), None, 0)
+        try:
+            ended = watch.wait_until(lambda: _has_ended(domain), deadline - time.monotonic())
+        except BaseException:
+            _abort(domain, watch)
+            raise
+        if not ended:
+            _abort(domain, watch)
+            raise TimedOut(
+                f"the disk {disk.target} of the guest {disk.guest!r} was not copied in time; the guest runs on"
+            )
+        done = domain.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
+    if done.get("type") != libvirt.VIR_DOMAIN_JOB_COMPLETED:
+        raise KvmfleetError(
+            f"the copy of the disk {disk.target} of the guest {disk.guest!r} failed: {done.get('errmsg') or 'it was aborted'}"
+        )
+
+
+def _abort(domain, watch):
+    """End the copy; until it has ended, QEMU writes to the file."""
+    with contextlib.suppress(libvirt.libvirtError):
+        domain.abortJob()
+        watch.wait_until(lambda: _has_ended(domain), _ABORT_TIMEOUT)
+
+
+def _backup(disk, path):
+    """Only this disk; the file has what all its backing files have, too."""
+    root = _xml.element_of("domainbackup", {"mode": "push"})
+    element = _xml.element_of("disk", {"name": disk.target, "backup": "yes", "type": "file"})
+    element.append(_xml.element_of("target", {"file": path}))
+    element.append(_xml.element_of("driver", {"type": "qcow2"}))
+    disks = _xml.element_of("disks")
+    disks.append(element)
+    root.append(disks)
+    return _xml.to_text(root)
+
+
+def _has_ended(domain):
+    return domain.jobStats(0).get("type", libvirt.VIR_DOMAIN_JOB_NONE) == libvirt.VIR_DOMAIN_JOB_NONE
+
+
+@contextlib.contextmanager
+def _frozen(domain):
+    """Source: virDomainFSFreeze, virDomainFSThaw."""
+    try:
+        domain.fsFreeze(None, 0)
+    except libvirt.libvirtError:
+        # It may have come to some of the file systems.
+        with contextlib.suppress(libvirt.libvirtError):
+            domain.fsThaw(None, 0)
+        raise
+    try:
+        yield
+    finally:
+        domain.fsThaw(None, 0)

@@ -183,6 +183,26 @@ def test_a_bridge_of_the_host(host):
     assert not host(mode="bridge", bridge="br0")["changed"]
 
 
+class Killed(BaseException):
+    """What no code catches: the run ends here."""
+
+
+def _dying(actions, dies_at):
+    """The same actions, of which the one at an index, counted from 0 as they are carried out, kills the run."""
+    left = [dies_at]
+
+    def counted(action):
+        def run(*arguments):
+            if left[0] == 0:
+                raise Killed
+            left[0] -= 1
+            action(*arguments)
+
+        return run
+
+    return {name: counted(action) for name, action in actions.items()}
+
+
 MOVED = dict(
     LAB, addresses=[dict(LAB["addresses"][0], reservations=[{"mac": "52:54:00:12:34:ac", "ip": "192.0.2.11"}])]
 )
@@ -199,9 +219,6 @@ MOVED["addresses"].append(LAB["addresses"][1])
     ],
 )
 def test_a_run_that_is_killed_is_finished_by_the_next_one(host, monkeypatch, before, task, steps):
-    class Killed(BaseException):
-        pass
-
     def outcome():
         network = host(**task)["network"]
         return network and {key: value for key, value in network.items() if key != "uuid"}
@@ -210,21 +227,10 @@ def test_a_run_that_is_killed_is_finished_by_the_next_one(host, monkeypatch, bef
     assert actions(host(**task)) == steps
     undisturbed = outcome()
     for dies_at in range(len(steps)):
-        left = [dies_at]
-
-        def counted(action, left=left):
-            def run(*arguments):
-                if left[0] == 0:
-                    raise Killed
-                left[0] -= 1
-                action(*arguments)
-
-            return run
-
         host(state="absent")
         host(**before)
         with monkeypatch.context() as patch:
-            patch.setattr(executing, "ACTIONS", {name: counted(action) for name, action in executing.ACTIONS.items()})
+            patch.setattr(executing, "ACTIONS", _dying(executing.ACTIONS, dies_at))
             with pytest.raises(Killed):
                 host(**task)
         assert outcome() == undisturbed

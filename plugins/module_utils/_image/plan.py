@@ -59,9 +59,7 @@ def _check_disk(spec, disk):
     )
     if quiesce == "always":
         raise Conflict(f"instance.quiesce: 'always' is not possible, {why}; stop the guest, or allow auto")
-    return (
-        f"the image has what was on the disk as after a power failure: {why}, which would have held its file systems still",
-    )
+    return (f"the image has what was on the disk as after a power failure, since {why}",)
 
 
 def _storing(spec, observed):

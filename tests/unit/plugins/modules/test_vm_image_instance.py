@@ -106,8 +106,8 @@ def test_bad_input_changes_nothing(golden, params, message):
         ("running", True, "always", None),
         ("stopped", False, "always", None),
         ("running", False, "never", None),
-        ("running", False, "auto", "as after a power failure: no agent of the guest 'golden' answers"),
-        ("paused", True, "auto", "as after a power failure: the guest 'golden' is paused"),
+        ("running", False, "auto", "as after a power failure, since no agent of the guest 'golden' answers"),
+        ("paused", True, "auto", "as after a power failure, since the guest 'golden' is paused"),
         ("running", False, "always", "instance.quiesce: 'always' is not possible, no agent"),
         ("suspended", False, "never", "instance.name: the guest 'golden' is suspended"),
     ],
@@ -152,6 +152,7 @@ def test_a_disk_that_is_open_is_copied_while_the_guest_stays_as_it_is(opened, di
         False,
     )
     assert capture.required(open_disk) >= 1024**2
+    target.touch()
     capture.copy(opened, open_disk, str(target), False, time.monotonic() + 60)
     qemu_img("compare", "--force-share", target, disk)
     assert "backing file" not in qemu_img("info", target)
@@ -166,7 +167,7 @@ def test_a_copy_that_takes_too_long_is_given_up(opened, tmp_path):
 
 
 def test_a_copy_that_can_not_be_made_says_why(opened, tmp_path):
-    with pytest.raises(KvmfleetError, match="copying the disk vda of the guest capture failed"):
+    with pytest.raises(KvmfleetError, match="qemu-img create failed"):
         capture.copy(opened, found(opened), str(tmp_path / "nowhere" / "copy.qcow2"), False, time.monotonic() + 60)
     # Only a guest that runs has an agent that could hold its file systems still.
     with pytest.raises(KvmfleetError, match="copying the disk vda of the guest capture failed: .*not running"):

@@ -24,8 +24,14 @@ REDACTED = "********"
 
 def parse(text):
     """Parse XML without entities, network or DTD. Raises InvalidInput when it isn't well-formed."""
+    # libvirt declares a namespace again in each element, which would be a difference to what we write.
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, remove_blank_text=True, remove_comments=False
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        remove_blank_text=True,
+        remove_comments=False,
+        ns_clean=True,
     )
     try:
         root = etree.fromstring(text, parser)

@@ -154,3 +154,8 @@ def test_a_device_that_is_to_be_absent_goes_and_the_others_stay():
     assert [change.option for change in changes] == [f"disks[{target}]"]
     assert len(after.findall("devices/disk")) == len(FOREIGN.findall("devices/disk")) - 1
     assert definition.overlay(after, spec.wanted, removals=spec.removals)[1] == ()
+
+
+def test_a_text_for_people_declares_a_namespace_once():
+    text = '<domain><metadata><k:a xmlns:k="urn:k"><k:b xmlns:k="urn:k"/></k:a></metadata></domain>'
+    assert _xml.redacted_text(_xml.parse(text)).count("xmlns:k") == 1

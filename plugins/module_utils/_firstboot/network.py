@@ -13,11 +13,11 @@ import re
 from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_domain, parse_interface, parse_ip
+from ansible_collections.kvmfleet.compute.plugins.module_utils._mac import parse_mac
 
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 # Linux: IFNAMSIZ is 16 with the byte that ends it; a VLAN's name has up to five characters more.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,9}")
-_DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*")
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,7 @@ def _unique(key, what, values, option="network"):
 
 def _interface(index, given):
     option = f"network[{index}]"
-    mac = str(given["mac"]).lower().replace("-", ":")
-    if not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1:
-        raise InvalidInput.of(
-            f"{option}.mac", given["mac"], "a MAC address of one device is needed, such as 52:54:00:12:34:56"
-        )
+    mac = parse_mac(f"{option}.mac", str(given["mac"]))
     name = given.get("name") or f"eth{index}"
     if not _NAME.fullmatch(name):
         raise InvalidInput.of(
@@ -112,7 +108,7 @@ def _vlan(option, given):
 
 
 def _addressing(option, given):
-    addresses = tuple(_address(f"{option}.addresses", text) for text in given.get("addresses") or ())
+    addresses = tuple(parse_interface(f"{option}.addresses", text) for text in given.get("addresses") or ())
     routes = tuple(
         _route(f"{option}.routes[{number}]", route) for number, route in enumerate(given.get("routes") or ())
     )
@@ -122,8 +118,8 @@ def _addressing(option, given):
         dhcp6=bool(given.get("dhcp6")),
         addresses=addresses,
         routes=routes,
-        dns_servers=tuple(_ip(f"{option}.dns_servers", text) for text in given.get("dns_servers") or ()),
-        dns_search=tuple(_domain(f"{option}.dns_search", text) for text in given.get("dns_search") or ()),
+        dns_servers=tuple(parse_ip(f"{option}.dns_servers", text) for text in given.get("dns_servers") or ()),
+        dns_search=tuple(parse_domain(f"{option}.dns_search", text) for text in given.get("dns_search") or ()),
     )
     _check_mtu(f"{option}.mtu", found)
     for key, values in (("dns_servers", found.dns_servers), ("dns_search", found.dns_search)):
@@ -140,32 +136,8 @@ def _addressing(option, given):
     return found
 
 
-def _address(option, text):
-    try:
-        if "/" not in text:
-            raise ValueError
-        return ipaddress.ip_interface(text)
-    except ValueError as exc:
-        raise InvalidInput.of(
-            option, text, "an address with the length of its prefix is needed, such as 192.0.2.5/24 or 2001:db8::5/64"
-        ) from exc
-
-
-def _ip(option, text):
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError as exc:
-        raise InvalidInput.of(option, text, "an IP address is needed, such as 192.0.2.1 or 2001:db8::1") from exc
-
-
-def _domain(option, text):
-    if not _DOMAIN.fullmatch(text):
-        raise InvalidInput.of(option, text, "a DNS domain is needed, such as example.com")
-    return text
-
-
 def _route(option, given):
-    via = _ip(f"{option}.via", given["via"])
+    via = parse_ip(f"{option}.via", given["via"])
     to = given["to"]
     if to == "default":
         to = "0.0.0.0/0" if via.version == 4 else "::/0"

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_domain
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import subnets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.definition import MODES
 
@@ -54,7 +55,6 @@ OPTIONS = {
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 # Linux: IFNAMSIZ is 16 with the byte that ends it.
 _BRIDGE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
-_DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def spec(params):
         "name", params["name"], _NAME, "a name has letters, digits, _, . and -, and begins with none of the last two"
     )
     _check("bridge", params["bridge"], _BRIDGE, "a bridge's name begins with a letter and has 15 characters at most")
-    _check("domain", params["domain"], _DOMAIN, "a DNS domain is needed, such as example.com")
+    if params["domain"] is not None:
+        parse_domain("domain", params["domain"])
     if params["mtu"] is not None and not 68 <= params["mtu"] <= 65535:
         raise InvalidInput.of("mtu", params["mtu"], "it is from 68 to 65535 bytes")
     wanted = {

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_interface, parse_ip
+from ansible_collections.kvmfleet.compute.plugins.module_utils._mac import parse_mac
 
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
@@ -93,14 +94,7 @@ def _subnet(option, given):
 
 
 def _interface(option, text):
-    try:
-        if "/" not in text or "%" in text:
-            raise ValueError
-        address = ipaddress.ip_interface(text)
-    except ValueError as exc:
-        raise InvalidInput.of(
-            option, text, "an address with the length of its prefix is needed, such as 192.0.2.1/24 or 2001:db8::1/64"
-        ) from exc
+    address = parse_interface(option, text)
     if not _is_host(address.ip, address.network):
         raise InvalidInput.of(
             option, text, f"it is the network {address.network} or its broadcast address, not a host's"
@@ -118,12 +112,7 @@ def _is_host(ip, network):
 
 def _ip(option, text, address):
     """Return an address of the subnet that the host does not have itself."""
-    try:
-        if "%" in text:
-            raise ValueError
-        ip = ipaddress.ip_address(text)
-    except ValueError as exc:
-        raise InvalidInput.of(option, text, "an IP address is needed, such as 192.0.2.10") from exc
+    ip = parse_ip(option, text)
     if ip.version != address.version or ip not in address.network or not _is_host(ip, address.network):
         raise InvalidInput.of(option, text, f"it is not an address of a guest in {address.network}")
     if ip == address.ip:
@@ -149,11 +138,7 @@ def _range(option, given, address):
 def _reservation(option, given, address):
     if address.version != 4:
         raise InvalidInput.of(option, given["ip"], "only IPv4 addresses can be reserved by MAC address")
-    mac = given["mac"].lower().replace("-", ":")
-    if not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1:
-        raise InvalidInput.of(
-            f"{option}.mac", given["mac"], "a MAC address of one device is needed, such as 52:54:00:12:34:56"
-        )
+    mac = parse_mac(f"{option}.mac", given["mac"])
     name = given.get("name")
     if name is not None and not _HOST.fullmatch(name):
         raise InvalidInput.of(f"{option}.name", name, "a host's name has letters, digits and -, 63 at most")

@@ -8,12 +8,11 @@
 
 from __future__ import annotations
 
-import re
-
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._mac import parse_mac
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
 OPTIONS = {
@@ -56,9 +55,6 @@ class SourceField:
         element.append(element_of("source", {kind: name}))
 
 
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-
-
 def _identity(item):
     """A MAC or an alias (libvirt keeps those that start with `ua-`) names an interface; else its place in the list does."""
     if "mac" in item:
@@ -68,15 +64,8 @@ def _identity(item):
     return None
 
 
-def _checked_mac(option, value):
-    mac = value.lower().replace("-", ":")
-    if not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1:
-        raise InvalidInput.of(option, value, "a MAC address of one device is needed, such as 52:54:00:12:34:56")
-    return mac
-
-
 def _normalised(option, item):
-    return dict(item, mac=_checked_mac(f"{option}.mac", item["mac"])) if "mac" in item else item
+    return dict(item, mac=parse_mac(f"{option}.mac", item["mac"])) if "mac" in item else item
 
 
 def _new(item):

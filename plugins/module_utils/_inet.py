@@ -1,0 +1,50 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""IP addresses and DNS domains as options have them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+
+_DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*")
+
+
+def parse_ip(option, text):
+    """Return an address of the ipaddress library. Raises InvalidInput."""
+    try:
+        return ipaddress.ip_address(_without_zone(text))
+    except ValueError as exc:
+        raise InvalidInput.of(option, text, "an IP address is needed, such as 192.0.2.1 or 2001:db8::1") from exc
+
+
+def parse_interface(option, text):
+    """Return an address with the length of its prefix, an interface of the ipaddress library. Raises InvalidInput."""
+    try:
+        if "/" not in text:
+            raise ValueError
+        return ipaddress.ip_interface(_without_zone(text))
+    except ValueError as exc:
+        raise InvalidInput.of(
+            option, text, "an address with the length of its prefix is needed, such as 192.0.2.5/24 or 2001:db8::5/64"
+        ) from exc
+
+
+def _without_zone(text):
+    """A zone is the name of a link, which means nothing on another host."""
+    if "%" in text:
+        raise ValueError
+    return text
+
+
+def parse_domain(option, text):
+    """Return a DNS domain. Raises InvalidInput."""
+    if not _DOMAIN.fullmatch(text):
+        raise InvalidInput.of(option, text, "a DNS domain is needed, such as example.com")
+    return text

@@ -135,12 +135,16 @@ def _back_up(conn, domain, disk, path, freeze, deadline):
     with doing(f"copying the disk {disk.target} of the guest {disk.guest}"), DomainWatch(conn, domain) as watch:
         # The file is ours already, where nobody can have put another one in its place.
         _qemu_img("create", "-q", "-f", "qcow2", path, str(domain.blockInfo(disk.target)[0]))
-        with _frozen(domain) if freeze else contextlib.nullcontext():
-            domain.backupBegin(_backup(disk, path), None, libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL)
+        begun = False
         try:
+            with _frozen(domain) if freeze else contextlib.nullcontext():
+                domain.backupBegin(_backup(disk, path), None, libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL)
+                begun = True
             ended = watch.wait_until(lambda: _has_ended(domain), deadline - time.monotonic())
         except BaseException:
-            _abort(domain, watch)
+            # Another job of the guest, for which this one was refused, is not ours to end.
+            if begun:
+                _abort(domain, watch)
             raise
         if not ended:
             _abort(domain, watch)

@@ -36,12 +36,17 @@ class _Module(AnsibleModule):
     def __init__(self, secrets, **rules):
         self._secrets = secrets
         super().__init__(**rules)
+        # A task with no_log is not logged; its results are cleaned all the same.
+        self._hide()
 
     def _log_invocation(self):
+        self._hide()
+        super()._log_invocation()
+
+    def _hide(self):
         if self._secrets:
             self.no_log_values.update(self._secrets(self.params))
         self.no_log_values.update([repr(value)[1:-1] for value in self.no_log_values])
-        super()._log_invocation()
 
 
 def run_resource(argument_spec, resource, **spec_rules):

@@ -15,6 +15,39 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._connection impor
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 
 
+def path_of(conn, source):
+    """Return the path of the file or block device that a disk's source element names; None for network storage.
+
+    Source: domain XML, disk types file, block and volume; virStorageVolGetPath.
+    """
+    if source.get("volume"):
+        return _named(conn, source).path()
+    return source.get("file") or source.get("dev")
+
+
+def volume_of(conn, source):
+    """Return the volume that a disk's source element names, or that lies there; None when it is in no active pool.
+
+    source: None for an empty drive.
+    """
+    if source is None:
+        return None
+    path = source.get("file") or source.get("dev")
+    if not path and not source.get("volume"):
+        return None
+    look_up = partial(conn.storageVolLookupByPath, path) if path else partial(_named, conn, source)
+    return unless_gone(look_up, *_gone(), libvirt.VIR_ERR_NO_SUPPORT)
+
+
+def _named(conn, source):
+    return conn.storagePoolLookupByName(source.get("pool")).storageVolLookupByName(source.get("volume"))
+
+
+def _gone():
+    """What libvirt says of a volume, or its pool, that is not there, and of a pool that is not active."""
+    return libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_OPERATION_INVALID
+
+
 def guests_by_disk(conn, besides=None):
     """Map the paths of all guests' disks, of those that run and for the next boot, to the name of a guest that has them.
 
@@ -30,7 +63,7 @@ def disks(conn):
         for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
             text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
             for source in () if text is None else _xml.parse(text).iterfind("devices/disk//source"):
-                path = source.get("file") or source.get("dev")
+                path = unless_gone(partial(path_of, conn, source), *_gone())
                 if path:
                     yield path, domain.name()
 

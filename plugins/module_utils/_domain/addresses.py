@@ -13,7 +13,7 @@ import ipaddress
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_connected
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import LibvirtFailed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import if_available
 
@@ -72,8 +72,7 @@ def _ask(conn, domain, root, source, known_leases):
         return _interface_addresses(domain, source, libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE)
     if source == "arp":
         return _interface_addresses(domain, source, libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP)
-    channel = agent_channel(root)
-    if channel is None or _xml.get(channel, "target/@state") != "connected":
+    if not agent_connected(root):
         return {}
     return _interface_addresses(domain, source, libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT)
 

@@ -14,7 +14,10 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.addresses import ASK, addresses
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import boot, compute, cpu, disks, system
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import (
+    agent_channel,
+    agent_connected,
+)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata, read
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 
@@ -174,11 +177,8 @@ def _tpm(root):
 
 def agent(root, facts):
     """Tell whether the guest has the agent's channel, and whether an agent is connected to it (None while off)."""
-    channel = agent_channel(root)
-    connected = None
-    if channel is not None and facts.active:
-        connected = _xml.get(channel, "target/@state") == "connected"
-    return {"channel": channel is not None, "connected": connected}
+    has_channel = agent_channel(root) is not None
+    return {"channel": has_channel, "connected": agent_connected(root) if has_channel and facts.active else None}
 
 
 def instance(conn, domain):

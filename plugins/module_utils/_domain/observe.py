@@ -20,7 +20,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Co
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import newest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._state import pending_removals
-from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import guests_by_disk, overlays_by_base
+from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import guests_by_disk, overlays_by_base, volume_of
 
 
 @dataclass(frozen=True)
@@ -209,18 +209,18 @@ def _storage(conn, spec, domain, inactive, leftovers):
     if spec.state == "absent":
         return _removal(conn, spec, inactive)
     present = set() if inactive is None else {_xml.get(d, "target/@dev") for d in inactive.findall("devices/disk")}
-    planned = set() if inactive is None else _planned(inactive)
-    found = metadata.read(inactive) if _managed(inactive) else None
+    record = _record(inactive)
+    planned = _planned(record)
     disks = spec.disks
     if spec.config_drive is not None:
         from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import config_drive
 
-        disks = (*disks, config_drive.disk(spec, found))
+        disks = (*disks, config_drive.disk(spec, record))
     targets = storage.assign_targets(disks, inactive)
     new = [(d, t) for d, t in targets if d.creates_volume and (t not in present or t in planned)]
     taken = [(d, t) for d, t in targets if d.volume is not None or d.source is not None]
     pool_names = {d.pool for d, _t in new} | {d.pool for d, _t in taken if d.volume is not None}
-    others = _volumes_beside(spec, found)
+    others = _volumes_beside(spec, record)
     pool_names |= {pool for pool, _name in others}
     pools, known_pools = _pools(conn, pool_names) if pool_names else ({}, ())
     wanted_volumes = {(d.pool, d.volume) for d, _t in taken if d.volume is not None}
@@ -238,12 +238,12 @@ def _storage(conn, spec, domain, inactive, leftovers):
     wanted_images = {d.image for d, _t in new if d.image is not None}
     if spec.rebuild != "never":
         wanted_images.add(spec.image)
-    if spec.state == "rescued" and found is not None:
+    if spec.state == "rescued" and record is not None:
         from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import rescue
 
-        wanted_images.add(rescue.image_name(spec, found))
+        wanted_images.add(rescue.image_name(spec, record))
     images, known_images = _images(conn, spec, wanted_images - {None})
-    unmade = metadata.unmade_overlay(found)
+    unmade = metadata.unmade_overlay(record)
     capacities = _capacities(
         conn,
         domain,
@@ -267,21 +267,27 @@ def _storage(conn, spec, domain, inactive, leftovers):
 
 def _source(conn, spec, inactive):
     """Read the guest to be cloned; a clone that is complete has no need of it."""
-    if spec.clone_from is None or (inactive is not None and not _planned(inactive)):
+    if spec.clone_from is None or (inactive is not None and not _planned(_record(inactive))):
         return None
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import source
 
     return source.read(conn, spec)
 
 
-def _planned(inactive):
+def _record(inactive):
+    """What we noted in a guest's definition; None where there is no guest, or it is not managed."""
+    return None if inactive is None else metadata.read(inactive)
+
+
+def _planned(record):
     """The targets of the volumes that an interrupted launch has not finished."""
-    return {v.target for v in metadata.read(inactive).volumes if v.status == "planned"} if _managed(inactive) else set()
+    return set() if record is None else {v.target for v in record.volumes if v.status == "planned"}
 
 
 def _linked_clone(conn, inactive, state):
     """Return the path of a volume that is based on a disk of the guest. Nothing is read unless there ever was one."""
-    if state not in ("stopped", "suspended") or not _managed(inactive) or not metadata.read(inactive).has_clones:
+    record = _record(inactive)
+    if state not in ("stopped", "suspended") or record is None or not record.has_clones:
         return None
     overlays = overlays_by_base(conn)
     paths = [source.get("file") for source in inactive.findall("devices/disk/source")]
@@ -322,17 +328,16 @@ def _resized(conn, spec, inactive, targets, capacities):
     root = resize.root_target(inactive)
     if not any(t == root and d.size > capacities[t] for d, t in targets if t in capacities):
         return None, None
-    source = inactive.find(f"devices/disk/target[@dev='{root}']/../source")
-    path = None if source is None else source.get("file") or source.get("dev")
-    volume = path and unless_gone(partial(conn.storageVolLookupByPath, path), libvirt.VIR_ERR_NO_STORAGE_VOL)
-    if not volume:
+    volume = volume_of(conn, inactive.find(f"devices/disk/target[@dev='{root}']/../source"))
+    if volume is None:
         return None, None
     pool = volume.storagePoolLookupByVolume().name()
     return _pools(conn, [pool])[0].get(pool), resize.volume_name(spec.name, root)
 
 
 def _removal(conn, spec, inactive):
-    recorded = metadata.read(inactive).volumes if _managed(inactive) else ()
+    record = _record(inactive)
+    recorded = () if record is None else record.volumes
     names, paths = storage.removal_candidates(spec.remove_storage, inactive, recorded)
     if not names and not paths:
         return storage.StorageFacts()
@@ -354,11 +359,7 @@ def _removal(conn, spec, inactive):
     )
 
 
-def _managed(inactive):
-    return inactive is not None and metadata.read(inactive) is not None
-
-
-def _volumes_beside(spec, found):
+def _volumes_beside(spec, record):
     """Return (pool, name) of the volumes that a guest may get beside those of the disks that the task lists."""
     volumes = set()
     if spec.state == "rescued":
@@ -368,7 +369,7 @@ def _volumes_beside(spec, found):
     if spec.config_drive is not None:
         from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import config_drive
 
-        volumes.add((config_drive.pool_name(spec, found), spec.config_drive.volume_name(spec.name)))
+        volumes.add((config_drive.pool_name(spec, record), spec.config_drive.volume_name(spec.name)))
     return volumes
 
 
@@ -444,8 +445,5 @@ def _capacities(conn, domain, inactive, targets):
 
 
 def _capacity(conn, domain, inactive, target):
-    source = inactive.find(f"devices/disk/target[@dev='{target}']/../source")
-    path = None if source is None else source.get("file") or source.get("dev")
-    gone = (libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_NO_SUPPORT)
-    volume = path and unless_gone(lambda: conn.storageVolLookupByPath(path), *gone)
-    return volume.info()[1] if volume else domain.blockInfo(target)[0]
+    volume = volume_of(conn, inactive.find(f"devices/disk/target[@dev='{target}']/../source"))
+    return domain.blockInfo(target)[0] if volume is None else volume.info()[1]

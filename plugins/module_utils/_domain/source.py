@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
@@ -18,6 +17,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import id
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.clone import SourceFacts, copied_disks
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, NotFound
+from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import volume_of
 
 
 def read(conn, spec):
@@ -41,21 +41,10 @@ def read(conn, spec):
 
 
 def _volume(conn, disk):
-    source = disk.find("source")
-    gone = (libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_NO_STORAGE_POOL)
-    if source is not None and source.get("volume"):
-        look_up = partial(_named, conn, source.get("pool"), source.get("volume"))
-    else:
-        path = "" if source is None else source.get("file") or source.get("dev") or ""
-        look_up = partial(conn.storageVolLookupByPath, path)
-    volume = unless_gone(look_up, *gone)
+    volume = volume_of(conn, disk.find("source"))
     if volume is None:
         return None
     return storage.volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
-
-
-def _named(conn, pool, name):
-    return conn.storagePoolLookupByName(pool).storageVolLookupByName(name)
 
 
 def _has_nvram(spec, path):

@@ -268,6 +268,9 @@ def _existing(disk, element, facts):
         )
     if element is not None and element.get("device", "disk") != "cdrom" and not disk.replaces:
         current = _xml.get(element, "source/@file") or _xml.get(element, "source/@dev")
+        named = (_xml.get(element, "source/@pool"), _xml.get(element, "source/@volume"))
+        if named[1] is not None and named != (disk.pool, disk.volume):
+            current = "/".join(named)
         if current not in (None, place[1]):
             raise Conflict(
                 f"{option}: the guest has {current!r} as this disk, not {place[1]!r}; a disk is not replaced in place: detach it first"
@@ -314,10 +317,15 @@ def removal_candidates(mode, root, recorded):
     paths = []
     if mode == "all":
         for disk in root.findall("devices/disk"):
-            path = _xml.get(disk, "source/@file") or _xml.get(disk, "source/@dev")
             kept = disk.find("shareable") is not None or disk.find("readonly") is not None
-            if path and disk.get("device", "disk") == "disk" and not kept:
+            source = disk.find("source")
+            if source is None or disk.get("device", "disk") != "disk" or kept:
+                continue
+            path = source.get("file") or source.get("dev")
+            if path:
                 paths.append(path)
+            elif source.get("volume"):
+                names.append((source.get("pool"), source.get("volume")))
     return names, paths
 
 

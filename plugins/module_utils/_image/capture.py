@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_connected
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     Conflict,
@@ -26,11 +27,11 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     TimedOut,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
+from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import path_of
 
 # What a guest is in whose disk QEMU has open.
 OPEN = ("running", "paused", "crashed", "sleeping")
 _ABORT_TIMEOUT = 30
-_AGENT = "devices/channel/target[@name='org.qemu.guest_agent.0']"
 
 
 @dataclass(frozen=True)
@@ -73,21 +74,18 @@ def find(conn, options, name, target=None):
     disk = disks[target]
     if disk.find("encryption") is not None or disk.find("source/encryption") is not None:
         raise InvalidInput.of(options[1], target, "it is encrypted, and its copy would not be")
-    agent = root.find(_AGENT)
     return GuestDisk(
         guest=name,
         state=state,
         target=target,
         path=_path(conn, options[1], target, disk.find("source")),
         format=_xml.get(disk, "driver/@type") or "raw",
-        has_agent=agent is not None and agent.get("state") == "connected",
+        has_agent=agent_connected(root),
     )
 
 
 def _path(conn, option, target, source):
-    path = None if source is None else source.get("file") or source.get("dev")
-    if source is not None and source.get("volume"):
-        path = conn.storagePoolLookupByName(source.get("pool")).storageVolLookupByName(source.get("volume")).path()
+    path = None if source is None else path_of(conn, source)
     if path is None:
         raise InvalidInput.of(option, target, "a disk that is a file or a block device of the host is needed")
     return path

@@ -29,6 +29,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.lookup imp
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject import accounts, appliance, grow
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import SYSTEM_FILES
+from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import path_of
 
 SELINUX = "/etc/selinux/config"
 DAY = 24 * 3600
@@ -115,15 +116,9 @@ def _disk(conn, element):
         raise Unsupported(
             "name: a disk of the guest is encrypted by QEMU; only encryption by the guest itself can be opened"
         )
-    source, kind = element.find("source"), element.get("type")
-    if source is None or kind not in ("file", "block", "volume"):
-        return None
-    if kind == "volume":
-        # source: virStorageVolGetPath
-        path = conn.storagePoolLookupByName(source.get("pool")).storageVolLookupByName(source.get("volume")).path()
-    else:
-        path = source.get("file") or source.get("dev")
-    return appliance.Disk(path, _xml.get(element, "driver/@type") or "raw")
+    source = element.find("source")
+    path = None if source is None else path_of(conn, source)
+    return path and appliance.Disk(path, _xml.get(element, "driver/@type") or "raw")
 
 
 def _checksum_of_host(path):

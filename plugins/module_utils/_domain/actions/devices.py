@@ -13,7 +13,7 @@ import copy
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_connected
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import TimedOut
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
@@ -91,8 +91,7 @@ def _set_vcpus(run, action):
     """
     domain = run.domain()
     domain.setVcpusFlags(action.data, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-    channel = agent_channel(_live(run))
-    if channel is None or _xml.get(channel, "target/@state") != "connected":
+    if not agent_connected(_live(run)):
         return
 
     def used():

@@ -16,6 +16,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.actions.r
     record_volume,
     update_metadata,
 )
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import NotFound
+from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import volume_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, to_text
 
 
@@ -93,8 +95,12 @@ def _grow_disk(run, action):
         domain.blockResize(target, size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
         return
     root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-    source = root.find(f"devices/disk/target[@dev='{target}']/../source")
-    run.conn.storageVolLookupByPath(source.get("file") or source.get("dev")).resize(size, 0)
+    volume = volume_of(run.conn, root.find(f"devices/disk/target[@dev='{target}']/../source"))
+    if volume is None:
+        raise NotFound(
+            f"the disk {target} of the guest {domain.name()!r} is in no active pool; it can grow only while the guest runs"
+        )
+    volume.resize(size, 0)
 
 
 def _delete_owned_volume(run, action):

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, get
 
 OPTIONS = {
     "agent": {"type": "bool"},
@@ -21,6 +21,12 @@ AGENT_CHANNEL = "org.qemu.guest_agent.0"
 def agent_channel(root):
     """Return the element of the guest agent's channel, None if the guest has none."""
     return root.find(f"devices/channel/target[@name='{AGENT_CHANNEL}']/..")
+
+
+def agent_connected(root):
+    """Tell from a running guest's XML whether an agent is connected to the channel."""
+    channel = agent_channel(root)
+    return channel is not None and get(channel, "target/@state") == "connected"
 
 
 def _new_agent_channel():

@@ -141,6 +141,47 @@ def test_a_volume_that_was_there_before_goes_only_with_all(world, mode, left):
     assert world.show()[1]["default"] == left
 
 
+DATA = """<volume><name>{0}</name><capacity>1048576</capacity><target><format type='qcow2'/></target></volume>"""
+# A guest that another tool has made, whose disk is named by pool and volume.
+WITH_A_VOLUME = """<domain type='test'><name>db01</name><memory>65536</memory><os><type>hvm</type></os><devices>
+<disk type='volume' device='disk'><driver name='qemu' type='qcow2'/><source pool='default' volume='data.qcow2'/>
+<target dev='vda' bus='virtio'/></disk></devices></domain>"""
+
+
+@pytest.fixture
+def foreign(world):
+    """The world with that guest, and another volume beside its own."""
+    for name in ("data.qcow2", "other.qcow2"):
+        world.conn.storagePoolLookupByName("default").createXML(DATA.format(name), 0)
+    world.conn.defineXML(WITH_A_VOLUME)
+    return world
+
+
+def test_a_disk_that_is_named_by_its_pool_has_a_user(foreign):
+    with pytest.raises(Conflict, match="'data.qcow2' is in use by the guest 'db01'"):
+        foreign.plan(dict(LAUNCH, disks=[{"volume": "data.qcow2"}]))
+    foreign.conn.lookupByName("test").destroy()
+    foreign.run({"name": "db02", "memory": "64MiB", "vcpus": "1", "disks": [{"volume": "other.qcow2"}]})
+    foreign.conn.defineXML(WITH_A_VOLUME.replace("db01", "db03").replace("data.qcow2", "other.qcow2"))
+    with pytest.raises(Conflict, match="db03"):
+        foreign.plan({"name": "db02", "state": "absent", "remove_storage": "all"})
+
+
+@pytest.mark.parametrize(("mode", "left"), [("owned", ["data.qcow2", "other.qcow2"]), ("all", ["other.qcow2"])])
+def test_a_disk_that_is_named_by_its_pool_is_removed_only_with_all(foreign, mode, left):
+    foreign.run({"name": "db01", "state": "absent", "remove_storage": mode})
+    assert foreign.show()[1]["default"] == left
+
+
+def test_a_disk_that_is_named_by_its_pool_is_not_replaced(foreign):
+    disk = {"target": "vda", "volume": "data.qcow2"}
+    assert "grow_disk" in actions(foreign.plan({"name": "db01", "disks": [dict(disk, size="2MiB")]}))
+    with pytest.raises(Conflict, match="the guest has .*data.qcow2' as this disk, not .*other.qcow2'"):
+        foreign.plan({"name": "db01", "disks": [{"target": "vda", "volume": "other.qcow2"}]})
+    foreign.run({"name": "db01", "disks": [disk]})
+    assert actions(foreign.plan({"name": "db01", "disks": [disk]})) == []
+
+
 def test_a_volume_of_somebody_else_is_not_taken_over(world):
     foreign = "<volume><name>web01-vda.qcow2</name><capacity>1048576</capacity><target><format type='qcow2'/></target></volume>"
     world.conn.storagePoolLookupByName("default").createXML(foreign, 0)

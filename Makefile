@@ -39,9 +39,7 @@ unit: setup ## Tests with libvirt's test driver and its embedded QEMU driver; TE
 	@cd .build && $(AS_ROOT) pytest --config-file ../pyproject.toml --rootdir .. $(addprefix ../,$(TESTS)) $(ARGS)
 
 integration: setup ## Molecule scenarios on the lab, all or SCENARIO=name; ARGS='--destroy never' keeps the lab
-	@# Without what molecule remembers of a run that was killed, it looks at the lab itself.
-	@$(AS_ROOT) rm -rf .build/molecule
-	@$(AS_ROOT) molecule test $(if $(SCENARIO),--scenario-name $(SCENARIO),--all) $(ARGS)
+	@$(AS_ROOT) tools/integration.sh $(if $(SCENARIO),--scenario-name $(SCENARIO),--all) $(ARGS)
 
 bench: setup ## Compare the time that tasks take with community.libvirt and the plain libvirt API
 	@tools/setup.sh bench

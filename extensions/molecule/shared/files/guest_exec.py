@@ -15,7 +15,7 @@ import libvirt_qemu
 
 def agent(domain, execute, **arguments):
     request = json.dumps({"execute": execute, "arguments": arguments})
-    return json.loads(libvirt_qemu.qemuAgentCommand(domain, request, 10, 0))["return"]
+    return json.loads(libvirt_qemu.qemuAgentCommand(domain, request, 60, 0))["return"]
 
 
 def main(name, command):

@@ -649,7 +649,8 @@ options:
         choices: [qcow2, raw]
       serial:
         description:
-          - The serial number that the guest sees.
+          - The serial number that the guest sees. Disks that are plugged into a running guest are named there as it finds
+            them, whatever their O(disks[].target) is; C(/dev/disk/by-id/virtio-SERIAL) names the one that is meant.
         type: str
       cache:
         description:

@@ -53,7 +53,8 @@ def run_resource(argument_spec, resource, **spec_rules):
     """Observe, plan, execute: run a module that brings a resource into the state that its options say.
 
     `resource` is a module with the five verbs: `spec(params)` returns the Spec, `observe(conn, spec)` reads,
-    `plan(spec, observed)` decides without touching anything, `execute(conn, spec, observed, plan)` writes,
+    `plan(spec, observed)` decides without touching anything, `execute(conn, spec, observed, plan)` writes and returns what of the
+    plan's description came out otherwise, with `warnings` if there are any,
     `report(conn, spec, observed, executed)` returns the module's own keys as they are afterwards; unless executed, nothing has
     changed since observe. A resource whose options are not all in the argument spec has `secrets(params)`, which returns
     the values that must not be shown.
@@ -72,6 +73,8 @@ def run_resource(argument_spec, resource, **spec_rules):
                 # What was planned and is perhaps half done belongs to the failure.
                 exc.details.setdefault("actions", result["actions"])
                 raise
+        for warning in result.pop("warnings", ()):
+            module.warn(warning)
         result.update(resource.report(conn, spec, observed, bool(plan.changed) and not module.check_mode))
         if not module._diff:
             # A definition is long; who wants to see it asks for it.

@@ -100,8 +100,8 @@ options:
       quiesce:
         description:
           - V(auto), the agent of a guest that runs holds its file systems still for the moment, so that they are clean in
-            the image and have all that was written. Where no agent answers, the image has what was on the disk, as after
-            a power failure, and a warning says so.
+            the image and have all that was written. Where no agent answers, or it can not do that, the image has what was on
+            the disk, as after a power failure, and a warning says so.
           - V(always), the task fails where that is not possible.
           - V(never), the agent is not asked.
         type: str

@@ -98,19 +98,20 @@ def required(disk):
     return json.loads(text)["required"]
 
 
-def copy(conn, disk, path, freeze, deadline):
-    """Make a file the copy of a disk; `freeze` has the agent hold the guest's file systems still at its point in time.
+def copy(conn, disk, path, quiesce, deadline):
+    """Make a file the copy of a disk; return why the agent could not hold the file systems still, None when it did or was not asked.
 
+    quiesce: whether the guest's file systems are held still at the copy's point in time: always, auto (where the agent can), never.
     Raises KvmfleetError, LibvirtFailed, TimedOut at the deadline (monotonic).
     """
     with doing(f"reading the guest {disk.guest}"):
         domain = conn.lookupByName(disk.guest)
     if disk.is_open:
-        _back_up(conn, domain, disk, path, freeze, deadline)
-    else:
-        convert(disk, path)
-        if power_state(domain)[0] != disk.state:
-            raise Conflict(f"the guest {disk.guest!r} was started while its disk was read; the copy was discarded")
+        return _back_up(conn, domain, disk, path, quiesce, deadline)
+    convert(disk, path)
+    if power_state(domain)[0] != disk.state:
+        raise Conflict(f"the guest {disk.guest!r} was started while its disk was read; the copy was discarded")
+    return None
 
 
 def convert(disk, path):
@@ -128,14 +129,14 @@ def _qemu_img(*arguments):
     return done.stdout
 
 
-def _back_up(conn, domain, disk, path, freeze, deadline):
+def _back_up(conn, domain, disk, path, quiesce, deadline):
     """Source: virDomainBackupBegin, backup XML; virDomainGetJobStats."""
     with doing(f"copying the disk {disk.target} of the guest {disk.guest}"), DomainWatch(conn, domain) as watch:
         # The file is ours already, where nobody can have put another one in its place.
         _qemu_img("create", "-q", "-f", "qcow2", path, str(domain.blockInfo(disk.target)[0]))
         begun = False
         try:
-            with _frozen(domain) if freeze else contextlib.nullcontext():
+            with contextlib.nullcontext() if quiesce == "never" else _frozen(domain, quiesce) as refusal:
                 domain.backupBegin(_backup(disk, path), None, libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL)
                 begun = True
             ended = watch.wait_until(lambda: _has_ended(domain), deadline - time.monotonic())
@@ -154,6 +155,7 @@ def _back_up(conn, domain, disk, path, freeze, deadline):
         raise KvmfleetError(
             f"the copy of the disk {disk.target} of the guest {disk.guest!r} failed: {done.get('errmsg') or 'it was aborted'}"
         )
+    return refusal
 
 
 def _abort(domain, watch):
@@ -180,16 +182,29 @@ def _has_ended(domain):
 
 
 @contextlib.contextmanager
-def _frozen(domain):
-    """Source: virDomainFSFreeze, virDomainFSThaw."""
+def _frozen(domain, quiesce):
+    """Hold the file systems still meanwhile; yield why the agent refused, if it did and may. Source: virDomainFSFreeze, virDomainFSThaw."""
     try:
         domain.fsFreeze(None, 0)
-    except libvirt.libvirtError:
+    except libvirt.libvirtError as exc:
         # It may have come to some of the file systems.
         with contextlib.suppress(libvirt.libvirtError):
             domain.fsThaw(None, 0)
-        raise
+        if quiesce == "always":
+            raise
+        yield f"the agent of the guest {domain.name()!r} could not hold its file systems still: {exc}"
+        return
     try:
-        yield
+        yield None
     finally:
+        _thaw(domain)
+
+
+def _thaw(domain):
+    try:
         domain.fsThaw(None, 0)
+    except libvirt.libvirtError as exc:
+        raise KvmfleetError(
+            f"thawing the file systems of the guest {domain.name()!r} failed: {exc}; "
+            "where they are frozen still, kvmfleet.compute.vm_guest thaws them with frozen: false"
+        ) from exc

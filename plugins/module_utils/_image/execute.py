@@ -21,6 +21,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._image import sto
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import file_name
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import check_space, find_pool, observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import plan as make_plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import power_failure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.probe import probe
 
 # libvirt runs QEMU as a user of its own, which must read the image.
@@ -46,11 +47,14 @@ def execute(conn, spec, observed, plan):
             if run.unchanged:
                 before = tuple(plan.actions[: plan.actions.index(action)])
                 return replace(plan, actions=before, after=plan.before).describe()
-    return plan.describe()
+    return dict(plan.describe(), warnings=run.warnings)
 
 
 class _Run:
-    """What the actions of one run share. unchanged: a download turned out to be the current version."""
+    """What the actions of one run share.
+
+    unchanged: a download turned out to be the current version. warnings: what could not be done as well as planned.
+    """
 
     def __init__(self, conn, spec, observed, deadline):
         self.conn = conn
@@ -61,6 +65,7 @@ class _Run:
         self.disk = observed.disk
         self.deadline = deadline
         self.unchanged = False
+        self.warnings = []
 
 
 def _remove_leftover(run, action):
@@ -104,8 +109,10 @@ def _copied(run, target, partial):
     """Copy a guest's disk into the file; return as _read_first does."""
     from ansible_collections.kvmfleet.compute.plugins.module_utils._image import capture  # noqa: PLC0415 - only here
 
-    freeze = run.disk.can_freeze and run.spec.instance.quiesce != "never"
-    capture.copy(run.conn, run.disk, partial, freeze, run.deadline)
+    quiesce = run.spec.instance.quiesce if run.disk.can_freeze else "never"
+    refusal = capture.copy(run.conn, run.disk, partial, quiesce, run.deadline)
+    if refusal is not None:
+        run.warnings.append(power_failure(refusal))
     # libvirt gave it to the user that QEMU runs as.
     os.fchown(target.fileno(), os.geteuid(), os.getegid())
     source = image_source.Source(target, os.fstat(target.fileno()).st_size)

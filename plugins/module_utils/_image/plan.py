@@ -59,7 +59,12 @@ def _check_disk(spec, disk):
     )
     if quiesce == "always":
         raise Conflict(f"instance.quiesce: 'always' is not possible, {why}; stop the guest, or allow auto")
-    return (f"the image has what was on the disk as after a power failure, since {why}",)
+    return (power_failure(why),)
+
+
+def power_failure(why):
+    """Return the warning that a copy was made without the file systems being held still."""
+    return f"the image has what was on the disk as after a power failure, since {why}"
 
 
 def _storing(spec, observed):

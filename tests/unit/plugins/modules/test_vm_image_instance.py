@@ -153,7 +153,7 @@ def test_a_disk_that_is_open_is_copied_while_the_guest_stays_as_it_is(opened, di
     )
     assert capture.required(open_disk) >= 1024**2
     target.touch()
-    capture.copy(opened, open_disk, str(target), False, time.monotonic() + 60)
+    capture.copy(opened, open_disk, str(target), "never", time.monotonic() + 60)
     qemu_img("compare", "--force-share", target, disk)
     assert "backing file" not in qemu_img("info", target)
     assert opened.lookupByName("capture").state()[0] == libvirt.VIR_DOMAIN_PAUSED
@@ -161,14 +161,18 @@ def test_a_disk_that_is_open_is_copied_while_the_guest_stays_as_it_is(opened, di
 
 def test_a_copy_that_takes_too_long_is_given_up(opened, tmp_path):
     with pytest.raises(TimedOut, match="the disk vdb of the guest 'capture' was not copied in time"):
-        capture.copy(opened, found(opened, "vdb"), str(tmp_path / "copy.qcow2"), False, 0)
+        capture.copy(opened, found(opened, "vdb"), str(tmp_path / "copy.qcow2"), "never", 0)
     # Nothing keeps the next copy from being made.
-    capture.copy(opened, found(opened), str(tmp_path / "copy.qcow2"), False, time.monotonic() + 60)
+    capture.copy(opened, found(opened), str(tmp_path / "copy.qcow2"), "never", time.monotonic() + 60)
 
 
 def test_a_copy_that_can_not_be_made_says_why(opened, tmp_path):
     with pytest.raises(KvmfleetError, match="qemu-img create failed"):
-        capture.copy(opened, found(opened), str(tmp_path / "nowhere" / "copy.qcow2"), False, time.monotonic() + 60)
+        capture.copy(opened, found(opened), str(tmp_path / "nowhere" / "copy.qcow2"), "never", time.monotonic() + 60)
     # Only a guest that runs has an agent that could hold its file systems still.
     with pytest.raises(KvmfleetError, match="copying the disk vda of the guest capture failed: .*not running"):
-        capture.copy(opened, found(opened), str(tmp_path / "copy.qcow2"), True, time.monotonic() + 60)
+        capture.copy(opened, found(opened), str(tmp_path / "copy.qcow2"), "always", time.monotonic() + 60)
+    # Where that is asked for only if possible, the copy is made all the same.
+    refusal = capture.copy(opened, found(opened), str(tmp_path / "copy.qcow2"), "auto", time.monotonic() + 60)
+    assert refusal.startswith("the agent of the guest 'capture' could not hold its file systems still: ")
+    qemu_img("compare", "--force-share", tmp_path / "copy.qcow2", found(opened).path)

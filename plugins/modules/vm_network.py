@@ -135,6 +135,7 @@ options:
             type: str
 seealso:
   - module: kvmfleet.compute.vm_instance
+  - module: kvmfleet.compute.vm_network_info
 """
 
 EXAMPLES = r"""

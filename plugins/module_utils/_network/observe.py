@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
@@ -64,22 +64,23 @@ def observe(conn, spec):
         openness = feature(conn, "open_network_without_address")
         if network is None:
             return NetworkFacts(neighbours=neighbours, open_without_address=openness)
-        persistent = bool(network.isPersistent())
-        live = network.XMLDesc(0) if network.isActive() else None
-        text = _definition(network)
-        running, guests = _guests(conn, spec.name, live or text) if _matters_to_guests(spec, live) else ((), ())
-        return NetworkFacts(
-            uuid=network.UUIDString(),
-            # A network that was made without a definition never starts by itself.
-            autostart=bool(persistent and network.autostart()),
-            text=text,
-            live=live,
-            neighbours=neighbours,
-            running=running,
-            guests=guests,
-            persistent=persistent,
-            open_without_address=openness,
-        )
+        facts = read(network)
+        matters = _matters_to_guests(spec, facts.live)
+        running, guests = users(interfaces(conn), spec.name, facts.live or facts.text) if matters else ((), ())
+        return replace(facts, neighbours=neighbours, running=running, guests=guests, open_without_address=openness)
+
+
+def read(network):
+    """Return the NetworkFacts of a libvirt network by itself."""
+    persistent = bool(network.isPersistent())
+    return NetworkFacts(
+        uuid=network.UUIDString(),
+        # A network that was made without a definition never starts by itself.
+        autostart=bool(persistent and network.autostart()),
+        text=_definition(network),
+        live=network.XMLDesc(0) if network.isActive() else None,
+        persistent=persistent,
+    )
 
 
 def _definition(network):
@@ -103,25 +104,32 @@ def _neighbours(conn, name):
             yield Neighbour(network.name(), found["mode"], found["bridge"], addresses)
 
 
-def _guests(conn, name, text):
-    """Return the names of the running guests that are on a network, and of all that are or will be.
+def interfaces(conn):
+    """Return (guest's name, whether the guest runs with it, source element) of the interfaces of all guests, running and defined.
 
-    A guest can also be on the network's bridge without naming the network. A bridge that the host has is not the network's.
-    libvirt has no bulk call for definitions, so this is for runs that take a network away.
+    libvirt has no bulk call for definitions, so this is for runs that take a network away or ask who is on it.
     """
-    values = definition.read(_xml.parse(text))
-    bridge = None if values["mode"] == "bridge" else values["bridge"]
-    running, guests = set(), set()
+    found = []
     for domain in conn.listAllDomains(0):
         active = domain.isActive()
         for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE) if active else (0,):
             text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
             sources = [] if text is None else _xml.parse(text).findall("devices/interface/source")
-            if any(_is_on(source, name, bridge) for source in sources):
-                guests.add(domain.name())
-                if active and not flags:
-                    running.add(domain.name())
-    return tuple(sorted(running)), tuple(sorted(guests))
+            found += [(domain.name(), active and not flags, source) for source in sources]
+    return found
+
+
+def users(found, name, text):
+    """Return the names of the running guests that are on a network, and of all that are or will be; found: interfaces().
+
+    A guest can also be on the network's bridge without naming the network. A bridge that the host has is not the network's.
+    """
+    values = definition.read(_xml.parse(text))
+    bridge = None if values["mode"] == "bridge" else values["bridge"]
+    on_it = [(guest, running) for guest, running, source in found if _is_on(source, name, bridge)]
+    return tuple(sorted({guest for guest, running in on_it if running})), tuple(
+        sorted({guest for guest, _running in on_it})
+    )
 
 
 def _is_on(source, name, bridge):

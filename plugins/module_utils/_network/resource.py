@@ -8,8 +8,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._network import definition
+from ansible_collections.kvmfleet.compute.plugins.module_utils._network.describe import describe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.execute import execute
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.observe import observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.plan import plan
@@ -21,10 +20,4 @@ __all__ = ["execute", "observe", "plan", "report", "spec"]
 def report(conn, network_spec, observed, executed):
     """Return the result's own key: the network as it is now, None when there is none."""
     found = observe(conn, network_spec) if executed else observed
-    return {"network": _describe(network_spec.name, found) if found.exists else None}
-
-
-def _describe(name, found):
-    values = definition.read(_xml.parse(found.text if found.live is None else found.live))
-    values["addresses"] = [subnet.describe() for subnet in values["addresses"]]
-    return dict(values, name=name, uuid=found.uuid, active=found.live is not None, autostart=found.autostart)
+    return {"network": describe(network_spec.name, found) if found.exists else None}

@@ -24,3 +24,14 @@ attributes:
     description: Hosts that the module runs on.
     platforms: Linux hosts with libvirt 8.0.0 or newer
 """
+
+    INFO_MODULE = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: N/A
+    details:
+      - The module changes nothing.
+"""

@@ -16,14 +16,9 @@ author:
   - kvmfleet developers (@kvmfleet)
 extends_documentation_fragment:
   - kvmfleet.compute.attributes
+  - kvmfleet.compute.attributes.info_module
   - kvmfleet.compute.connection
 attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: N/A
-    details:
-      - The module changes nothing.
   platform:
     support: full
 options:

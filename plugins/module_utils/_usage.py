@@ -25,6 +25,12 @@ def path_of(conn, source):
     return source.get("file") or source.get("dev")
 
 
+def paths_of(conn, sources):
+    """Return the paths of disks' source elements, without network storage and volumes that are not there."""
+    found = (unless_gone(partial(path_of, conn, source), *_gone()) for source in sources)
+    return [path for path in found if path]
+
+
 def volume_of(conn, source):
     """Return the volume that a disk's source element names, or that lies there; None when it is in no active pool.
 
@@ -62,10 +68,9 @@ def disks(conn):
     for domain in conn.listAllDomains(0):
         for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
             text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
-            for source in () if text is None else _xml.parse(text).iterfind("devices/disk//source"):
-                path = unless_gone(partial(path_of, conn, source), *_gone())
-                if path:
-                    yield path, domain.name()
+            sources = () if text is None else _xml.parse(text).iterfind("devices/disk//source")
+            for path in paths_of(conn, sources):
+                yield path, domain.name()
 
 
 def overlays_by_base(conn):

@@ -20,7 +20,12 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Co
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import newest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._state import pending_removals
-from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import guests_by_disk, overlays_by_base, volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import (
+    guests_by_disk,
+    overlays_by_base,
+    paths_of,
+    volume_of,
+)
 
 
 @dataclass(frozen=True)
@@ -290,7 +295,7 @@ def _linked_clone(conn, inactive, state):
     if state not in ("stopped", "suspended") or record is None or not record.has_clones:
         return None
     overlays = overlays_by_base(conn)
-    paths = [source.get("file") for source in inactive.findall("devices/disk/source")]
+    paths = paths_of(conn, inactive.iterfind("devices/disk/source"))
     return next((overlays[path] for path in paths if path in overlays), None)
 
 

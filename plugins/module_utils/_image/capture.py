@@ -184,6 +184,7 @@ def _has_ended(domain):
 @contextlib.contextmanager
 def _frozen(domain, quiesce):
     """Hold the file systems still meanwhile; yield why the agent refused, if it did and may. Source: virDomainFSFreeze, virDomainFSThaw."""
+    refusal = None
     try:
         domain.fsFreeze(None, 0)
     except libvirt.libvirtError as exc:
@@ -192,12 +193,12 @@ def _frozen(domain, quiesce):
             domain.fsThaw(None, 0)
         if quiesce == "always":
             raise
-        yield f"the agent of the guest {domain.name()!r} could not hold its file systems still: {exc}"
-        return
+        refusal = f"the agent of the guest {domain.name()!r} could not hold its file systems still: {exc}"
     try:
-        yield None
+        yield refusal
     finally:
-        _thaw(domain)
+        if refusal is None:
+            _thaw(domain)
 
 
 def _thaw(domain):

@@ -19,7 +19,7 @@ from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._domai
     actions,
 )
 
-world = test_runs.world
+world, foreign = test_runs.world, test_runs.foreign
 
 SOURCE = dict(LAUNCH, state="stopped", delete_protection=True, autostart=False)
 FULL = {"name": "copy01", "clone_from": {"name": "web01"}}
@@ -122,6 +122,15 @@ def test_what_a_linked_clone_needs_stays_as_it_is(world):
     assert actions(world.run({"name": "web01", "state": "stopped", "memory": "96MiB"})) == ["define"]
     world.run({"name": "copy01", "state": "absent"})
     assert actions(world.run({"name": "web01"})) == ["start"]
+
+
+def test_what_a_linked_clone_needs_may_be_named_by_its_pool(foreign):
+    foreign.run({"name": "db01", "adopt": True, "state": "stopped"})
+    foreign.run({"name": "copy01", "clone_from": {"name": "db01", "mode": "linked"}})
+    with pytest.raises(
+        Conflict, match="state: the guest 'db01' can't be started, as that would spoil its linked clone"
+    ):
+        foreign.run({"name": "db01"})
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,13 @@ def _begin(spec, observed, target):
     for name, size in target.growth:
         if name == root:
             disk = observed.inactive.find(f"devices/disk/target[@dev='{root}']/..")
-            kind, path = SourceField().read(disk)
+            place = SourceField().read(disk)
+            if place is None:
+                raise Conflict(
+                    f"resize: the root disk {root} can't be resized with a way back, as the guest does not name it by a path of the host; "
+                    f"give it in disks with target: {root} and its volume, or grow it in place, without resize"
+                )
+            kind, path = place
             disk_format = _xml.get(disk, "driver/@type") or "raw"
             record = replace(record, target=root, type=kind, path=path, format=disk_format, size=str(size))
             overlay = _new_overlay(spec, observed, root)

@@ -182,6 +182,15 @@ def test_a_disk_that_is_named_by_its_pool_is_not_replaced(foreign):
     assert actions(foreign.plan({"name": "db01", "disks": [disk]})) == []
 
 
+def test_a_disk_that_is_named_by_its_pool_is_not_resized_with_a_way_back(foreign):
+    foreign.run({"name": "db01", "adopt": True, "state": "stopped"})
+    sizes = {"name": "db01", "disks": [{"target": "vda", "size": "2MiB"}], "resize": {"confirm": "manual"}}
+    with pytest.raises(Conflict, match="give it in disks with target: vda and its volume"):
+        foreign.plan(sizes)
+    foreign.run({"name": "db01", "state": "stopped", "disks": [{"target": "vda", "volume": "data.qcow2"}]})
+    assert "resize" in actions(foreign.plan(sizes))
+
+
 def test_a_volume_of_somebody_else_is_not_taken_over(world):
     foreign = "<volume><name>web01-vda.qcow2</name><capacity>1048576</capacity><target><format type='qcow2'/></target></volume>"
     world.conn.storagePoolLookupByName("default").createXML(foreign, 0)

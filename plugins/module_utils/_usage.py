@@ -4,7 +4,10 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Who needs a file: guests that have it as a disk, and overlays that are based on it. Read before anything is deleted."""
+"""Where a disk's data lies, and who needs it: guests that have it as a disk, and overlays that are based on it.
+
+Read before anything is deleted.
+"""
 
 from __future__ import annotations
 
@@ -54,23 +57,41 @@ def _gone():
     return libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_OPERATION_INVALID
 
 
+def definitions(conn):
+    """Yield (name, whether the guest runs with it, XML) for all guests: what each is, and of one that runs what it will be, too.
+
+    libvirt has no bulk call for definitions, so this is for runs that can't do without the other guests.
+    """
+    for domain in conn.listAllDomains(0):
+        root = _definition(domain, 0)
+        if root is None:
+            continue
+        # Only what runs has an ID: the XML itself tells, whatever the guest has become since the list.
+        running = root.get("id") is not None
+        yield domain.name(), running, root
+        next_boot = _definition(domain, libvirt.VIR_DOMAIN_XML_INACTIVE) if running else None
+        if next_boot is not None:
+            yield domain.name(), False, next_boot
+
+
+def _definition(domain, flags):
+    text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
+    return None if text is None else _xml.parse(text)
+
+
 def guests_by_disk(conn, besides=None):
     """Map the paths of all guests' disks, of those that run and for the next boot, to the name of a guest that has them.
 
     While a guest runs, the bases of its disks are among them. `besides` names a guest that does not count.
-    libvirt has no bulk call for definitions, so this is for runs that attach or delete storage.
     """
     return {path: guest for path, guest in disks(conn) if guest != besides}
 
 
 def disks(conn):
     """Yield (path, name of the guest) for all disks of all guests; a pair may come twice."""
-    for domain in conn.listAllDomains(0):
-        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
-            text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
-            sources = () if text is None else _xml.parse(text).iterfind("devices/disk//source")
-            for path in paths_of(conn, sources):
-                yield path, domain.name()
+    for name, _running, root in definitions(conn):
+        for path in paths_of(conn, root.iterfind("devices/disk//source")):
+            yield path, name
 
 
 def overlays_by_base(conn):

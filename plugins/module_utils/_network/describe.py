@@ -14,6 +14,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._network import d
 
 def describe(name, found):
     """Return the description of a network that exists, as it is now, from its NetworkFacts."""
-    values = definition.read(_xml.parse(found.text if found.live is None else found.live))
+    values = definition.read(_xml.parse(found.current))
     values["addresses"] = [subnet.describe() for subnet in values["addresses"]]
     return dict(values, name=name, uuid=found.uuid, active=found.live is not None, autostart=found.autostart)

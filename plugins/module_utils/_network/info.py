@@ -45,9 +45,10 @@ def query(conn, spec):
 
 def _known(network, guests):
     facts, name = read(network), network.name()
-    running, on_it = users(guests, name, facts.live or facts.text)
+    described = describe(name, facts)
+    running, on_it = users(guests, name, described["mode"], described["bridge"])
     return dict(
-        describe(name, facts),
+        described,
         persistent=facts.persistent,
         restart_required=_waiting(facts),
         guests=list(on_it),

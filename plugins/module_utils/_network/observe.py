@@ -15,6 +15,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, feature, unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import definition
+from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import definitions
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class NetworkFacts:
     def exists(self):
         return self.uuid is not None
 
+    @property
+    def current(self):
+        """The XML of the network as it is now."""
+        return self.text if self.live is None else self.live
+
 
 def find(conn, name):
     """Return the libvirt network, None when there is none."""
@@ -65,9 +71,12 @@ def observe(conn, spec):
         if network is None:
             return NetworkFacts(neighbours=neighbours, open_without_address=openness)
         facts = read(network)
-        matters = _matters_to_guests(spec, facts.live)
-        running, guests = users(interfaces(conn), spec.name, facts.live or facts.text) if matters else ((), ())
-        return replace(facts, neighbours=neighbours, running=running, guests=guests, open_without_address=openness)
+        facts = replace(facts, neighbours=neighbours, open_without_address=openness)
+        if not _matters_to_guests(spec, facts.live):
+            return facts
+        values = definition.read(_xml.parse(facts.current))
+        running, guests = users(interfaces(conn), spec.name, values["mode"], values["bridge"])
+        return replace(facts, running=running, guests=guests)
 
 
 def read(network):
@@ -105,31 +114,23 @@ def _neighbours(conn, name):
 
 
 def interfaces(conn):
-    """Return (guest's name, whether the guest runs with it, source element) of the interfaces of all guests, running and defined.
-
-    libvirt has no bulk call for definitions, so this is for runs that take a network away or ask who is on it.
-    """
-    found = []
-    for domain in conn.listAllDomains(0):
-        active = domain.isActive()
-        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE) if active else (0,):
-            text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
-            sources = [] if text is None else _xml.parse(text).findall("devices/interface/source")
-            found += [(domain.name(), active and not flags, source) for source in sources]
-    return found
+    """Return (guest's name, whether the guest runs with it, source element) of the interfaces of all guests."""
+    return [
+        (guest, running, source)
+        for guest, running, root in definitions(conn)
+        for source in root.iterfind("devices/interface/source")
+    ]
 
 
-def users(found, name, text):
+def users(found, name, mode, bridge):
     """Return the names of the running guests that are on a network, and of all that are or will be; found: interfaces().
 
     A guest can also be on the network's bridge without naming the network. A bridge that the host has is not the network's.
     """
-    values = definition.read(_xml.parse(text))
-    bridge = None if values["mode"] == "bridge" else values["bridge"]
-    on_it = [(guest, running) for guest, running, source in found if _is_on(source, name, bridge)]
-    return tuple(sorted({guest for guest, running in on_it if running})), tuple(
-        sorted({guest for guest, _running in on_it})
-    )
+    own = None if mode == "bridge" else bridge
+    guests = [(guest, running) for guest, running, source in found if _is_on(source, name, own)]
+    running = {guest for guest, runs in guests if runs}
+    return tuple(sorted(running)), tuple(sorted({guest for guest, _runs in guests}))
 
 
 def _is_on(source, name, bridge):

@@ -117,8 +117,9 @@ def _disk(conn, element):
             "name: a disk of the guest is encrypted by QEMU; only encryption by the guest itself can be opened"
         )
     source = element.find("source")
-    path = None if source is None else path_of(conn, source)
-    return path and appliance.Disk(path, _xml.get(element, "driver/@type") or "raw")
+    if source is None or element.get("type") not in ("file", "block", "volume"):
+        return None
+    return appliance.Disk(path_of(conn, source), _xml.get(element, "driver/@type") or "raw")
 
 
 def _checksum_of_host(path):

@@ -36,8 +36,9 @@ class _Module(AnsibleModule):
     def __init__(self, secrets, **rules):
         self._secrets = secrets
         super().__init__(**rules)
-        # A task with no_log is not logged; its results are cleaned all the same.
-        self._hide()
+        if self.no_log:
+            # Such a task is not logged; its results are cleaned all the same.
+            self._hide()
 
     def _log_invocation(self):
         self._hide()

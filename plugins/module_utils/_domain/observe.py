@@ -291,8 +291,10 @@ def _planned(record):
 
 def _linked_clone(conn, inactive, state):
     """Return the path of a volume that is based on a disk of the guest. Nothing is read unless there ever was one."""
+    if state not in ("stopped", "suspended"):
+        return None
     record = _record(inactive)
-    if state not in ("stopped", "suspended") or record is None or not record.has_clones:
+    if record is None or not record.has_clones:
         return None
     overlays = overlays_by_base(conn)
     paths = paths_of(conn, inactive.iterfind("devices/disk/source"))

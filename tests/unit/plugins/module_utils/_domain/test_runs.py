@@ -38,6 +38,9 @@ RESCUE = {"name": "web01", "state": "rescued"}
 IMAGE = """<volume><name>tiny.0123456789ab.qcow2</name><capacity unit='GiB'>1</capacity>
 <target><format type='qcow2'/></target></volume>"""
 
+# A volume that was not made for a guest.
+VOLUME = """<volume><name>{0}</name><capacity>1048576</capacity><target><format type='qcow2'/></target></volume>"""
+
 
 class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it, nothing is tidied up."""
@@ -114,10 +117,7 @@ def test_volumes_are_what_was_asked_for(world):
 def test_remove_all_that_was_made_and_nothing_else(world):
     before = world.show()
     world.run(LAUNCH)
-    foreign = (
-        "<volume><name>foreign.qcow2</name><capacity>1048576</capacity><target><format type='qcow2'/></target></volume>"
-    )
-    volume = world.conn.storagePoolLookupByName("default").createXML(foreign, 0)
+    volume = world.conn.storagePoolLookupByName("default").createXML(VOLUME.format("foreign.qcow2"), 0)
     world.run({"name": "web01", "state": "absent"})
     assert world.show()[1]["default"] == ["foreign.qcow2"]
     assert actions(world.plan({"name": "web01", "state": "absent"})) == []
@@ -134,14 +134,12 @@ def test_remove_storage(world, mode, left):
 
 @pytest.mark.parametrize(("mode", "left"), [("owned", ["data.qcow2"]), ("all", [])])
 def test_a_volume_that_was_there_before_goes_only_with_all(world, mode, left):
-    data = "<volume><name>data.qcow2</name><capacity>1048576</capacity><target><format type='qcow2'/></target></volume>"
-    world.conn.storagePoolLookupByName("default").createXML(data, 0)
+    world.conn.storagePoolLookupByName("default").createXML(VOLUME.format("data.qcow2"), 0)
     world.run({"name": "db01", "memory": "64MiB", "vcpus": "1", "disks": [{"volume": "data.qcow2"}]})
     world.run({"name": "db01", "state": "absent", "remove_storage": mode})
     assert world.show()[1]["default"] == left
 
 
-DATA = """<volume><name>{0}</name><capacity>1048576</capacity><target><format type='qcow2'/></target></volume>"""
 # A guest that another tool has made, whose disk is named by pool and volume.
 WITH_A_VOLUME = """<domain type='test'><name>db01</name><memory>65536</memory><os><type>hvm</type></os><devices>
 <disk type='volume' device='disk'><driver name='qemu' type='qcow2'/><source pool='default' volume='data.qcow2'/>
@@ -152,7 +150,7 @@ WITH_A_VOLUME = """<domain type='test'><name>db01</name><memory>65536</memory><o
 def foreign(world):
     """The world with that guest, and another volume beside its own."""
     for name in ("data.qcow2", "other.qcow2"):
-        world.conn.storagePoolLookupByName("default").createXML(DATA.format(name), 0)
+        world.conn.storagePoolLookupByName("default").createXML(VOLUME.format(name), 0)
     world.conn.defineXML(WITH_A_VOLUME)
     return world
 
@@ -192,8 +190,7 @@ def test_a_disk_that_is_named_by_its_pool_is_not_resized_with_a_way_back(foreign
 
 
 def test_a_volume_of_somebody_else_is_not_taken_over(world):
-    foreign = "<volume><name>web01-vda.qcow2</name><capacity>1048576</capacity><target><format type='qcow2'/></target></volume>"
-    world.conn.storagePoolLookupByName("default").createXML(foreign, 0)
+    world.conn.storagePoolLookupByName("default").createXML(VOLUME.format("web01-vda.qcow2"), 0)
     before = world.show()
     with pytest.raises(Conflict, match="'web01-vda.qcow2' exists in pool 'default' and was not made for this guest"):
         world.run(LAUNCH)

@@ -151,7 +151,7 @@ _value:
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._fleet import checks, placement
+from ansible_collections.kvmfleet.compute.plugins.module_utils._placement import checks, placement
 
 ON_UNPLACEABLE = ("fail", "report")
 

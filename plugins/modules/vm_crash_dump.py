@@ -123,7 +123,7 @@ restart_required:
   sample: []
 """
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import crash_dump
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _crash_dump as crash_dump
 from ansible_collections.kvmfleet.compute.plugins.module_utils._runner import run_resource
 
 

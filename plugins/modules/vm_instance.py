@@ -1764,8 +1764,8 @@ restart_required:
   sample: [memory, vcpus]
 """
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import resource
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.argspec import instance_options
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import resource
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.argspec import instance_options
 from ansible_collections.kvmfleet.compute.plugins.module_utils._runner import run_resource
 
 

@@ -563,7 +563,7 @@ instances:
       type: dict
 """
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import info
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import info
 from ansible_collections.kvmfleet.compute.plugins.module_utils._runner import run_info
 
 

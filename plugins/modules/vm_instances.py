@@ -152,7 +152,7 @@ restart_required:
   sample: [web02]
 """
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import batch
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import batch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._runner import run_resource
 
 

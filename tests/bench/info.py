@@ -10,7 +10,7 @@ import statistics
 import time
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import info
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import info
 from bench import ROUNDS
 from inventory import GUESTS, MAKE, REMOVE, URI, on_host
 

@@ -15,7 +15,7 @@ from hashlib import sha256
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.actions.recorded import set_metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import set_metadata
 
 
 def fingerprint(root):

@@ -19,7 +19,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.backing import backing_file
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import FILE_POOLS
-from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import bases, disks
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import bases, disks
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.lookup imp
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject import accounts, appliance, grow
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import SYSTEM_FILES
-from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import path_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import path_of
 
 SELINUX = "/etc/selinux/config"
 DAY = 24 * 3600

@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect, doing
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import applied, info
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import applied
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import info
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inventory import guests
 
 # A host lets one wait; so many are waited for at the same time.

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.kvmfleet.compute.plugins.filter.schedule import FilterModule
-from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._fleet.fleets import host, instance
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._placement.fleets import host, instance
 
 schedule = FilterModule().filters()["schedule"]
 

@@ -10,9 +10,9 @@ import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import boot, confidential
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.spec import spec
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
-from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._domain.specs import SEV_SNP, complete
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import spec
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import SEV_SNP, complete
 from hypothesis import given
 
 # As libvirt 11.3 completes it on Debian 13.

@@ -11,9 +11,10 @@ import pathlib
 
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, storage
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.spec import spec as make_spec
-from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._domain.specs import PARAMETERS, complete
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import spec as make_spec
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import PARAMETERS, complete
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree

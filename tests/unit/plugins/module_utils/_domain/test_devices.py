@@ -10,9 +10,9 @@ import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _ranges, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import filesystems
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.spec import spec
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._domain.specs import complete
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import spec
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import complete
 
 GUEST = """\
 <domain type='qemu'><name>g</name><memory unit='KiB'>262144</memory><currentMemory unit='KiB'>131072</currentMemory>

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Actions on the definition itself: define it, bring it to the running guest, undefine it."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import feature
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import applied, metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import set_metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._state import OwnedVolume, forget_removal, record_removal
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
+
+
+def _define(run, action):
+    """Define the guest. One that runs gets its old definition back when what follows fails."""
+    if run.observed.active and run.observed.persistent:
+        run.on_failure(lambda: _restore(run))
+    define(run, action.data)
+
+
+def define(run, root):
+    """Source: virDomainDefineXMLFlags, VIR_DOMAIN_DEFINE_VALIDATE."""
+    flags = getattr(libvirt, "VIR_DOMAIN_DEFINE_VALIDATE", 0)
+    domain = run.conn.defineXMLFlags(to_text(root), flags)
+    run.defined(domain)
+    applied.record(domain)
+
+
+def _restore(run):
+    """Put the old definition back, unless the guest has been started from the new one."""
+    domain = run.domain()
+    if run.conn.lookupByUUID(domain.UUID()).ID() not in (-1, run.observed.domain.ID()):
+        return
+    run.conn.defineXMLFlags(to_text(run.observed.inactive), 0)
+    if run.observed.metadata is not None:
+        set_metadata(run.domain(), run.observed.metadata, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _update_live(run, action):
+    """Bring title, description and our metadata to the running guest; define changes the next boot alone.
+
+    Source: virDomainSetMetadata.
+    """
+    domain, root = run.domain(), action.data
+    live = libvirt.VIR_DOMAIN_AFFECT_LIVE
+    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, root.findtext("title"), None, None, live)
+    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, root.findtext("description"), None, None, live)
+    found = metadata.read(root)
+    if found is not None:
+        set_metadata(domain, found, live)
+
+
+def _set_autostart(run, action):
+    run.domain().setAutostart(1)
+
+
+def _unset_autostart(run, action):
+    run.domain().setAutostart(0)
+
+
+def _record_removal(run, action):
+    volumes = [OwnedVolume(volume.pool, volume.name, volume.path) for volume in action.data]
+    record_removal(run.spec.uri, run.spec.name, volumes)
+
+
+def _undefine(run, action):
+    """Undefine with all that belongs to the definition; disks are not touched.
+
+    Source: virDomainUndefineFlags.
+    """
+    flags = (
+        libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+        | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+        | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+        | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    )
+    if feature(run.conn, "undefine_keep_tpm"):
+        flags |= getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0)
+    domain = run.domain()
+    try:
+        domain.undefineFlags(flags)
+    except libvirt.libvirtError as exc:
+        if exc.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return
+        if exc.get_error_code() not in (libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_NO_SUPPORT):
+            raise
+        # A driver that knows fewer flags (libvirt's test driver) has less to undefine.
+        domain.undefine()
+
+
+def _finish_removal(run, action):
+    forget_removal(run.spec.uri, run.spec.name)
+
+
+ACTIONS = {
+    "define": _define,
+    "update_live": _update_live,
+    "set_autostart": _set_autostart,
+    "unset_autostart": _unset_autostart,
+    "record_removal": _record_removal,
+    "undefine": _undefine,
+    "finish_removal": _finish_removal,
+}

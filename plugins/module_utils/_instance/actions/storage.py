@@ -1,0 +1,122 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Actions on a guest's volumes and the size of its disks."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import record_volume, update_metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import NotFound
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, to_text
+
+
+def _create_volume(run, action):
+    volume = action.data
+    run.on_failure(lambda: undo_volume(run, volume))
+    make_volume(run.conn, volume)
+    record_volume(run.domain(), volume, "ready")
+
+
+def make_volume(conn, volume):
+    """Make a storage.NewVolume. Source: virStorageVolCreateXML, virStorageVolCreateXMLFrom."""
+    pool = conn.storagePoolLookupByName(volume.pool)
+    # The plan has made sure that what is there is the unfinished work of an earlier run for this guest.
+    delete_volume(conn, volume.pool, volume.name)
+    text = to_text(_volume_element(volume))
+    if volume.mode == "copy":
+        image = conn.storagePoolLookupByName(volume.image.pool).storageVolLookupByName(volume.image.name)
+        created = pool.createXMLFrom(text, image, 0)
+        if created.info()[1] < volume.capacity:
+            created.resize(volume.capacity, 0)
+    else:
+        pool.createXML(text, 0)
+
+
+def undo_volume(run, volume):
+    """Remove what this run made: first recorded as planned, so that the definition can be launched again."""
+    if is_in_use(run.domain(), volume.path):
+        return
+    record_volume(run.domain(), volume, "planned")
+    delete_volume(run.conn, volume.pool, volume.name)
+
+
+def is_in_use(domain, path):
+    """Tell whether a guest runs with a file as one of its disks."""
+    if not domain.isActive():
+        return False
+    live = _xml.parse(domain.XMLDesc(0))
+    return any(path in (source.get("file"), source.get("dev")) for source in live.findall("devices/disk/source"))
+
+
+def _volume_element(volume):
+    """Source: libvirt storage volume XML."""
+    root = element_of("volume")
+    root.append(element_of("name", text=volume.name))
+    capacity = volume.image.capacity if volume.mode == "copy" else volume.capacity
+    root.append(element_of("capacity", {"unit": "bytes"}, str(capacity)))
+    target = element_of("target")
+    target.append(element_of("format", {"type": volume.format}))
+    if volume.format == "qcow2":
+        # libvirt's default is the version of 2008, which knows neither bitmaps nor zero clusters.
+        target.append(element_of("compat", text="1.1"))
+    root.append(target)
+    if volume.mode == "overlay":
+        backing = element_of("backingStore")
+        backing.append(element_of("path", text=volume.image.path))
+        backing.append(element_of("format", {"type": volume.image.format}))
+        root.append(backing)
+    return root
+
+
+def delete_volume(conn, pool_name, name):
+    """Delete a volume; one that is gone already, with its pool perhaps, is fine."""
+    pool = unless_gone(lambda: conn.storagePoolLookupByName(pool_name), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    volume = pool and unless_gone(lambda: pool.storageVolLookupByName(name), libvirt.VIR_ERR_NO_STORAGE_VOL)
+    if volume:
+        volume.delete(0)
+
+
+def _grow_disk(run, action):
+    """Source: virDomainBlockResize on a guest that runs, virStorageVolResize on one that does not."""
+    target, size = action.data
+    domain = run.domain()
+    if domain.isActive():
+        domain.blockResize(target, size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+        return
+    root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    volume = volume_of(run.conn, root.find(f"devices/disk/target[@dev='{target}']/../source"))
+    if volume is None:
+        raise NotFound(
+            f"the disk {target} of the guest {domain.name()!r} is in no active pool; it can grow only while the guest runs"
+        )
+    volume.resize(size, 0)
+
+
+def _delete_owned_volume(run, action):
+    delete_volume(run.conn, action.data.pool, action.data.name)
+
+
+def _drop_volume(run, action):
+    drop_volume(run, action.data)
+
+
+def drop_volume(run, volume):
+    """Delete a volume that the guest does not have any more, and then forget it."""
+    delete_volume(run.conn, volume.pool, volume.name)
+    update_metadata(run.domain(), lambda found: metadata.without_volume(found, volume))
+
+
+ACTIONS = {
+    "create_volume": _create_volume,
+    "grow_disk": _grow_disk,
+    "delete_volume": _delete_owned_volume,
+    "drop_volume": _drop_volume,
+}

@@ -1,0 +1,245 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Many instances as one resource of the runner: one connection, one bulk read, each with its own plan and its own outcome."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import addresses, bulk, describe, metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import resource
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.argspec import instance_options
+from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Plan
+
+OPTIONS = {
+    "instances": {"type": "list", "elements": "dict", "required": True},
+    "defaults": {"type": "dict", "default": {}},
+    "parallel": {"type": "int", "default": 4},
+    "purge": {"type": "bool", "default": False},
+    "purge_tags": {"type": "list", "elements": "str", "default": []},
+}
+
+
+@dataclass
+class Entry:
+    """One instance on its way through the verbs; `error` ends the way."""
+
+    name: str
+    spec: object = None
+    observed: object = None
+    plan: Plan = field(default_factory=Plan)
+    error: KvmfleetError = None
+
+    def attempt(self, step):
+        """Do one step, unless an earlier one failed."""
+        if self.error is None:
+            try:
+                step(self)
+            except KvmfleetError as exc:
+                self.error = exc
+
+
+@dataclass(frozen=True)
+class BatchSpec:
+    """The entries of a task; those to purge are found when the host is read."""
+
+    uri: str
+    entries: tuple
+    parallel: int
+    purge: bool
+    purge_tags: tuple
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What was read of the host: every entry with what was observed, and the leases of all its networks."""
+
+    entries: tuple
+    leases: object
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """The plans of all entries as one; a value like _plan.Plan."""
+
+    entries: tuple
+
+    @property
+    def changed(self):
+        return any(entry.plan.changed for entry in self.entries)
+
+    @property
+    def warnings(self):
+        return tuple(f"{entry.name}: {warning}" for entry in self.entries for warning in entry.plan.warnings)
+
+    def describe(self):
+        plans = [entry.plan for entry in self.entries]
+        return {
+            "changed": self.changed,
+            "actions": [action.describe() for plan in plans for action in plan.actions],
+            "restart_required": sorted({entry.name for entry in self.entries if entry.plan.restart_required}),
+            "diff": [
+                {
+                    "before_header": entry.name,
+                    "after_header": entry.name,
+                    "before": entry.plan.before,
+                    "after": entry.plan.after,
+                }
+                for entry in self.entries
+                if entry.plan.changed
+            ],
+        }
+
+
+def spec(params):
+    """Return the BatchSpec of a task. What is wrong with one instance is that one's error; raises InvalidInput for the list."""
+    if params["parallel"] < 1:
+        raise InvalidInput.of("parallel", params["parallel"], "at least one guest is started at a time")
+    validator = ArgumentSpecValidator(instance_options())
+    entries = tuple(
+        _entry(index, dict(params["defaults"], **given), validator, params["uri"])
+        for index, given in enumerate(params["instances"])
+    )
+    _check_distinct(entries)
+    return BatchSpec(params["uri"], entries, params["parallel"], params["purge"], tuple(params["purge_tags"]))
+
+
+def _entry(index, given, validator, uri):
+    option = f"instances[{index}]"
+    if not isinstance(given.get("name"), str):
+        raise InvalidInput.of(f"{option}.name", given.get("name"), "each instance needs a name of its own")
+    entry = Entry(given["name"])
+
+    def parse(found):
+        checked = validator.validate(given)
+        if checked.error_messages:
+            raise InvalidInput(f"{option}: {'; '.join(checked.error_messages)}")
+        found.spec = resource.spec(dict(checked.validated_parameters, uri=uri))
+
+    entry.attempt(parse)
+    return entry
+
+
+def _check_distinct(entries):
+    """Two instances can't have one name, MAC address or disk; what exists already is looked at with each instance."""
+    specs = [entry.spec for entry in entries if entry.spec is not None]
+    nics = [item for spec in specs for item in spec.wanted.get("interfaces", ())]
+    disks = [disk for spec in specs for disk in spec.disks if not _is_shared(disk)]
+    for option, values, what in (
+        ("name", [entry.name for entry in entries], "name"),
+        ("interfaces.mac", [item["mac"] for item in nics if "mac" in item], "MAC address"),
+        ("disks.source", [disk.source for disk in disks if disk.source is not None], "disk"),
+        ("disks.volume", [f"{disk.pool}/{disk.volume}" for disk in disks if disk.volume is not None], "disk"),
+    ):
+        twice = next((value for value in values if values.count(value) > 1), None)
+        if twice is not None:
+            raise InvalidInput.of(f"instances.{option}", twice, f"two instances of the list have this {what}")
+
+
+def _is_shared(disk):
+    given = disk.attributes
+    return given.get("shareable") or given.get("readonly") or given.get("device") == "cdrom"
+
+
+def secrets(params):
+    """Return the secret values in the instances and their defaults, whose options AnsibleModule does not see."""
+    options = instance_options()
+    found = _secrets(options, params.get("defaults") or {})
+    for given in params.get("instances") or ():
+        found |= _secrets(options, given)
+    return found
+
+
+def _secrets(options, given):
+    found = set()
+    for name, option in options.items():
+        value = given.get(name)
+        if option.get("no_log") and value:
+            found.update(map(str, value) if isinstance(value, (list, tuple)) else (str(value),))
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict) and "options" in option:
+                found |= _secrets(option["options"], item)
+    return found
+
+
+def observe(conn, batch_spec):
+    """Return the Batch: all guests of the host by one bulk read, those to purge among them."""
+    known = bulk.Known(conn)
+    entries = list(batch_spec.entries)
+    if batch_spec.purge:
+        entries += _unlisted(batch_spec, known)
+    for entry in entries:
+        entry.attempt(lambda found: setattr(found, "observed", resource.observe(conn, found.spec, known)))
+    return Batch(tuple(entries), addresses.leases(conn))
+
+
+def _unlisted(batch_spec, known):
+    """Managed guests with the tags to purge that the task does not list, to be removed; never those of somebody else."""
+    listed = {entry.name for entry in batch_spec.entries}
+    validator = ArgumentSpecValidator(instance_options())
+    found = []
+    for domain in known.domains():
+        name = domain.name()
+        ours = metadata.of_domain(domain) if name not in listed else None
+        if ours is not None and set(batch_spec.purge_tags) <= set(ours.tags):
+            params = validator.validate({"name": name, "state": "absent"}).validated_parameters
+            found.append(Entry(name, resource.spec(dict(params, uri=batch_spec.uri))))
+    return sorted(found, key=lambda entry: entry.name)
+
+
+def plan(batch_spec, batch):
+    """Return the BatchPlan, complete before the first write."""
+    for entry in batch.entries:
+        entry.attempt(lambda found: setattr(found, "plan", resource.plan(found.spec, found.observed)))
+    return BatchPlan(batch.entries)
+
+
+def execute(conn, batch_spec, batch, batch_plan):
+    """Carry the plans out, so many at a time; one that fails does not keep the others from going on."""
+
+    def carry_out(entry):
+        entry.attempt(lambda found: resource.execute(conn, found.spec, found.observed, found.plan))
+
+    with ThreadPoolExecutor(batch_spec.parallel) as pool:
+        list(pool.map(carry_out, batch.entries))
+    return {}
+
+
+def report(conn, batch_spec, batch, executed):
+    """Return the result of each instance. Raises KvmfleetError, with the same results, when one of them failed."""
+    results = [_result(conn, entry, executed, batch.leases) for entry in batch.entries]
+    failed = [entry for entry in batch.entries if entry.error is not None]
+    if failed:
+        told = "; ".join(f"{entry.name}: {entry.error.message}" for entry in failed)
+        raise KvmfleetError(
+            f"{len(failed)} of {len(results)} instances failed: {told}",
+            instances=results,
+            changed=executed,
+        )
+    return {"instances": results}
+
+
+def _result(conn, entry, executed, leases):
+    found = entry.plan.describe()
+    result = {
+        "name": entry.name,
+        "changed": found["changed"],
+        "actions": found["actions"],
+        "restart_required": found["restart_required"],
+        "failed": entry.error is not None,
+        "instance": None,
+    }
+    if entry.error is not None:
+        result["msg"] = entry.error.message
+    elif executed and (entry.plan.changed or entry.spec.wait_for):
+        result.update(resource.report(conn, entry.spec, entry.observed, True))
+    elif entry.observed.exists:
+        result["instance"] = describe.observed(conn, entry.observed, leases)
+    return result

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""execute: the one place that writes. Each action is safe to repeat; a failed run undoes what must not stay."""
+
+from __future__ import annotations
+
+import contextlib
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError, LibvirtFailed
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import wait_for
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions import (
+    clone,
+    config_drive,
+    definition,
+    devices,
+    power,
+    rebuild,
+    rescue,
+    resize,
+    storage,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import find
+
+ACTIONS = dict(
+    **definition.ACTIONS,
+    **storage.ACTIONS,
+    **devices.ACTIONS,
+    **power.ACTIONS,
+    **rebuild.ACTIONS,
+    **rescue.ACTIONS,
+    **resize.ACTIONS,
+    **clone.ACTIONS,
+    **config_drive.ACTIONS,
+)
+
+
+def execute(conn, spec, observed, plan):
+    """Carry a plan out. When it fails, what its actions said must not stay is undone, the latest first."""
+    run = Run(conn, spec, observed)
+    try:
+        for action in plan.actions:
+            with doing(f"{action.name.replace('_', ' ')} {action.subject}"):
+                ACTIONS[action.name](run, action)
+    except (KvmfleetError, libvirt.libvirtError):
+        run.undo()
+        raise
+    if spec.wait_for:
+        wait_for(conn, run.domain(), spec.wait_for)
+    return {}
+
+
+class Run:
+    """What the actions of one run share: the connection, what is wanted and was seen, and what a failure would have to undo."""
+
+    def __init__(self, conn, spec, observed):
+        self.conn = conn
+        self.spec = spec
+        self.observed = observed
+        self._undoes = []
+        self._domain = None
+
+    def domain(self):
+        """The guest's domain. Raises LibvirtFailed when it is gone."""
+        if self._domain is None:
+            self._domain = find(self.conn, self.spec)
+        if self._domain is None:
+            raise LibvirtFailed(f"the guest {self.spec.name!r} has vanished meanwhile")
+        return self._domain
+
+    def defined(self, domain):
+        self._domain = domain
+
+    def on_failure(self, undo):
+        """Have `undo()` called when this action or a later one fails."""
+        self._undoes.append(undo)
+
+    def undo(self):
+        for undo in reversed(self._undoes):
+            with contextlib.suppress(libvirt.libvirtError, KvmfleetError):
+                undo()

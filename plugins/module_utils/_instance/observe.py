@@ -1,0 +1,457 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""observe: read what the plan needs to know of a guest and its host, with as few calls as possible. Writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe, metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import NewGuest
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, NotFound, Unsupported
+from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import newest
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._state import pending_removals
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import (
+    guests_by_disk,
+    overlays_by_base,
+    paths_of,
+    volume_of,
+)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A guest and as much of its host as its spec touches.
+
+    facts: what libvirt tells beside its definition. inactive, live: the definition for the next boot and of the running (or
+    saved) guest, None where there is none. networks: by name, True where active.
+    leftovers: volumes that an interrupted removal of a guest of this name was about to delete; unfinished: it was interrupted
+    before the guest was undefined, so that nothing is left over. hotplug: the driver can change devices of a running guest.
+    rebuild: rebuild.RebuildFacts, if the task may have the root disk made anew. source: clone.SourceFacts, if the guest is to be
+    cloned, or an interrupted run has not finished that. clone: the path of a linked clone's disk, which needs those of the guest.
+    """
+
+    exists: bool
+    facts: describe.Facts = None
+    domain: object = None
+    inactive: object = None
+    live: object = None
+    new_guest: NewGuest = None
+    networks: dict = None
+    storage: storage.StorageFacts = field(default_factory=storage.StorageFacts)
+    leftovers: tuple = ()
+    unfinished: bool = False
+    hotplug: bool = False
+    rebuild: object = None
+    source: object = None
+    clone: str = None
+
+    @property
+    def state(self):
+        return self.facts.state
+
+    @property
+    def persistent(self):
+        return self.exists and self.facts.persistent
+
+    @property
+    def autostart(self):
+        return self.exists and self.facts.autostart
+
+    @property
+    def metadata(self):
+        return metadata.read(self.inactive) if self.exists else None
+
+    @property
+    def active(self):
+        return self.exists and self.state not in ("stopped", "suspended")
+
+
+def find(conn, spec):
+    """Return the domain that a spec names, None when there is none.
+
+    Raises Conflict when name and UUID belong to different guests.
+    """
+    by_name = unless_gone(lambda: conn.lookupByName(spec.name), libvirt.VIR_ERR_NO_DOMAIN)
+    if spec.uuid is None:
+        return by_name
+    if by_name is not None:
+        if by_name.UUIDString() != spec.uuid:
+            raise Conflict(
+                f"uuid: {spec.uuid!r} is not allowed; a guest {spec.name!r} exists and has the UUID {by_name.UUIDString()}"
+            )
+        return by_name
+    by_uuid = unless_gone(lambda: conn.lookupByUUIDString(spec.uuid), libvirt.VIR_ERR_NO_DOMAIN)
+    if by_uuid is not None:
+        raise Conflict(
+            f"name: {spec.name!r} is not allowed; the UUID {spec.uuid} belongs to the guest {by_uuid.name()!r}"
+        )
+    return None
+
+
+def observe(conn, spec, known=None):
+    """Return the Observed for a spec. Raises Conflict, NotFound, Unsupported, LibvirtFailed.
+
+    known: all guests of the host as bulk.Known, when many are observed, so that each costs no calls but for its definition.
+    """
+    with doing(f"reading guest {spec.name}"):
+        domain = find(known or conn, spec)
+        recorded = pending_removals(spec.uri, spec.name)
+        if domain is None:
+            leftovers = _leftovers(conn, spec, recorded)
+            if spec.state == "absent":
+                return Observed(exists=False, leftovers=leftovers, unfinished=bool(recorded))
+            return Observed(
+                exists=False,
+                new_guest=_new_guest(conn, spec),
+                networks=_networks(conn, spec, None),
+                storage=_storage(conn, spec, None, None, leftovers),
+                leftovers=leftovers,
+                unfinished=bool(recorded),
+                source=_source(conn, spec, None),
+            )
+        facts = known.facts(domain) if known else describe.read_facts(domain)
+        inactive = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
+        return Observed(
+            exists=True,
+            facts=facts,
+            domain=domain,
+            inactive=inactive,
+            live=_live(domain, facts.state),
+            networks=_networks(conn, spec, inactive),
+            storage=_storage(conn, spec, domain, inactive, ()),
+            unfinished=bool(recorded),
+            hotplug=conn.getType() == "QEMU",
+            rebuild=_rebuild(conn, spec, domain, inactive),
+            source=_source(conn, spec, inactive),
+            clone=_linked_clone(conn, inactive, facts.state),
+        )
+
+
+def _live(domain, state):
+    if state == "suspended":
+        text = _unless_unsupported(lambda: domain.managedSaveGetXMLDesc(libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE))
+        return None if text is None else _xml.parse(text)
+    if state == "stopped":
+        return None
+    return _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE))
+
+
+def _unless_unsupported(call):
+    return unless_gone(call, libvirt.VIR_ERR_NO_SUPPORT)
+
+
+def _leftovers(conn, spec, recorded):
+    """What an interrupted removal left, but for what another guest has taken into use since."""
+    users = guests_by_disk(conn, besides=spec.name) if recorded else {}
+    return tuple(volume for volume in recorded if volume.path not in users)
+
+
+def _new_guest(conn, spec):
+    """Read what the host offers a new guest, and choose: the wanted or native architecture, and KVM where it is usable."""
+    guests = _xml.parse(conn.getCapabilities())
+    native = guests.findtext("host/cpu/arch")
+    offered = {}
+    for arch in guests.findall("guest[os_type='hvm']/arch"):
+        offered[arch.get("name")] = arch
+    name = spec.arch or (native if native in offered else next(iter(offered), None))
+    if name not in offered:
+        raise Unsupported(
+            "arch: {!r} is not allowed; this host runs guests of {}".format(
+                spec.arch, ", ".join(sorted(offered)) or "no architecture"
+            )
+        )
+    arch = offered[name]
+    kinds = [domain.get("type") for domain in arch.findall("domain")]
+    usable = [kind for kind in kinds if kind != "kvm" or "kvm" in usable_virt_types(conn)]
+    if spec.virt_type != "auto" and spec.virt_type not in kinds:
+        raise Unsupported(
+            f"virt_type: {spec.virt_type!r} is not allowed; this host offers {', '.join(kinds)} for {name}"
+        )
+    virt_type = spec.virt_type if spec.virt_type != "auto" else ("kvm" if "kvm" in usable else usable[0])
+    is_qemu = virt_type in ("kvm", "qemu")
+    return NewGuest(
+        name=spec.name,
+        uuid=spec.uuid,
+        virt_type=virt_type,
+        arch=name,
+        machine=("q35" if name in ("x86_64", "i686") else None) if is_qemu else None,
+        emulator=arch.findtext("emulator") if is_qemu else None,
+        system=is_qemu and conn.getURI().split("?")[0].endswith("/system"),
+    )
+
+
+def _networks(conn, spec, inactive):
+    """Which of the spec's networks are there; nothing is asked when the guest is on all of them already."""
+    known = (
+        set() if inactive is None else {_xml.get(i, "source/@network") for i in inactive.findall("devices/interface")}
+    )
+    wanted = set(spec.network_names) - known
+    if not wanted:
+        return {}
+    networks = {network.name(): network for network in conn.listAllNetworks(0)}
+    for name in sorted(wanted):
+        if name not in networks:
+            raise NotFound(
+                "interfaces.network: {!r} is not a network of this host; it has {}".format(
+                    name, ", ".join(sorted(networks)) or "none"
+                )
+            )
+    return {name: bool(networks[name].isActive()) for name in wanted}
+
+
+def _storage(conn, spec, domain, inactive, leftovers):
+    """Read pools, volumes and images as far as the disks need them: a guest that has all its disks needs none."""
+    if spec.state == "absent":
+        return _removal(conn, spec, inactive)
+    present = set() if inactive is None else {_xml.get(d, "target/@dev") for d in inactive.findall("devices/disk")}
+    record = _record(inactive)
+    planned = _planned(record)
+    disks = spec.disks
+    if spec.config_drive is not None:
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import config_drive
+
+        disks = (*disks, config_drive.disk(spec, record))
+    targets = storage.assign_targets(disks, inactive)
+    new = [(d, t) for d, t in targets if d.creates_volume and (t not in present or t in planned)]
+    taken = [(d, t) for d, t in targets if d.volume is not None or d.source is not None]
+    pool_names = {d.pool for d, _t in new} | {d.pool for d, _t in taken if d.volume is not None}
+    others = _volumes_beside(spec, record)
+    pool_names |= {pool for pool, _name in others}
+    pools, known_pools = _pools(conn, pool_names) if pool_names else ({}, ())
+    wanted_volumes = {(d.pool, d.volume) for d, _t in taken if d.volume is not None}
+    for disk, target in new:
+        for extension in ("qcow2", "raw"):
+            wanted_volumes.add((disk.pool, storage.volume_name(spec.name, target, extension)))
+        wanted_volumes.add((disk.pool, f"{spec.name}-{target}"))
+    guesses = _guesses(new, spec) | others
+    volumes = {}
+    for pool_name, volume_name in wanted_volumes | others:
+        if pool_name in pools:
+            refresh = (pool_name, volume_name) not in guesses
+            volumes[pool_name, volume_name] = _volume(conn, pool_name, volume_name, refresh)
+    removed = {(volume.pool, volume.name) for volume in leftovers}
+    wanted_images = {d.image for d, _t in new if d.image is not None}
+    if spec.rebuild != "never":
+        wanted_images.add(spec.image)
+    if spec.state == "rescued" and record is not None:
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import rescue
+
+        wanted_images.add(rescue.image_name(spec, record))
+    images, known_images = _images(conn, spec, wanted_images - {None})
+    unmade = metadata.unmade_overlay(record)
+    capacities = _capacities(
+        conn,
+        domain,
+        inactive,
+        [t for d, t in targets if d.size is not None and t in present and t not in planned and t != unmade],
+    )
+    root_pool, overlay = _resized(conn, spec, inactive, targets, capacities)
+    if root_pool is not None:
+        volumes[root_pool.name, overlay] = _volume(conn, root_pool.name, overlay, refresh=False)
+    return storage.StorageFacts(
+        pools=pools,
+        volumes={key: None if key in removed else value for key, value in volumes.items()},
+        images=images,
+        known_pools=known_pools,
+        known_images=known_images,
+        used_by=guests_by_disk(conn, besides=spec.name) if taken and any(t not in present for _d, t in taken) else {},
+        capacities=capacities,
+        root_pool=root_pool,
+    )
+
+
+def _source(conn, spec, inactive):
+    """Read the guest to be cloned; a clone that is complete has no need of it."""
+    if spec.clone_from is None or (inactive is not None and not _planned(_record(inactive))):
+        return None
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import source
+
+    return source.read(conn, spec)
+
+
+def _record(inactive):
+    """What we noted in a guest's definition; None where there is no guest, or it is not managed."""
+    return None if inactive is None else metadata.read(inactive)
+
+
+def _planned(record):
+    """The targets of the volumes that an interrupted launch has not finished."""
+    return set() if record is None else {v.target for v in record.volumes if v.status == "planned"}
+
+
+def _linked_clone(conn, inactive, state):
+    """Return the path of a volume that is based on a disk of the guest. Nothing is read unless there ever was one."""
+    if state not in ("stopped", "suspended"):
+        return None
+    record = _record(inactive)
+    if record is None or not record.has_clones:
+        return None
+    overlays = overlays_by_base(conn)
+    paths = paths_of(conn, inactive.iterfind("devices/disk/source"))
+    return next((overlays[path] for path in paths if path in overlays), None)
+
+
+def _rebuild(conn, spec, domain, inactive):
+    """Read the root disk, if the task may have it made anew; nothing of it is known when we did not make it."""
+    if spec.rebuild == "never" or spec.state == "absent":
+        return None
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.rebuild import RebuildFacts, root_record
+
+    target = next(t for d, t in storage.assign_targets(spec.disks, inactive) if d.option == "image")
+    record = root_record(metadata.read(inactive), inactive, target)
+    pool = record and unless_gone(lambda: conn.storagePoolLookupByName(record.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    text = pool and unless_gone(
+        lambda: pool.storageVolLookupByName(record.name).XMLDesc(0), libvirt.VIR_ERR_NO_STORAGE_VOL
+    )
+    if not text:
+        return RebuildFacts()
+    root = _xml.parse(text)
+    volume = storage.volume_facts(record.pool, root)
+    return RebuildFacts(
+        volume=volume,
+        base=root.findtext("backingStore/path"),
+        overlay=overlays_by_base(conn).get(volume.path),
+        names=tuple(pool.listVolumes()),
+        snapshots=bool(domain.snapshotNum(0)),
+    )
+
+
+def _resized(conn, spec, inactive, targets, capacities):
+    """Return (pool, volume's name) for the overlay that a resize makes when the root disk grows; None for what there is not."""
+    if spec.resize is None or inactive is None:
+        return None, None
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import resize
+
+    root = resize.root_target(inactive)
+    if not any(t == root and d.size > capacities[t] for d, t in targets if t in capacities):
+        return None, None
+    volume = volume_of(conn, inactive.find(f"devices/disk/target[@dev='{root}']/../source"))
+    if volume is None:
+        return None, None
+    pool = volume.storagePoolLookupByVolume().name()
+    return _pools(conn, [pool])[0].get(pool), resize.volume_name(spec.name, root)
+
+
+def _removal(conn, spec, inactive):
+    record = _record(inactive)
+    recorded = () if record is None else record.volumes
+    names, paths = storage.removal_candidates(spec.remove_storage, inactive, recorded)
+    if not names and not paths:
+        return storage.StorageFacts()
+    active = {pool.name() for pool in conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)}
+    found = {}
+    for pool_name, name in names:
+        if pool_name in active:
+            found[pool_name, name] = _volume(conn, pool_name, name)
+    for path in paths:
+        volume = unless_gone(partial(conn.storageVolLookupByPath, path), libvirt.VIR_ERR_NO_STORAGE_VOL)
+        if volume is not None:
+            facts = storage.volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
+            found[facts.pool, facts.name] = facts
+    removable = tuple(volume for volume in found.values() if volume is not None)
+    return storage.StorageFacts(
+        removable=removable,
+        used_by=guests_by_disk(conn, besides=spec.name),
+        based_on=overlays_by_base(conn) if removable else {},
+    )
+
+
+def _volumes_beside(spec, record):
+    """Return (pool, name) of the volumes that a guest may get beside those of the disks that the task lists."""
+    volumes = set()
+    if spec.state == "rescued":
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import rescue
+
+        volumes.add((spec.rescue.pool, rescue.volume_name(spec)))
+    if spec.config_drive is not None:
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import config_drive
+
+        volumes.add((config_drive.pool_name(spec, record), spec.config_drive.volume_name(spec.name)))
+    return volumes
+
+
+def _guesses(new, spec):
+    """Names of volumes that are to be made: that they are not there is the normal case, so no pool is refreshed for them."""
+    return {(d.pool, storage.volume_name(spec.name, t, e)) for d, t in new for e in ("qcow2", "raw")} | {
+        (d.pool, f"{spec.name}-{t}") for d, t in new
+    }
+
+
+def _pools(conn, names):
+    active = {pool.name(): pool for pool in conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)}
+    facts = {}
+    for name in names:
+        if name in active:
+            root = _xml.parse(active[name].XMLDesc(0))
+            facts[name] = storage.PoolFacts(name, root.get("type"), _xml.get(root, "target/path") or "")
+    return facts, tuple(active)
+
+
+def _volume(conn, pool_name, name, refresh=True):
+    """Return the facts of a volume, None if there is none. A pool is read again only when the look-up misses."""
+    pool = conn.storagePoolLookupByName(pool_name)
+
+    def look():
+        # A file that was deleted behind libvirt's back is found by name until its description is asked for.
+        return unless_gone(lambda: pool.storageVolLookupByName(name).XMLDesc(0), libvirt.VIR_ERR_NO_STORAGE_VOL)
+
+    text = look()
+    if text is None and refresh:
+        pool.refresh(0)
+        text = look()
+    return None if text is None else storage.volume_facts(pool_name, _xml.parse(text))
+
+
+def _images(conn, spec, names):
+    """Return ({image name: VolumeFacts}, all images' names) of the image store, which is a pool like any other."""
+    if not names:
+        return {}, ()
+    pool = unless_gone(lambda: conn.storagePoolLookupByName(spec.image_pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    if pool is None or not pool.isActive():
+        raise NotFound(
+            f"image_pool: {spec.image_pool!r} is not an active storage pool of this host; "
+            "the role kvmfleet.compute.compute makes the image store"
+        )
+    found = _find_images(pool, spec.image_pool, names)
+    if any(image is None for image in found.values()):
+        pool.refresh(0)
+        found = _find_images(pool, spec.image_pool, names)
+    return found, tuple(pool.listVolumes())
+
+
+def _find_images(pool, pool_name, names):
+    volumes = {volume.name(): volume for volume in pool.listAllVolumes(0)}
+    return {name: _find_image(volumes, pool_name, name) for name in names}
+
+
+def _find_image(volumes, pool_name, name):
+    if name in volumes:
+        return storage.volume_facts(pool_name, _xml.parse(volumes[name].XMLDesc(0)))
+    versions = {}
+    for file_name in volumes:
+        if file_name.startswith(f"{name}."):
+            root = _xml.parse(volumes[file_name].XMLDesc(0))
+            versions[file_name] = (root, float(root.findtext("target/timestamps/mtime") or 0))
+    current = newest({file_name: mtime for file_name, (_root, mtime) in versions.items()}, name)
+    return None if current is None else storage.volume_facts(pool_name, versions[current][0])
+
+
+def _capacities(conn, domain, inactive, targets):
+    """Bytes of the guest's own disks, as the guest sees them."""
+    return {target: _capacity(conn, domain, inactive, target) for target in targets}
+
+
+def _capacity(conn, domain, inactive, target):
+    volume = volume_of(conn, inactive.find(f"devices/disk/target[@dev='{target}']/../source"))
+    return domain.blockInfo(target)[0] if volume is None else volume.info()[1]

@@ -1,0 +1,196 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Rescue: boot a guest from a disk of its own making, with all of its own disks at hand and in their order. Pure.
+
+The rescue disk is an overlay on an image, appended to the guest's disks and first to boot (Nova calls it stable device
+rescue). How the guest boots by itself is kept in its metadata until it is brought back.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import KIND, TARGET_PREFIX
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+
+FORMAT = "qcow2"
+
+
+def volume_name(spec):
+    return storage.volume_name(spec.name, "rescue", FORMAT)
+
+
+def image_name(spec, found):
+    """The image of the rescue system: the one that is asked for, or the one that the guest was made from."""
+    return spec.rescue.image or (found.image if found else None)
+
+
+def is_leaving(spec, observed):
+    return observed.exists and _record(observed) is not None and spec.state not in ("rescued", "present")
+
+
+def is_entering(spec, observed):
+    return spec.state == "rescued" and _record(observed) is None
+
+
+def _record(observed):
+    return observed.metadata.rescue if observed.metadata else None
+
+
+def check(spec, observed):
+    """Refuse what can't go with a rescue. Raises InvalidInput, Conflict, NotFound."""
+    if spec.resize is not None:
+        raise Conflict(f"resize: the guest {spec.name!r} is rescued; bring it back first")
+    if spec.state == "rescued":
+        if not observed.exists:
+            raise InvalidInput.of("state", "rescued", f"there is no guest {spec.name!r} to rescue")
+        if observed.metadata is None:
+            raise Conflict(
+                f"state: the guest {spec.name!r} is not managed, so nothing would bring it back from a rescue; give adopt: true first"
+            )
+        pending = observed.metadata.resize
+        if pending is not None and not pending.settled:
+            raise Conflict(
+                f"state: a resize of the guest {spec.name!r} is pending; confirm or revert it before a rescue"
+            )
+        if image_name(spec, observed.metadata) is None:
+            raise InvalidInput(
+                f"rescue.image: no value is given, and the guest {spec.name!r} was made without an image"
+            )
+    if observed.exists and _record(observed) is not None and spec.state in ("rescued", "present"):
+        if "disks" in spec.purge:
+            raise Conflict(
+                f"purge: the guest {spec.name!r} is rescued, and its rescue disk would go, too; bring it back first"
+            )
+        if spec.rebuild != "never":
+            raise Conflict(f"rebuild: the guest {spec.name!r} is rescued; bring it back first")
+
+
+def stop_actions(spec, observed):
+    """Shut the guest down, as it was or in its rescue system, before it boots the other."""
+    moves = power.transitions(observed.state, "stopped", spec.stop.force, discard_saved_state=spec.discard_saved_state)
+    return [Action(name, spec.name) for name in moves]
+
+
+def stopped(observed, inactive):
+    """Return what will be observed once the guest is off and has this definition."""
+    return replace(observed, facts=replace(observed.facts, id=None, state="stopped"), live=None, inactive=inactive)
+
+
+def left(root):
+    """Return the definition as it was before the rescue; the rescue disk's volume is to be dropped."""
+    root = copy.deepcopy(root)
+    found = metadata.read(root)
+    disk = root.find(f"devices/disk/target[@dev='{found.rescue.target}']/..")
+    if disk is not None:
+        disk.getparent().remove(disk)
+    boot = root.find("os")
+    for device in found.rescue.boot:
+        boot.append(element_of("boot", {"dev": device}))
+    places = dict(found.rescue.orders)
+    for name, device in _devices(root):
+        if name in places:
+            _xml.put(device, "boot/@order", places[name])
+    volumes = tuple(
+        replace(volume, status="obsolete") if volume.target == found.rescue.target else volume
+        for volume in found.volumes
+    )
+    metadata.write(root, replace(found, rescue=None, volumes=volumes))
+    return root
+
+
+def entered(spec, observed, root):
+    """Return (definition, new volume) of the guest in rescue; the volume is None when it is there already.
+
+    Raises NotFound, Conflict.
+    """
+    found = metadata.read(root)
+    if found.rescue is not None:
+        unfinished = any(v.target == found.rescue.target and v.status == "planned" for v in found.volumes)
+        return root, _new_volume(spec, observed, found, found.rescue.target) if unfinished else None
+    root = copy.deepcopy(root)
+    bus = _xml.get(root, "devices/disk[@device='disk']/target/@bus") or "virtio"
+    taken = {element.get("dev") for element in root.findall("devices/disk/target")}
+    volume = _new_volume(spec, observed, found, storage.next_target(TARGET_PREFIX.get(bus, "vd"), taken))
+    record = metadata.Rescue(volume.target, _take_boot(root), _take_orders(root))
+    kept = tuple(item for item in found.volumes if item.target != volume.target)
+    recorded = metadata.Volume(volume.target, volume.pool, volume.name, volume.path, "planned")
+    disk = {
+        "target": volume.target,
+        "device": "disk",
+        "bus": bus,
+        "path": ("file", volume.path),
+        "format": FORMAT,
+        "boot_order": 1,
+    }
+    KIND.write(root, (disk,))
+    metadata.write(root, replace(found, rescue=record, volumes=(*kept, recorded)))
+    return root, volume
+
+
+def _take_boot(root):
+    elements = root.findall("os/boot")
+    for element in elements:
+        element.getparent().remove(element)
+    return tuple(element.get("dev") for element in elements)
+
+
+def _take_orders(root):
+    taken = []
+    for name, device in _devices(root):
+        boot = device.find("boot")
+        if boot is not None:
+            taken.append((name, boot.get("order")))
+            device.remove(boot)
+    return tuple(taken)
+
+
+def _devices(root):
+    """Yield (name, element) of every device; a name holds as long as nothing is put before the device."""
+    counts = {}
+    for device in root.find("devices"):
+        if not isinstance(device.tag, str):
+            continue
+        counts[device.tag] = counts.get(device.tag, 0) + 1
+        known = _xml.get(device, "target/@dev") if device.tag == "disk" else _xml.get(device, "mac/@address")
+        yield f"{device.tag} {known or counts[device.tag]}", device
+
+
+def _new_volume(spec, observed, found, target):
+    name = image_name(spec, found)
+    image = observed.storage.images.get(name)
+    if image is None:
+        known = ", ".join(sorted(observed.storage.known_images)) or "none"
+        raise NotFound(f"rescue.image: {name!r} is not in the image store; it has {known}")
+    pool = observed.storage.pools.get(spec.rescue.pool)
+    if pool is None or pool.type in storage.BLOCK_POOLS:
+        known = ", ".join(sorted(observed.storage.known_pools)) or "none"
+        raise NotFound(
+            f"pool: {spec.rescue.pool!r} is not an active pool of files of this host; active pools are {known}"
+        )
+    file_name = volume_name(spec)
+    ours = any((volume.pool, volume.name) == (pool.name, file_name) for volume in found.volumes)
+    if observed.storage.volumes.get((pool.name, file_name)) is not None and not ours:
+        raise Conflict(
+            f"rescue: the volume {file_name!r} exists in pool {pool.name!r} and is not this guest's; remove it"
+        )
+    return storage.NewVolume(
+        target=target,
+        pool=pool.name,
+        name=file_name,
+        path=f"{pool.path}/{file_name}",
+        format=FORMAT,
+        capacity=image.capacity,
+        mode="overlay",
+        image=image,
+    )

@@ -1,0 +1,33 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""An instance as a resource of the runner: the five verbs under one name."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import find, observe
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.plan import plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import spec
+
+__all__ = ["execute", "observe", "plan", "report", "spec"]
+
+
+def execute(conn, instance_spec, observed, the_plan):
+    """Carry a plan out. Most runs find nothing to do, and are spared what it takes to do something."""
+    if not the_plan.actions and instance_spec.wait_for is None:
+        return {}
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.execute import execute as carry_out
+
+    return carry_out(conn, instance_spec, observed, the_plan)
+
+
+def report(conn, instance_spec, observed, executed):
+    """Return the result's own key: the instance as it is now, None when there is none."""
+    if executed or instance_spec.wait_for:
+        domain = find(conn, instance_spec)
+        return {"instance": None if domain is None else describe.instance(conn, domain)}
+    return {"instance": describe.observed(conn, observed) if observed.exists else None}

@@ -1,0 +1,146 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Hosts as the scheduler sees them: what vm_host_info told of them, and what their operator allows. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._placement import checks
+from ansible_collections.kvmfleet.compute.plugins.module_utils._placement.rooms import MEMORY, VCPUS, Room, pool_label
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_size
+
+# The defaults of Nova: initial_*_allocation_ratio and reserved_host_*.
+OVERCOMMIT = {"vcpus": 4.0, "memory": 1.0, "disk": 1.0}
+RESERVED = {"vcpus": 0, "memory": "512MiB", "disk": "0B"}
+POLICY_KEYS = ("enabled", "reason", "tags", "overcommit", "reserved")
+# Architectures whose guests a processor of another one runs itself.
+RUNS_TOO = {"x86_64": ("i686",)}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the operator allows on a host. `overcommit` and `reserved` are by vcpus, memory (bytes), disk (bytes)."""
+
+    enabled: bool
+    reason: str
+    tags: frozenset
+    overcommit: dict
+    reserved: dict
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host. `unknown` says why nothing is known of it, None otherwise. `networks` is None when they were not read."""
+
+    name: str
+    policy: Policy
+    unknown: str = None
+    arch: str = None
+    virt_types: tuple = ()
+    rooms: dict = None
+    networks: frozenset = None
+
+    def runs(self, arch):
+        return arch == self.arch or arch in RUNS_TOO.get(self.arch, ())
+
+
+def parse(hosts, policies, overcommit, reserved):
+    """Return {name: Host}. overcommit, reserved: for the hosts whose policy has none. Raises InvalidInput."""
+    policies = checks.mapping("policies", policies)
+    for name in policies:
+        if name not in hosts:
+            raise InvalidInput.of("policies", name, "it is not one of hosts")
+    shared = {
+        "overcommit": _ratios("overcommit", overcommit, OVERCOMMIT),
+        "reserved": _reserve("reserved", reserved, _reserve("reserved", RESERVED, {})),
+    }
+    return {name: _host(name, hosts[name], _policy(name, policies.get(name), shared)) for name in sorted(hosts)}
+
+
+def _policy(name, given, shared):
+    option = f"policies[{name}]"
+    given = checks.mapping(option, given, POLICY_KEYS)
+    return Policy(
+        enabled=_enabled(f"{option}.enabled", given.get("enabled", True)),
+        reason=given.get("reason"),
+        tags=frozenset(checks.names(f"{option}.tags", given.get("tags"))),
+        overcommit=_ratios(f"{option}.overcommit", given.get("overcommit"), shared["overcommit"]),
+        reserved=_reserve(f"{option}.reserved", given.get("reserved"), shared["reserved"]),
+    )
+
+
+def _enabled(option, value):
+    try:
+        return boolean(value)
+    except TypeError as exc:
+        raise InvalidInput.of(option, value, "it is true or false") from exc
+
+
+def _ratios(option, given, default):
+    ratios = dict(default)
+    for key, value in checks.mapping(option, given, tuple(OVERCOMMIT)).items():
+        try:
+            ratios[key] = float(value)
+        except (TypeError, ValueError):
+            ratios[key] = 0.0
+        if not 0 < ratios[key] <= 1000:
+            raise InvalidInput.of(f"{option}.{key}", value, "a ratio is a number above 0, 1000 at most")
+    return ratios
+
+
+def _reserve(option, given, default):
+    reserved = dict(default)
+    for key, value in checks.mapping(option, given, tuple(RESERVED)).items():
+        if key == "vcpus":
+            if not str(value).isdigit():
+                raise InvalidInput.of(f"{option}.vcpus", value, "a whole number of CPUs is needed")
+            reserved[key] = int(value)
+        else:
+            reserved[key] = parse_size(f"{option}.{key}", value, minimum=0)
+    return reserved
+
+
+def _host(name, given, policy):
+    option = f"hosts[{name}]"
+    result = checks.mapping(option, given)
+    if not result or result.get("skipped"):
+        return Host(name, policy, unknown="nothing is known of it, as vm_host_info was not run there")
+    if result.get("failed") or result.get("unreachable"):
+        return Host(name, policy, unknown="nothing is known of it: {}".format(result.get("msg", "vm_host_info failed")))
+    facts = checks.mapping(f"{option}.host", result["host"]) if "host" in result else result
+    networks = facts.get("networks")
+    return Host(
+        name,
+        policy,
+        arch=facts.get("arch"),
+        virt_types=tuple(facts.get("usable_virt_types") or ()),
+        rooms=_rooms(option, facts, policy),
+        networks=None if networks is None else frozenset(item["name"] for item in networks),
+    )
+
+
+def _rooms(option, facts, policy):
+    """Return {label: Room}. Guests that are off count too, as each may be started at any time."""
+    for key in ("capacity", "pools"):
+        if key not in facts:
+            raise InvalidInput(f"{option}.{key}: it is missing; vm_host_info returns it with gather: [guests, pools]")
+    rooms = {}
+    for label in (VCPUS, MEMORY):
+        amounts = facts["capacity"][label]
+        rooms[label] = _room(amounts["total"], amounts["defined"], label, policy)
+    for pool in facts["pools"]:
+        if pool["active"]:
+            rooms[pool_label(pool["name"])] = _room(pool["capacity"], pool["allocation"], "disk", policy)
+    return rooms
+
+
+def _room(total, used, kind, policy):
+    capacity = int(max(total - policy.reserved[kind], 0) * policy.overcommit[kind])
+    return Room(total=total, capacity=capacity, used=used)

@@ -1,0 +1,132 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A guest's config drive in the plan, against libvirt's in-memory driver, which can't be written to: the lab shows the drive itself."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import config_drive
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance import test_runs
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.test_runs import (
+    LAUNCH,
+    Killed,
+    actions,
+)
+
+world = test_runs.world
+
+DRIVE = {"hostname": "web01.example.com", "admin_password_hash": "$6$saltsalt$digestdigest"}
+OTHER = dict(DRIVE, hostname="other.example.com")
+TASK = dict(LAUNCH, config_drive=DRIVE)
+
+
+def subjects(plan, name):
+    return [action.subject for action in plan.actions if action.name == name]
+
+
+def definition(world):
+    return _xml.parse(world.conn.lookupByName("web01").XMLDesc(2))
+
+
+def made(world):
+    """Have the guest as it is once its drive was made: the driver has no upload, so the volume is made here."""
+    world.run(dict(LAUNCH, state="present"))
+    with pytest.raises(Killed):
+        test_runs._killed_after(world, dict(TASK, state="present"), 1)
+    drive = config_drive.recorded(metadata.read(definition(world)), "web01")
+    text = f"<volume><name>{drive.name}</name><capacity unit='bytes'>1024</capacity></volume>"
+    world.conn.storagePoolLookupByName(drive.pool).createXML(text, 0)
+    root = definition(world)
+    found = metadata.read(root)
+    for volume in found.volumes:
+        if volume.status == "planned":
+            found = metadata.with_volume_status(found, volume, "ready")
+    metadata.write(root, found)
+    world.conn.defineXML(_xml.to_text(root))
+    return drive
+
+
+def test_a_new_guest_gets_a_drive_that_is_named_by_its_content(world):
+    plan, again, other = (world.plan(task) for task in (TASK, TASK, dict(TASK, config_drive=OTHER)))
+    assert actions(plan)[:2] == ["define", "create_volume"] and "create_config_drive" in actions(plan)
+    (name,) = subjects(plan, "create_config_drive")
+    assert re.fullmatch(r"default/web01-config-[0-9a-f]{16}\.iso", name)
+    assert subjects(again, "create_config_drive") == [name] != subjects(other, "create_config_drive")
+    assert "digestdigest" not in plan.after and "digestdigest" not in str(plan.describe())
+
+
+def test_the_drive_is_a_cdrom_beside_the_guests_own(world):
+    drive = made(world)
+    disk = definition(world).find(f"devices/disk/target[@dev='{drive.target}']/..")
+    assert disk.get("device") == "cdrom" and _xml.get(disk, "source/@file").endswith(drive.name)
+    assert len(definition(world).findall("devices/disk[@device='cdrom']")) == 2
+    assert actions(world.plan(dict(TASK, state="present"))) == []
+    assert actions(world.plan(dict(LAUNCH, state="present"))) == [], "a task that says nothing of it leaves it alone"
+
+
+def test_another_content_is_another_volume_in_the_same_place(world):
+    drive = made(world)
+    plan = world.plan(dict(TASK, config_drive=OTHER, state="present"))
+    assert actions(plan) == ["define", "create_config_drive", "drop_volume"]
+    assert subjects(plan, "drop_volume") == [f"{drive.pool}/{drive.name}"]
+    after = metadata.read(plan.actions[0].data)
+    states = {volume.name: (volume.target, volume.status) for volume in after.volumes if "config" in volume.name}
+    assert sorted(states.values()) == [(drive.target, "obsolete"), (drive.target, "planned")]
+
+
+def test_a_run_that_was_killed_before_the_drive_was_made_makes_it(world):
+    with pytest.raises(Killed):
+        test_runs._killed_after(world, TASK, 1)
+    assert "create_config_drive" in actions(world.plan(TASK))
+    with pytest.raises(Conflict, match="an earlier launch of 'web01' did not finish the disk 'vda'"):
+        world.plan({"name": "web01"})
+
+
+def test_a_drive_that_can_not_be_made_leaves_nothing_but_the_definition(world):
+    before = world.show()[1]
+    with pytest.raises(KvmfleetError, match="create config drive default/web01-config-"):
+        world.run(TASK)
+    assert world.show()[1] == before
+    assert "create_config_drive" in actions(world.plan(TASK))
+
+
+def test_it_goes_with_its_guest(world):
+    drive = made(world)
+    world.run({"name": "web01", "state": "absent"})
+    assert drive.name not in world.show()[1]["default"]
+
+
+def test_a_volume_of_somebody_else_is_not_written_to(world):
+    (subject,) = subjects(world.plan(TASK), "create_config_drive")
+    foreign = f"<volume><name>{subject.partition('/')[2]}</name><capacity>1024</capacity></volume>"
+    world.conn.storagePoolLookupByName("default").createXML(foreign, 0)
+    with pytest.raises(
+        Conflict, match="config_drive: the volume 'web01-config-.*' exists in pool 'default' and was not"
+    ):
+        world.plan(TASK)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"hostname": "-"}, "config_drive.hostname: '-' is not allowed; "),
+        ({"admin_password_hash": "swordfish"}, "config_drive.admin_password_hash: it is not a hash of crypt"),
+        ({"user_data": "#cloud-config\n: ["}, "config_drive.user_data: "),
+        ({"user_data": "x" * 65536}, "config_drive.user_data: it has 65536 bytes; 65535 bytes are allowed"),
+        (
+            {"write_files": [{"path": "/etc/../shadow", "content": ""}]},
+            "config_drive.write_files[0].path: '/etc/../shadow' is not allowed; an absolute path without .. is needed",
+        ),
+    ],
+)
+def test_bad_input(world, given, message):
+    with pytest.raises(InvalidInput) as caught:
+        world.plan(dict(TASK, config_drive=given))
+    assert caught.value.message.startswith(message) and "swordfish" not in caught.value.message

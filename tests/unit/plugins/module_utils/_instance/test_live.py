@@ -1,0 +1,126 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What reaches a running guest at once, what waits for its next boot, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+import pathlib
+
+import pytest
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.describe import Facts
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import Observed
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.plan import plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import spec as make_spec
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import complete
+
+# A guest with 256 MiB of 512 MiB and 2 of 4 processors.
+LIVE = _xml.parse((pathlib.Path(__file__).parents[1] / "_domain/running-guest.xml").read_text(encoding="utf-8"))
+NAME = LIVE.findtext("name")
+MAC = LIVE.find("devices/interface/mac").get("address")
+
+
+def plan_for(state="running", inactive=LIVE, **options):
+    spec = make_spec(complete(dict({"name": NAME, "state": "running"}, **options)))
+    observed = Observed(
+        exists=True,
+        facts=Facts(NAME, LIVE.findtext("uuid"), None if state == "stopped" else 1, state, "booted", True, False),
+        inactive=copy.deepcopy(inactive),
+        live=None if state == "stopped" else copy.deepcopy(LIVE),
+        hotplug=True,
+        networks={"default": True},
+    )
+    return plan(spec, observed)
+
+
+def actions(found):
+    return [(action.name, action.subject) for action in found.actions]
+
+
+def test_memory_and_processors_grow_up_to_the_maximum_of_the_running_guest():
+    found = plan_for(memory="512MiB", vcpus="4")
+    assert actions(found) == [("define", NAME), ("set_vcpus", "4"), ("set_memory", "512MiB")]
+    assert found.restart_required == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"vcpus": "5"}, "vcpus: 5 is not allowed; the running guest can have 2 to 4 with apply: live"),
+        (
+            {"memory": "1GiB"},
+            "memory: '1GiB' is not allowed; the running guest can have 1KiB to 512MiB with apply: live",
+        ),
+        ({"cpu": {"mode": "maximum"}}, "cpu.mode can't be changed while the guest runs"),
+    ],
+)
+def test_what_a_running_guest_can_not_take_is_refused_when_it_must_be_live(options, message):
+    with pytest.raises(InvalidInput, match=message):
+        plan_for(apply="live", **options)
+    assert plan_for(**options).restart_required
+
+
+def test_a_restart_brings_what_can_not_be_live_and_only_then():
+    assert ("restart", NAME) in actions(plan_for(apply="restart", vcpus="8"))
+    assert ("restart", NAME) not in actions(plan_for(apply="restart", vcpus="4"))
+
+
+def test_the_next_boot_alone_leaves_the_running_guest_as_it_is():
+    found = plan_for(apply="next_boot", vcpus="4", disks=[{"target": "vdx", "source": "/data/x.qcow2"}])
+    assert actions(found) == [("define", NAME)]
+    assert found.restart_required == ("vcpus", "disks[vdx]")
+
+
+def test_a_device_is_plugged_in_after_the_definition_has_it_and_unplugged_before_it_forgets_it():
+    found = plan_for(
+        disks=[{"target": "vdx", "source": "/data/x.qcow2"}],
+        interfaces=[{"mac": MAC, "state": "absent"}],
+        unplug_timeout="5s",
+    )
+    assert actions(found) == [
+        ("detach_device", f"interfaces[{MAC}]"),
+        ("define", NAME),
+        ("attach_device", "disks[vdx]"),
+    ]
+
+
+def test_a_run_that_died_between_definition_and_device_is_completed():
+    with_disk = copy.deepcopy(LIVE)
+    disk = copy.deepcopy(with_disk.find("devices/disk"))
+    disk.find("target").set("dev", "vdx")
+    disk.find("source").set("file", "/data/x.qcow2")
+    disk.remove(disk.find("boot"))
+    with_disk.find("devices").append(disk)
+    found = plan_for(inactive=with_disk, disks=[{"target": "vdx", "source": "/data/x.qcow2"}])
+    assert actions(found) == [("attach_device", "disks[vdx]")]
+
+
+def test_a_network_is_changed_in_place():
+    found = plan_for(interfaces=[{"mac": MAC, "bridge": "br0"}])
+    assert actions(found) == [("define", NAME), ("update_device", f"interfaces[{MAC}]")]
+
+
+@pytest.mark.parametrize("state", ["running", "stopped"])
+@pytest.mark.parametrize("purge", [False, True])
+def test_the_root_disk_stays(state, purge):
+    root_disk = LIVE.find("devices/disk[@device='disk']/target").get("dev")
+    options = {"purge": ["disks"]} if purge else {"disks": [{"target": root_disk, "state": "absent"}]}
+    with pytest.raises(InvalidInput, match=f"disks: '{root_disk}' is not allowed; it is the guest's root disk"):
+        plan_for(state=state, **options)
+
+
+def test_two_interfaces_with_one_address_are_refused():
+    with pytest.raises(InvalidInput, match=r"interfaces\[.*\]: two items of the list name the same device"):
+        plan_for(interfaces=[{"mac": MAC, "network": "default"}, {"mac": MAC, "network": "default"}])
+    other = {"alias": "ua-second", "mac": None, "network": "default"}
+    two = plan_for(interfaces=[dict(other), {"mac": MAC, "network": "default"}])
+    assert ("attach_device", "interfaces[ua-second]") in actions(two)
+
+
+def test_a_device_to_be_absent_must_be_named():
+    with pytest.raises(InvalidInput, match=r"a device that is to be absent is named by its mac or alias"):
+        plan_for(interfaces=[{"network": "default", "state": "absent"}])

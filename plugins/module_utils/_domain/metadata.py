@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree, libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
 
 NAMESPACE = "urn:kvmfleet:compute:1"
 PREFIX = "kvmfleet"
@@ -95,6 +94,14 @@ def _name(tag):
     return f"{{{NAMESPACE}}}{tag}"
 
 
+def of_text(text):
+    """Return the InstanceMetadata of our element alone, as libvirt hands it out: without the namespace."""
+    element = _xml.parse(text)
+    for part in element.iter():
+        part.tag = _name(part.tag)
+    return _of_element(element)
+
+
 def find(root):
     """Return our element in a definition, None when there is none."""
     return root.find(f"metadata/{_name('instance')}")
@@ -129,22 +136,6 @@ def _rescue(element):
         boot=tuple(item.get("dev", "") for item in element.findall(_name("boot"))),
         orders=tuple((item.get("device", ""), item.get("place", "")) for item in element.findall(_name("order"))),
     )
-
-
-def of_domain(domain):
-    """Return the InstanceMetadata of a domain without reading its whole definition, None when it is not managed by us.
-
-    Source: virDomainGetMetadata.
-    """
-    kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
-    gone = (libvirt.VIR_ERR_NO_DOMAIN_METADATA, libvirt.VIR_ERR_NO_DOMAIN)
-    text = unless_gone(lambda: domain.metadata(kind, NAMESPACE, libvirt.VIR_DOMAIN_AFFECT_CONFIG), *gone)
-    if text is None:
-        return None
-    element = _xml.parse(text)
-    for part in element.iter():
-        part.tag = _name(part.tag)  # libvirt hands it out without the namespace
-    return _of_element(element)
 
 
 def _volume(element):

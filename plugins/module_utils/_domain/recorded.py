@@ -9,9 +9,21 @@
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
+
+
+def of_domain(domain):
+    """Return the InstanceMetadata of a domain without reading its whole definition, None when it is not managed by us.
+
+    Source: virDomainGetMetadata.
+    """
+    kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
+    gone = (libvirt.VIR_ERR_NO_DOMAIN_METADATA, libvirt.VIR_ERR_NO_DOMAIN)
+    text = unless_gone(lambda: domain.metadata(kind, metadata.NAMESPACE, libvirt.VIR_DOMAIN_AFFECT_CONFIG), *gone)
+    return None if text is None else metadata.of_text(text)
 
 
 def set_metadata(domain, found, flags):

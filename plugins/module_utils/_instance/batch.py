@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import addresses, bulk, describe, metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import addresses, bulk, describe, recorded
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, KvmfleetError
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import resource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.argspec import instance_options
@@ -187,7 +187,7 @@ def _unlisted(batch_spec, known):
     found = []
     for domain in known.domains():
         name = domain.name()
-        ours = metadata.of_domain(domain) if name not in listed else None
+        ours = recorded.of_domain(domain) if name not in listed else None
         if ours is not None and set(batch_spec.purge_tags) <= set(ours.tags):
             params = validator.validate({"name": name, "state": "absent"}).validated_parameters
             found.append(Entry(name, resource.spec(dict(params, uri=batch_spec.uri))))

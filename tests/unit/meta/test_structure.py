@@ -1,0 +1,55 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The structure of module_utils: floors, no circles, no package that outgrows the others, pure functions that stay pure."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.kvmfleet.compute.tests.unit.meta import collection, structure
+
+FLOOR = {name: number for number, floor in enumerate(structure.FLOORS) for name in floor}
+# To become less, never more.
+CIRCLES = {frozenset({"_image.download", "_image.source"})}
+NOT_PURE_YET = {"_upload.plan"}
+# What knows a host: a pure module reaches none of it, not by any way.
+IMPURE = ("_connection", "_events", "_optional", "_runner", "_state")
+
+
+def _is_pure(name):
+    doc = structure.ast.get_docstring(structure.tree(name)) or ""
+    return name.endswith((".spec", ".plan")) or " Pure." in doc
+
+
+PURE = [name for name in structure.paths() if _is_pure(name) and name not in NOT_PURE_YET]
+
+
+def test_every_package_has_its_floor():
+    assert {structure.package(name) for name in structure.paths()} == set(FLOOR)
+
+
+@pytest.mark.parametrize("name", sorted(FLOOR))
+def test_a_package_imports_from_lower_floors_alone(name):
+    assert [other for other in sorted(structure.neighbours(name)) if FLOOR[other] >= FLOOR[name]] == []
+
+
+def test_no_modules_import_each_other():
+    assert structure.circles() == CIRCLES
+
+
+def test_no_package_has_more_than_a_quarter_of_the_code():
+    too_big = {name: f"{share:.1%}" for name, (_size, share) in structure.shares().items() if share > 0.25}
+    assert too_big == {}
+
+
+def test_the_architecture_page_names_every_package():
+    page = (collection.ROOT / "docs/architecture.md").read_text()
+    assert [name for name in FLOOR if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_what_is_pure_reaches_no_host(name):
+    ways = structure.reached(name) | {name}
+    assert sorted(ways.intersection(IMPURE)) == []
+    assert [module for module in sorted(ways) if ("_deps", "libvirt") in structure.imports(module)] == []

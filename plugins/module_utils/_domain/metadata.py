@@ -195,6 +195,11 @@ def write(root, found):
     parent.append(to_element(found))
 
 
+def planned(found):
+    """Return the targets of the volumes that an interrupted run has not finished; `found` is None for a guest that is not managed."""
+    return {volume.target for volume in found.volumes if volume.status == "planned"} if found else set()
+
+
 def with_volume_status(found, changed, status):
     """Return the metadata with another status of one volume."""
     return replace(

@@ -15,28 +15,20 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libv
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError, LibvirtFailed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import wait_for
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions import (
-    clone,
-    config_drive,
     definition,
     devices,
     power,
-    rebuild,
-    rescue,
-    resize,
     storage,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import find
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
 
 ACTIONS = dict(
     **definition.ACTIONS,
     **storage.ACTIONS,
     **devices.ACTIONS,
     **power.ACTIONS,
-    **rebuild.ACTIONS,
-    **rescue.ACTIONS,
-    **resize.ACTIONS,
-    **clone.ACTIONS,
-    **config_drive.ACTIONS,
+    **table.actions(),
 )
 
 

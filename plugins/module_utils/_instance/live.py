@@ -27,22 +27,22 @@ class LivePlan:
     waiting: tuple = ()
 
 
-def plan(spec, observed, target):
+def plan(spec, draft):
     """Return the LivePlan for a guest that runs. A device is unplugged before the definition forgets it, and plugged in
     after the definition has it: whenever a run dies, the next one sees what is missing."""
-    live = copy.deepcopy(observed.live)
+    live = copy.deepcopy(draft.observed.live)
     unplug, change = [], []
-    if observed.hotplug:
-        gone = definition.remove_devices(live, target.wanted, spec.purge, spec.removals)
+    if draft.observed.hotplug:
+        gone = definition.remove_devices(live, draft.wanted, spec.purge, spec.removals)
         unplug = [Action("detach_device", kind.subject(element), (kind, kind.label(element))) for kind, element in gone]
         for facet in definition.FACETS:
-            given = facet.given(target.wanted)
+            given = facet.given(draft.wanted)
             if facet.changes(live, given):
                 change += facet.hotplug(live, given)
-    written = _write_live_options(live, target.wanted)
+    written = _write_live_options(live, draft.wanted)
     if written:
-        change.append(Action("update_live", "{}: {}".format(spec.name, ", ".join(written)), target.definition))
-    return LivePlan(tuple(unplug), tuple(change), waiting(live, spec, target))
+        change.append(Action("update_live", "{}: {}".format(spec.name, ", ".join(written)), draft.definition))
+    return LivePlan(tuple(unplug), tuple(change), waiting(live, spec, draft.wanted))
 
 
 def _write_live_options(live, wanted):
@@ -56,18 +56,18 @@ def _write_live_options(live, wanted):
     return written
 
 
-def waiting(live, spec, target):
+def waiting(live, spec, wanted):
     """Return the names of what was asked for that a live definition does not have, and gets at the next boot."""
-    _after, changes = definition.overlay(live, target.wanted, spec.patches, spec.purge, spec.removals)
+    _after, changes = definition.overlay(live, wanted, spec.patches, spec.purge, spec.removals)
     return tuple(change.option for change in changes)
 
 
-def refuse_waiting(observed, target, options):
+def refuse_waiting(draft, options):
     """Say what a running guest can't take, when everything was to take effect at once. Raises InvalidInput."""
     option = options[0]
-    value = target.wanted.get(option)
+    value = draft.wanted.get(option)
     if option in ("memory", "vcpus"):
-        lowest, highest = compute.live_range(observed.live, option)
+        lowest, highest = compute.live_range(draft.observed.live, option)
         if option == "memory":
             value, lowest, highest = (format_size(size * 1024) for size in (value, lowest, highest))
         allowed = f"the running guest can have {lowest} to {highest} with apply: live"

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
@@ -20,6 +20,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Co
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import newest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
 from ansible_collections.kvmfleet.compute.plugins.module_utils._state import pending_removals
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import (
     guests_by_disk,
@@ -37,8 +38,8 @@ class Observed:
     saved) guest, None where there is none. networks: by name, True where active.
     leftovers: volumes that an interrupted removal of a guest of this name was about to delete; unfinished: it was interrupted
     before the guest was undefined, so that nothing is left over. hotplug: the driver can change devices of a running guest.
-    rebuild: rebuild.RebuildFacts, if the task may have the root disk made anew. source: clone.SourceFacts, if the guest is to be
-    cloned, or an interrupted run has not finished that. clone: the path of a linked clone's disk, which needs those of the guest.
+    procedures: what procedures that are due have read, by their names. clone: the path of a linked clone's disk, which needs those
+    of the guest.
     """
 
     exists: bool
@@ -52,8 +53,7 @@ class Observed:
     leftovers: tuple = ()
     unfinished: bool = False
     hotplug: bool = False
-    rebuild: object = None
-    source: object = None
+    procedures: dict = field(default_factory=dict)
     clone: str = None
 
     @property
@@ -75,6 +75,10 @@ class Observed:
     @property
     def active(self):
         return self.exists and self.state not in ("stopped", "suspended")
+
+    def once_stopped(self, inactive):
+        """Return what will be observed once the guest is off and has this definition."""
+        return replace(self, facts=replace(self.facts, id=None, state="stopped"), live=None, inactive=inactive)
 
 
 def find(conn, spec):
@@ -111,29 +115,31 @@ def observe(conn, spec, known=None):
             leftovers = _leftovers(conn, spec, recorded)
             if spec.state == "absent":
                 return Observed(exists=False, leftovers=leftovers, unfinished=bool(recorded))
+            found, procedures = _storage(conn, spec, None, None, leftovers)
             return Observed(
                 exists=False,
                 new_guest=_new_guest(conn, spec),
                 networks=_networks(conn, spec, None),
-                storage=_storage(conn, spec, None, None, leftovers),
+                storage=found,
                 leftovers=leftovers,
                 unfinished=bool(recorded),
-                source=_source(conn, spec, None),
+                procedures=procedures,
             )
         facts = known.facts(domain) if known else describe.read_facts(domain)
         inactive = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
+        networks = _networks(conn, spec, inactive)
+        found, procedures = _storage(conn, spec, domain, inactive, ())
         return Observed(
             exists=True,
             facts=facts,
             domain=domain,
             inactive=inactive,
             live=_live(domain, facts.state),
-            networks=_networks(conn, spec, inactive),
-            storage=_storage(conn, spec, domain, inactive, ()),
+            networks=networks,
+            storage=found,
             unfinished=bool(recorded),
             hotplug=conn.getType() == "QEMU",
-            rebuild=_rebuild(conn, spec, domain, inactive),
-            source=_source(conn, spec, inactive),
+            procedures=procedures,
             clone=_linked_clone(conn, inactive, facts.state),
         )
 
@@ -211,55 +217,39 @@ def _networks(conn, spec, inactive):
 
 
 def _storage(conn, spec, domain, inactive, leftovers):
-    """Read pools, volumes and images as far as the disks need them: a guest that has all its disks needs none."""
-    if spec.state == "absent":
-        return _removal(conn, spec, inactive)
-    present = set() if inactive is None else {_xml.get(d, "target/@dev") for d in inactive.findall("devices/disk")}
-    record = _record(inactive)
-    planned = _planned(record)
-    disks = spec.disks
-    if spec.config_drive is not None:
-        from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import config_drive
+    """Return (StorageFacts, facts of the procedures that are due): pools, volumes and images as far as the disks need them.
 
-        disks = (*disks, config_drive.disk(spec, record))
-    targets = storage.assign_targets(disks, inactive)
+    A guest that has all its disks needs none.
+    """
+    if spec.state == "absent":
+        return _removal(conn, spec, inactive), {}
+    record = _record(inactive)
+    due = table.due(spec, record)
+    needs = [procedure.needs(spec, inactive) for procedure in due.values()]
+    present = set() if inactive is None else {_xml.get(d, "target/@dev") for d in inactive.findall("devices/disk")}
+    planned = metadata.planned(record)
+    targets = storage.assign_targets((*spec.disks, *(disk for need in needs for disk in need.disks)), inactive)
     new = [(d, t) for d, t in targets if d.creates_volume and (t not in present or t in planned)]
     taken = [(d, t) for d, t in targets if d.volume is not None or d.source is not None]
     pool_names = {d.pool for d, _t in new} | {d.pool for d, _t in taken if d.volume is not None}
-    others = _volumes_beside(spec, record)
+    others = {volume for need in needs for volume in need.volumes}
     pool_names |= {pool for pool, _name in others}
     pools, known_pools = _pools(conn, pool_names) if pool_names else ({}, ())
     wanted_volumes = {(d.pool, d.volume) for d, _t in taken if d.volume is not None}
-    for disk, target in new:
-        for extension in ("qcow2", "raw"):
-            wanted_volumes.add((disk.pool, storage.volume_name(spec.name, target, extension)))
-        wanted_volumes.add((disk.pool, f"{spec.name}-{target}"))
-    guesses = _guesses(new, spec) | others
+    guesses = _guesses(new, spec)
     volumes = {}
-    for pool_name, volume_name in wanted_volumes | others:
+    for pool_name, volume_name in wanted_volumes | guesses | others:
         if pool_name in pools:
-            refresh = (pool_name, volume_name) not in guesses
+            refresh = (pool_name, volume_name) not in guesses | others
             volumes[pool_name, volume_name] = _volume(conn, pool_name, volume_name, refresh)
     removed = {(volume.pool, volume.name) for volume in leftovers}
-    wanted_images = {d.image for d, _t in new if d.image is not None}
-    if spec.rebuild != "never":
-        wanted_images.add(spec.image)
-    if spec.state == "rescued" and record is not None:
-        from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import rescue
-
-        wanted_images.add(rescue.image_name(spec, record))
-    images, known_images = _images(conn, spec, wanted_images - {None})
-    unmade = metadata.unmade_overlay(record)
-    capacities = _capacities(
-        conn,
-        domain,
-        inactive,
-        [t for d, t in targets if d.size is not None and t in present and t not in planned and t != unmade],
-    )
-    root_pool, overlay = _resized(conn, spec, inactive, targets, capacities)
-    if root_pool is not None:
-        volumes[root_pool.name, overlay] = _volume(conn, root_pool.name, overlay, refresh=False)
-    return storage.StorageFacts(
+    wanted_images = {d.image for d, _t in new if d.image is not None}.union(*(need.images for need in needs))
+    images, known_images = _images(conn, spec, wanted_images)
+    unread = planned.union(*(need.unmade for need in needs))
+    sized = {t: d.size for d, t in targets if d.size is not None and t in present and t not in unread}
+    capacities = {target: _capacity(conn, domain, inactive, target) for target in sized}
+    sizes = {target: (size, capacities[target]) for target, size in sized.items()}
+    facts = storage.StorageFacts(
         pools=pools,
         volumes={key: None if key in removed else value for key, value in volumes.items()},
         images=images,
@@ -267,27 +257,14 @@ def _storage(conn, spec, domain, inactive, leftovers):
         known_images=known_images,
         used_by=guests_by_disk(conn, besides=spec.name) if taken and any(t not in present for _d, t in taken) else {},
         capacities=capacities,
-        root_pool=root_pool,
     )
-
-
-def _source(conn, spec, inactive):
-    """Read the guest to be cloned; a clone that is complete has no need of it."""
-    if spec.clone_from is None or (inactive is not None and not _planned(_record(inactive))):
-        return None
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import source
-
-    return source.read(conn, spec)
+    read = {name: procedure.observe(conn, spec, domain, inactive, sizes) for name, procedure in due.items()}
+    return facts, read
 
 
 def _record(inactive):
     """What we noted in a guest's definition; None where there is no guest, or it is not managed."""
     return None if inactive is None else metadata.read(inactive)
-
-
-def _planned(record):
-    """The targets of the volumes that an interrupted launch has not finished."""
-    return set() if record is None else {v.target for v in record.volumes if v.status == "planned"}
 
 
 def _linked_clone(conn, inactive, state):
@@ -300,47 +277,6 @@ def _linked_clone(conn, inactive, state):
     overlays = overlays_by_base(conn)
     paths = paths_of(conn, inactive.iterfind("devices/disk/source"))
     return next((overlays[path] for path in paths if path in overlays), None)
-
-
-def _rebuild(conn, spec, domain, inactive):
-    """Read the root disk, if the task may have it made anew; nothing of it is known when we did not make it."""
-    if spec.rebuild == "never" or spec.state == "absent":
-        return None
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.rebuild import RebuildFacts, root_record
-
-    target = next(t for d, t in storage.assign_targets(spec.disks, inactive) if d.option == "image")
-    record = root_record(metadata.read(inactive), inactive, target)
-    pool = record and unless_gone(lambda: conn.storagePoolLookupByName(record.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
-    text = pool and unless_gone(
-        lambda: pool.storageVolLookupByName(record.name).XMLDesc(0), libvirt.VIR_ERR_NO_STORAGE_VOL
-    )
-    if not text:
-        return RebuildFacts()
-    root = _xml.parse(text)
-    volume = storage.volume_facts(record.pool, root)
-    return RebuildFacts(
-        volume=volume,
-        base=root.findtext("backingStore/path"),
-        overlay=overlays_by_base(conn).get(volume.path),
-        names=tuple(pool.listVolumes()),
-        snapshots=bool(domain.snapshotNum(0)),
-    )
-
-
-def _resized(conn, spec, inactive, targets, capacities):
-    """Return (pool, volume's name) for the overlay that a resize makes when the root disk grows; None for what there is not."""
-    if spec.resize is None or inactive is None:
-        return None, None
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import resize
-
-    root = resize.root_target(inactive)
-    if not any(t == root and d.size > capacities[t] for d, t in targets if t in capacities):
-        return None, None
-    volume = volume_of(conn, inactive.find(f"devices/disk/target[@dev='{root}']/../source"))
-    if volume is None:
-        return None, None
-    pool = volume.storagePoolLookupByVolume().name()
-    return _pools(conn, [pool])[0].get(pool), resize.volume_name(spec.name, root)
 
 
 def _removal(conn, spec, inactive):
@@ -367,25 +303,10 @@ def _removal(conn, spec, inactive):
     )
 
 
-def _volumes_beside(spec, record):
-    """Return (pool, name) of the volumes that a guest may get beside those of the disks that the task lists."""
-    volumes = set()
-    if spec.state == "rescued":
-        from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import rescue
-
-        volumes.add((spec.rescue.pool, rescue.volume_name(spec)))
-    if spec.config_drive is not None:
-        from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import config_drive
-
-        volumes.add((config_drive.pool_name(spec, record), spec.config_drive.volume_name(spec.name)))
-    return volumes
-
-
 def _guesses(new, spec):
     """Names of volumes that are to be made: that they are not there is the normal case, so no pool is refreshed for them."""
-    return {(d.pool, storage.volume_name(spec.name, t, e)) for d, t in new for e in ("qcow2", "raw")} | {
-        (d.pool, f"{spec.name}-{t}") for d, t in new
-    }
+    files = {(d.pool, storage.volume_name(spec.name, t, e)) for d, t in new for e in ("qcow2", "raw")}
+    return files | {(d.pool, f"{spec.name}-{t}") for d, t in new}
 
 
 def _pools(conn, names):
@@ -393,8 +314,7 @@ def _pools(conn, names):
     facts = {}
     for name in names:
         if name in active:
-            root = _xml.parse(active[name].XMLDesc(0))
-            facts[name] = storage.PoolFacts(name, root.get("type"), _xml.get(root, "target/path") or "")
+            facts[name] = storage.pool_facts(active[name])
     return facts, tuple(active)
 
 
@@ -445,11 +365,6 @@ def _find_image(volumes, pool_name, name):
             versions[file_name] = (root, float(root.findtext("target/timestamps/mtime") or 0))
     current = newest({file_name: mtime for file_name, (_root, mtime) in versions.items()}, name)
     return None if current is None else storage.volume_facts(pool_name, versions[current][0])
-
-
-def _capacities(conn, domain, inactive, targets):
-    """Bytes of the guest's own disks, as the guest sees them."""
-    return {target: _capacity(conn, domain, inactive, target) for target in targets}
 
 
 def _capacity(conn, domain, inactive, target):

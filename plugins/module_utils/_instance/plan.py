@@ -8,38 +8,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import live, power, storage
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.step import Step
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Draft
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
-
-# The power actions that boot a guest: from its definition, so that nothing of it is pending afterwards.
-BOOTS = ("start", "start_paused", "start_resized", "restart")
-# The power actions that end a guest's run.
-ENDS = ("shutdown", "power_off", "revert_resize")
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a run is to reach: the definition, what differs from the present one, and the volumes to make or to grow.
-
-    rebuild: the rebuild.Rebuild that is due. first: the Actions that a clone needs before it is defined. drive: the
-    config_drive.ConfigDrive that the guest is to have.
-    """
-
-    definition: object
-    changes: tuple
-    wanted: dict
-    new_volumes: tuple = ()
-    growth: tuple = ()
-    rebuild: object = None
-    first: tuple = ()
-    drive: object = None
 
 
 def plan(spec, observed):
@@ -51,95 +29,131 @@ def plan(spec, observed):
         return _removal(spec, observed)
     if spec.state == "suspended" and not observed.exists:
         raise InvalidInput.of("state", "suspended", f"there is no guest {spec.name!r} whose memory could be saved")
-    seen, stops = observed, []
-    if spec.state == "rescued" or (observed.metadata and observed.metadata.rescue):
-        observed, stops = _around_rescue(spec, observed)
-    target = _target(spec, observed)
-    if spec.state == "rescued":
-        target = _rescued(spec, observed, target)
-    step = _step(spec, observed, target)
-    target = step.target
-    moves = target.rebuild.moves(spec) if target.rebuild else _moves(spec, observed)
-    moves = moves if step.moves is None else step.moves
-    _check_bootable(spec, observed, target, moves)
-    running, moves = _live_plan(spec, observed, target, moves)
-    actions = _leftover_actions(spec, observed)
-    actions += [*stops, *target.first]
-    actions += running.unplug
-    dropped = _drop_actions(observed, target, moves, running)
-    if step.define == "resize":
-        # Its overlay may get the name of one that is to be dropped.
-        actions, dropped = actions + dropped, []
-    if target.rebuild:
-        actions += target.rebuild.actions(spec, observed)
-    actions += _definition_actions(spec, observed, target, step.define, seen is not observed)
-    actions += [Action(volume.action, volume.subject, volume) for volume in target.new_volumes]
-    actions += [Action("grow_disk", f"{name} to {format_size(size)}", (name, size)) for name, size in target.growth]
-    actions += running.change
-    actions += _autostart_actions(spec, observed)
-    actions += [step.actions.get(name, Action(name, spec.name)) for name in moves]
-    if spec.state == "rescued" and spec.rescue.opens and any(move in BOOTS for move in moves):
-        actions.append(Action("open_rescue", spec.name))
-    actions += [*step.last, *dropped]
-    if step.ends:
-        actions.append(Action("finish_resize", spec.name))
+    draft = _draft(spec, observed)
+    _check_bootable(spec, draft)
+    running, draft = _live_plan(spec, draft)
+    dropped = _drop_actions(draft, running)
+    actions = [*_leftover_actions(spec, observed), *draft.first, *running.unplug]
+    actions += dropped if draft.drops_first else []
+    actions += _definition_actions(spec, draft)
+    actions += [Action(volume.action, volume.subject, volume) for volume in draft.made]
+    actions += [Action("grow_disk", f"{name} to {format_size(size)}", (name, size)) for name, size in draft.growth]
+    actions += [*running.change, *_autostart_actions(spec, observed), *draft.power, *draft.last]
+    actions += [] if draft.drops_first else dropped
+    actions += draft.finish
     return Plan(
         actions=tuple(actions),
-        changes=target.changes,
+        changes=draft.changes,
         restart_required=running.waiting,
-        before=_xml.redacted_text(seen.inactive),
-        after=_xml.redacted_text(target.definition),
-        warnings=step.warnings,
+        before=_xml.redacted_text(observed.inactive),
+        after=_xml.redacted_text(draft.definition),
+        warnings=draft.warnings,
     )
 
 
-def _around_rescue(spec, observed):
-    """Return (observed, actions): how the guest is once it is off to enter or leave its rescue, and what brings it there."""
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import rescue
-
-    rescue.check(spec, observed)
-    if rescue.is_leaving(spec, observed):
-        return rescue.stopped(observed, rescue.left(observed.inactive)), rescue.stop_actions(spec, observed)
-    if rescue.is_entering(spec, observed):
-        return rescue.stopped(observed, observed.inactive), rescue.stop_actions(spec, observed)
-    return observed, []
-
-
-def _rescued(spec, observed, target):
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import rescue
-
-    root, volume = rescue.entered(spec, observed, target.definition)
-    made = target.new_volumes if volume is None else (*target.new_volumes, volume)
-    return replace(target, definition=root, new_volumes=made)
-
-
-def _step(spec, observed, target):
-    if spec.resize is None and not (observed.metadata and observed.metadata.resize):
-        return Step(target)
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import resize
-
-    return resize.plan(spec, observed, target)
+def _draft(spec, observed):
+    """Return the Draft, shaped by the procedures that are due."""
+    due = table.due(spec, observed.metadata)
+    _check_exclusions(spec, observed, due)
+    _check_image(spec, observed.metadata)
+    draft = Draft(observed)
+    for procedure in due.values():
+        draft = procedure.begin(spec, draft)
+    draft = _with_definition(spec, draft)
+    targets = storage.assign_targets((*spec.disks, *draft.disks), draft.definition)
+    draft = replace(draft, targets=tuple(targets))
+    for procedure in due.values():
+        draft = procedure.place(spec, draft)
+    draft = _overlaid(spec, _with_disks(spec, draft))
+    if draft.power is None:
+        draft = replace(draft, power=_power_actions(spec, draft.observed))
+    for procedure in due.values():
+        draft = procedure.shape(spec, draft)
+    return draft
 
 
-def _moves(spec, observed):
+def _check_exclusions(spec, observed, due):
+    for procedure in due.values():
+        for name, reason in procedure.excludes(spec, observed).items():
+            if name in spec.procedures:
+                raise Conflict(f"{table.BY_NAME[name].option or name}: {reason}")
+
+
+def _with_definition(spec, draft):
+    """What the overlay begins with: the guest's definition, the one that a procedure begins with, or that of a new guest."""
+    observed = draft.observed
+    wanted = dict(draft.wanted, **spec.wanted)
+    draft = replace(draft, volumes=observed.metadata.volumes if observed.metadata else ())
+    if observed.exists:
+        if spec.adopt:
+            # Its disks are somebody else's: what we did not make is not recorded, and so never deleted as ours.
+            wanted["managed"] = True
+        return replace(draft, definition=observed.inactive, wanted=wanted)
+    if draft.definition is not None:
+        return replace(draft, wanted=wanted)
+    _check_complete(spec)
+    wanted = dict(definition.with_launch_defaults(wanted, observed.new_guest), image_name=spec.image)
+    wanted.setdefault("flavor_name", None)
+    root = definition.skeleton(observed.new_guest)
+    if "machine" in wanted:
+        # On it depends the bus of a CD-ROM drive.
+        _xml.put(root, "os/type/@machine", wanted["machine"])
+    return replace(draft, definition=root, wanted=wanted)
+
+
+def _with_disks(spec, draft):
+    """Decide what the disks are, which volumes are made for them, and which grow."""
+    observed = draft.observed
+    planned = metadata.planned(observed.metadata) - draft.kept
+    items, new = storage.resolve(spec.name, draft.targets, draft.definition, planned, observed.storage)
+    items = (*draft.items, *items)
+    wanted = dict(draft.wanted, disks=items) if items else draft.wanted
+    return replace(
+        draft,
+        wanted=wanted,
+        items=items,
+        made=(*draft.copies, *new, *draft.made),
+        growth=tuple(storage.growth(draft.targets, observed.storage)),
+    )
+
+
+def _overlaid(spec, draft):
+    """Overlay what is wanted onto the definition. Raises InvalidInput, Conflict."""
+    wanted, observed = draft.wanted, draft.observed
+    before = observed.metadata.volumes if observed.metadata else ()
+    if draft.made or draft.volumes != before or not observed.exists:
+        wanted = dict(wanted, volumes=_recorded(draft.volumes, draft.made))
+    after, changes = definition.overlay(draft.definition, wanted, spec.patches, spec.purge, spec.removals)
+    _check_devices(spec, draft.definition, after)
+    definition.check(draft.definition, after, wanted)
+    return replace(draft, definition=after, changes=changes, wanted=wanted)
+
+
+def _power_actions(spec, observed):
     current = observed.state if observed.exists else "stopped"
     discard = spec.discard_saved_state and observed.exists
-    wanted = "running" if spec.state == "rescued" else spec.state
-    return power.transitions(current, wanted, spec.stop.force, spec.hard_restart, discard)
+    moves = power.transitions(current, spec.state, spec.stop.force, spec.hard_restart, discard)
+    return tuple(Action(name, spec.name) for name in moves)
 
 
-def _drop_actions(observed, target, moves, running):
-    """Delete what has been replaced, and what a rebuild that was given up had begun; but nothing that is in use still."""
+def _names(actions):
+    return [action.name for action in actions]
+
+
+def _changes_run(draft):
+    """Tell whether the guest boots, or goes off, in this run."""
+    return any(name in power.BOOTS + power.ENDS for name in _names(draft.power))
+
+
+def _drop_actions(draft, running):
+    """Delete what has been replaced, and what was begun and given up; but nothing that is in use still."""
+    observed, ends = draft.observed, _changes_run(draft)
     recorded = observed.metadata.volumes if observed.metadata else ()
-    ends = any(move in BOOTS + ENDS for move in moves)
     dropped = [volume for volume in recorded if volume.status == "obsolete" and (ends or not _in_use(observed, volume))]
-    if target.drive and target.drive.replaced:
-        changes = ends or not _in_use(observed, target.drive.replaced) or not _waits(running, target.drive.replaced)
-        dropped += [target.drive.replaced] if changes and observed.state != "suspended" else []
-    if target.rebuild:
-        dropped.append(target.rebuild.old)
-    else:
-        dropped += [volume for volume in recorded if volume.status == "next"]
+    for volume in draft.replaced:
+        changes = ends or not _in_use(observed, volume) or not _waits(running, volume)
+        dropped += [volume] if changes and observed.state != "suspended" else []
+    dropped += draft.dropped
     return [Action("drop_volume", f"{volume.pool}/{volume.name}", volume) for volume in dropped]
 
 
@@ -152,93 +166,6 @@ def _in_use(observed, volume):
 
 def _waits(running, volume):
     return any(option.startswith(f"disks[{volume.target}]") for option in running.waiting)
-
-
-def _target(spec, observed):
-    found = observed.metadata or metadata.InstanceMetadata()
-    _check_image(spec, observed.metadata)
-    planned = {volume.target for volume in found.volumes if volume.status == "planned"}
-    wanted = dict(spec.wanted)
-    root = observed.inactive
-    cloned = _clone(spec, observed, planned)
-    copies = cloned.volumes if cloned else ()
-    planned -= {volume.target for volume in copies}
-    if cloned and not observed.exists:
-        root = cloned.definition
-    elif not observed.exists:
-        _check_complete(spec)
-        wanted = definition.with_launch_defaults(wanted, observed.new_guest)
-        root = definition.skeleton(observed.new_guest)
-    elif spec.adopt:
-        # Its disks are somebody else's: what we did not make is not recorded, and so never deleted as ours.
-        wanted["managed"] = True
-    drive = _config_drive(spec, observed)
-    targets = _targets((*spec.disks, drive.disk) if drive else spec.disks, root, found)
-    items, new_volumes = storage.resolve(
-        spec.name, targets, root if observed.exists or cloned else _machine_of(root, wanted), planned, observed.storage
-    )
-    new_volumes = (*copies, *new_volumes)
-    volumes = found.volumes
-    if drive:
-        volumes, new_volumes = drive.records(spec, targets[-1][1], volumes, new_volumes)
-    rebuilt = _rebuild(spec, observed, targets)
-    if rebuilt:
-        items, volumes = rebuilt.items(items), rebuilt.records(volumes)
-        targets = [(disk, target) for disk, target in targets if target != rebuilt.volume.target]
-    if items:
-        wanted["disks"] = items
-    if new_volumes or rebuilt or not observed.exists:
-        wanted["volumes"] = _recorded(volumes, new_volumes)
-    if spec.rebuild != "never" or not (observed.exists or cloned):
-        wanted["image_name"] = spec.image
-    if not (observed.exists or cloned):
-        wanted.setdefault("flavor_name", None)
-    after, changes = definition.overlay(root, wanted, spec.patches, spec.purge, spec.removals)
-    _check_devices(spec, root, after)
-    definition.check(root, after, wanted)
-    return Target(
-        definition=after,
-        changes=changes,
-        wanted=wanted,
-        new_volumes=new_volumes,
-        growth=tuple(storage.growth(targets, observed.storage)),
-        rebuild=rebuilt,
-        first=cloned.actions if cloned else (),
-        drive=drive,
-    )
-
-
-def _config_drive(spec, observed):
-    if spec.config_drive is None:
-        return None
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import config_drive
-
-    return config_drive.plan(spec, observed)
-
-
-def _targets(disks, root, found):
-    targets = storage.assign_targets(disks, root)
-    if not found.resize:
-        return targets
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import resize
-
-    return resize.with_disk_in_place(targets, found)
-
-
-def _clone(spec, observed, planned):
-    if observed.source is None:
-        return None
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import clone
-
-    return clone.plan(spec, observed, planned)
-
-
-def _rebuild(spec, observed, targets):
-    if spec.rebuild == "never" or not observed.exists:
-        return None
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import rebuild
-
-    return rebuild.plan(spec, observed, targets)
 
 
 def _check_devices(spec, before, after):
@@ -254,13 +181,6 @@ def _check_devices(spec, before, after):
             raise InvalidInput.of("interfaces.mac", mac, "two interfaces of the guest would have this address")
 
 
-def _machine_of(root, wanted):
-    """A new guest's definition with the machine type that was asked for, on which the bus of a CD-ROM drive depends."""
-    if "machine" in wanted:
-        _xml.put(root, "os/type/@machine", wanted["machine"])
-    return root
-
-
 def _recorded(volumes, new_volumes):
     """What the metadata says of our volumes: those to be made are `planned` until each is complete."""
     made = {volume.target for volume in new_volumes}
@@ -273,7 +193,7 @@ def _recorded(volumes, new_volumes):
 
 def _check_image(spec, found):
     """A guest of ours knows what it was made from; to name another image is not to be overlooked in silence."""
-    if spec.rebuild == "never" and spec.image is not None and found is not None and spec.image != found.image:
+    if "rebuild" not in spec.procedures and spec.image is not None and found is not None and spec.image != found.image:
         made_from = f"was made from {found.image!r}" if found.image else "was made without an image"
         raise InvalidInput.of(
             "image", spec.image, f"the guest {spec.name!r} {made_from}; rebuild: changed makes its root disk anew"
@@ -288,9 +208,10 @@ def _check_complete(spec):
             )
 
 
-def _check_bootable(spec, observed, target, moves):
+def _check_bootable(spec, draft):
     """A guest must not boot with a network that is down or a disk that was never made."""
-    boots = any(move in BOOTS for move in moves)
+    observed = draft.observed
+    boots = any(name in power.BOOTS for name in _names(draft.power))
     if observed.clone is not None and (boots or spec.autostart):
         raise Conflict(
             f"state: the guest {spec.name!r} can't be started, as that would spoil its linked clone {observed.clone!r}; remove the "
@@ -301,15 +222,10 @@ def _check_bootable(spec, observed, target, moves):
     for name, active in (observed.networks or {}).items():
         if not active:
             raise Conflict(f"interfaces.network: {name!r} is not active on this host; a guest on it can't start")
-    found = metadata.read(target.definition)
-    made = {volume.target for volume in target.new_volumes}
-    unmade = metadata.unmade_overlay(found)
-    if unmade and "start_resized" not in moves:
-        raise Conflict(
-            f"resize: the resize of {spec.name!r} did not come as far as its disk {unmade}; run it again, or give "
-            "resize.action: revert"
-        )
-    for volume in found.volumes if found and not unmade else ():
+    found = metadata.read(draft.definition)
+    made = {volume.target for volume in draft.made}
+    made |= {action.data.target for action in draft.power if action.name == "create_volume"}
+    for volume in found.volumes if found else ():
         if volume.status == "planned" and volume.target not in made:
             raise Conflict(
                 f"disks: an earlier launch of {spec.name!r} did not finish the disk {volume.target!r} and this task does not "
@@ -325,10 +241,12 @@ def _leftover_actions(spec, observed):
     return actions
 
 
-def _definition_actions(spec, observed, target, name, forced):
-    if observed.exists and observed.persistent and not target.changes and name == "define" and not forced:
+def _definition_actions(spec, draft):
+    observed = draft.observed
+    unchanged = observed.persistent and not draft.changes and not draft.forced
+    if unchanged and draft.define == "define":
         return []
-    return [Action(name, spec.name, target.definition)]
+    return [Action(draft.define, spec.name, draft.definition)]
 
 
 def _autostart_actions(spec, observed):
@@ -338,18 +256,20 @@ def _autostart_actions(spec, observed):
     return [Action("set_autostart" if spec.autostart else "unset_autostart", spec.name)]
 
 
-def _live_plan(spec, observed, target, moves):
-    """Return (LivePlan, moves): what reaches the running guest, and the restart that `apply: restart` adds for the rest."""
-    if observed.live is None or target.rebuild or any(move in BOOTS + ENDS for move in moves):
-        return live.LivePlan(), moves
+def _live_plan(spec, draft):
+    """Return (LivePlan, draft): what reaches the running guest, and the restart that `apply: restart` adds for the rest."""
+    observed = draft.observed
+    if observed.live is None or _changes_run(draft):
+        return live.LivePlan(), draft
     if spec.apply == "next_boot" or not observed.active:
-        return live.LivePlan(waiting=live.waiting(observed.live, spec, target)), moves
-    running = live.plan(spec, observed, target)
+        return live.LivePlan(waiting=live.waiting(observed.live, spec, draft.wanted)), draft
+    running = live.plan(spec, draft)
     if running.waiting and spec.apply == "live":
-        live.refuse_waiting(observed, target, running.waiting)
+        live.refuse_waiting(draft, running.waiting)
     if running.waiting and spec.apply == "restart" and spec.state in ("running", "present"):
-        return live.LivePlan(), power.transitions(observed.state, "restarted", spec.stop.force, spec.hard_restart)
-    return running, moves
+        moves = power.transitions(observed.state, "restarted", spec.stop.force, spec.hard_restart)
+        return live.LivePlan(), replace(draft, power=tuple(Action(name, spec.name) for name in moves))
+    return running, draft
 
 
 def _removal(spec, observed):

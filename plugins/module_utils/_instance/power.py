@@ -12,6 +12,11 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import In
 
 STATES = ("running", "stopped", "paused", "suspended", "crashed", "sleeping")
 
+# The power actions that boot a guest: from its definition, so that nothing of it is pending afterwards.
+BOOTS = ("start", "start_paused", "start_resized", "restart")
+# The power actions that end a guest's run.
+ENDS = ("shutdown", "power_off", "revert_resize")
+
 # (what to do first to have a running guest, by state). A stopped or crashed guest has no running system to wake.
 WAKE = {
     "running": (),
@@ -24,7 +29,7 @@ WAKE = {
 def transitions(current, wanted, hard_stop=False, hard_restart=False, discard_saved_state=False):
     """Return the names of the actions that lead from one state to another.
 
-    current is one of STATES. wanted is running, stopped, restarted, paused, suspended or present.
+    current is one of STATES. wanted is running, rescued, stopped, restarted, paused, suspended or present.
     Raises InvalidInput for the one thing that can't be done: saving the memory of a guest that has none.
     """
     if wanted == "present":
@@ -78,6 +83,7 @@ def _to_suspended(current, hard_stop, hard_restart):
 
 _MOVES = {
     "running": _to_running,
+    "rescued": _to_running,
     "stopped": _to_stopped,
     "restarted": _to_restarted,
     "paused": _to_paused,

@@ -8,14 +8,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import uuid as uuid_library
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, flavors, patch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import parse_disks
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for import WaitFor, parse_wait
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
 STATES = ("running", "stopped", "restarted", "paused", "suspended", "rescued", "present", "absent")
@@ -33,54 +34,9 @@ class StopPolicy:
 
 
 @dataclass(frozen=True)
-class WaitFor:
-    """What a run waits for once the guest runs; timeout in seconds."""
-
-    agent: bool
-    address: bool
-    cidr: str
-    console: str
-    timeout: float
-
-    @property
-    def anything(self):
-        return bool(self.agent or self.address or self.console)
-
-
-@dataclass(frozen=True)
-class RescueSpec:
-    """The rescue system: its image (None for the guest's own), the pool of its disk, and who may enter it."""
-
-    image: str
-    pool: str
-    root_password: str
-    authorized_keys: tuple
-    timeout: float
-
-    @property
-    def opens(self):
-        return self.root_password is not None or bool(self.authorized_keys)
-
-
-@dataclass(frozen=True)
-class ResizeSpec:
-    """How a guest is resized; check is what shows that it is back, None when a later task confirms or reverts."""
-
-    action: str
-    check: WaitFor = None
-
-
-@dataclass(frozen=True)
-class CloneFrom:
-    """The guest that a new one is a clone of. linked: its disks are based on that guest's, which must stay as they are."""
-
-    name: str
-    linked: bool
-
-
-@dataclass(frozen=True)
 class InstanceSpec:
-    """A guest as it was asked for. `wanted` are the facets' values, of the options that were given alone."""
+    """A guest as it was asked for. `wanted` are the facets' values, of the options that were given alone; `procedures` the values
+    of the procedures that were asked for, by their names."""
 
     name: str
     uuid: str
@@ -105,11 +61,7 @@ class InstanceSpec:
     wait_for: WaitFor = None
     network_names: tuple = field(default=())
     adopt: bool = False
-    rebuild: str = "never"
-    rescue: RescueSpec = None
-    resize: ResizeSpec = None
-    clone_from: CloneFrom = None
-    config_drive: object = None
+    procedures: dict = field(default_factory=dict)
 
 
 def spec(params):
@@ -153,11 +105,7 @@ def spec(params):
             item["source"][1] for item in wanted.get("interfaces", ()) if item["source"][0] == "network"
         ),
         adopt=bool(params.get("adopt")),
-        rebuild=_checked_rebuild(params),
-        rescue=_rescue(params),
-        resize=_resize(params),
-        clone_from=_clone_from(params),
-        config_drive=_config_drive(params),
+        procedures=table.parse(params),
     )
 
 
@@ -197,47 +145,6 @@ def _checked_uuid(value):
         raise InvalidInput.of("uuid", value, "a UUID is needed, such as 8a53e7c5-6f0e-4b5a-9f53-0d8c8f2e2a10") from exc
 
 
-def _rescue(params):
-    given = params.get("rescue") or {}
-    if given and params["state"] != "rescued":
-        raise InvalidInput.of(
-            "rescue", sorted(key for key in given if given[key] is not None), "it needs state: rescued"
-        )
-    return RescueSpec(
-        image=given.get("image"),
-        pool=params["pool"],
-        root_password=given.get("root_password"),
-        authorized_keys=tuple(given.get("authorized_keys") or ()),
-        timeout=parse_duration("rescue.timeout", given.get("timeout") or "300s"),
-    )
-
-
-def _config_drive(params):
-    if params.get("config_drive") is None or params["state"] == "absent":
-        return None
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import config_drive
-
-    return config_drive.parse(params["config_drive"], params["pool"])
-
-
-def _clone_from(params):
-    given = params.get("clone_from")
-    if given is None or params["state"] == "absent":
-        return None
-    if given["name"] == params["name"]:
-        raise InvalidInput.of("clone_from.name", given["name"], "it is the guest itself; another one is cloned")
-    if params.get("image") is not None:
-        raise InvalidInput.of("image", params["image"], "clone_from is given, and a clone has the disks of its source")
-    return CloneFrom(given["name"], (given.get("mode") or "full") == "linked")
-
-
-def _checked_rebuild(params):
-    rebuild = params.get("rebuild") or "never"
-    if rebuild != "never" and params.get("image") is None and params["state"] != "absent":
-        raise InvalidInput.of("rebuild", rebuild, "it needs image, which the root disk is made of")
-    return rebuild
-
-
 def _stop_policy(given):
     return StopPolicy(
         force=given.get("method") == "force",
@@ -251,59 +158,9 @@ def _stop_policy(given):
 def _wait_for(given, state):
     if not given:
         return None
-    wait = _seen("wait_for", given, given.get("timeout"))
+    wait = parse_wait("wait_for", given)
     if wait.anything and state not in ("running", "restarted", "rescued"):
         raise InvalidInput.of(
             "wait_for", state, "only a guest that runs can be waited for: state running, restarted or rescued"
         )
     return wait if wait.anything else None
-
-
-def _seen(option, given, timeout):
-    return WaitFor(
-        agent=bool(given.get("agent")),
-        address=bool(given.get("address") or given.get("cidr")),
-        cidr=_checked_cidr(f"{option}.cidr", given.get("cidr")),
-        console=_checked_pattern(f"{option}.console", given.get("console")),
-        timeout=parse_duration(f"{option}.timeout", timeout or "300s"),
-    )
-
-
-def _resize(params):
-    given = params.get("resize")
-    if not given:
-        return None
-    if params["state"] != "running":
-        raise InvalidInput.of("state", params["state"], "a guest that is resized runs afterwards: state running")
-    if params["rebuild"] != "never":
-        raise InvalidInput.of("rebuild", params["rebuild"], "a task either resizes a guest or makes its root disk anew")
-    if params.get("apply") in ("live", "next_boot"):
-        raise InvalidInput.of("apply", params["apply"], "with resize the guest is restarted")
-    check = given.get("check") or {}
-    watched = given["action"] == "resize" and given["confirm"] == "auto"
-    if any(check.values()) and not watched:
-        raise InvalidInput.of("resize.check", check, "the guest is watched with action: resize and confirm: auto alone")
-    if not watched:
-        return ResizeSpec(given["action"])
-    seen = _seen("resize.check", check, None)
-    timeout = parse_duration("resize.timeout", given.get("timeout") or "300s")
-    return ResizeSpec(given["action"], replace(seen, timeout=timeout, agent=seen.agent or not seen.anything))
-
-
-def _checked_cidr(option, value):
-    if value is None:
-        return None
-    try:
-        return str(ipaddress.ip_network(value, strict=False))
-    except ValueError as exc:
-        raise InvalidInput.of(option, value, "a network is needed, such as 192.168.122.0/24") from exc
-
-
-def _checked_pattern(option, value):
-    if value is None:
-        return None
-    try:
-        re.compile(value)
-    except re.error as exc:
-        raise InvalidInput.of(option, value, f"a regular expression is needed ({exc})") from exc
-    return value

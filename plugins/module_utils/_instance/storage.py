@@ -49,7 +49,6 @@ class StorageFacts:
     volumes: by (pool, name), None where there is no such volume. images: by the image's name as it was asked for.
     used_by: the name of the other guest that has a path as a disk. capacities: by target, of the guest's own disks.
     removable: the volumes that a removal is to delete. based_on: by the path of such a volume, an overlay that needs it.
-    root_pool: the pool of the root disk that a resize is to grow.
     """
 
     pools: dict = field(default_factory=dict)
@@ -61,7 +60,6 @@ class StorageFacts:
     capacities: dict = field(default_factory=dict)
     removable: tuple = ()
     based_on: dict = field(default_factory=dict)
-    root_pool: PoolFacts = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,12 @@ class NewVolume:
         made_of = {"empty": "empty", "overlay": "overlay of", "copy": "copy of"}[self.mode]
         origin = f" {self.image.name}" if self.image else ""
         return f"{self.pool}/{self.name} ({made_of}{origin}, {format_size(self.capacity)})"
+
+
+def pool_facts(pool):
+    """Return the PoolFacts of a libvirt pool. Source: virStoragePoolGetXMLDesc."""
+    root = _xml.parse(pool.XMLDesc(0))
+    return PoolFacts(pool.name(), root.get("type"), _xml.get(root, "target/path") or "")
 
 
 def volume_facts(pool_name, root):

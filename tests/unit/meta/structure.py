@@ -74,13 +74,17 @@ def imported(name):
 
 
 @functools.cache
-def reached(name):
-    """Return every module that is loaded when all that a module imports is, and so on."""
+def reached(name, besides=None):
+    """Return every module that is loaded when all that a module imports is, and so on.
+
+    besides: a module whose imports are not followed, such as a table of what is loaded where it is due.
+    """
     found, waiting = set(), [name]
     while waiting:
-        for module in imported(waiting.pop()) - found:
-            found.add(module)
-            waiting.append(module)
+        module = waiting.pop()
+        new = imported(module) - found if module != besides else ()
+        found.update(new)
+        waiting.extend(new)
     return frozenset(found)
 
 

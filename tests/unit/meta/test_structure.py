@@ -50,6 +50,7 @@ def test_the_architecture_page_names_every_package():
 
 @pytest.mark.parametrize("name", PURE)
 def test_what_is_pure_reaches_no_host(name):
-    ways = structure.reached(name) | {name}
+    # Procedures read and write, too; that they plan without a host is seen when they run (test_runs.no_host).
+    ways = structure.reached(name, besides="_instance.procedures.table") | {name}
     assert sorted(ways.intersection(IMPURE)) == []
     assert [module for module in sorted(ways) if ("_deps", "libvirt") in structure.imports(module)] == []

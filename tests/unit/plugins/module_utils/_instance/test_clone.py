@@ -303,13 +303,13 @@ def test_the_nvram_is_found_where_libvirt_keeps_it_unsaid():
 
 
 def test_the_nvram_is_copied_whole_and_for_its_owner_alone(tmp_path):
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions import clone
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import clone
     from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 
     source, copy = tmp_path / "web01_VARS.fd", tmp_path / "copy01_VARS.fd"
     source.write_bytes(b"keys")
     (tmp_path / "copy01_VARS.fd.partial").write_bytes(b"of a run that was killed")
     for _run in range(2):
-        clone.ACTIONS["copy_nvram"](None, Action("copy_nvram", "", (str(source), str(copy))))
+        clone.PROCEDURE.actions["copy_nvram"](None, Action("copy_nvram", "", (str(source), str(copy))))
         assert copy.read_bytes() == b"keys" and copy.stat().st_mode & 0o777 == 0o600
         assert len(list(tmp_path.iterdir())) == 2

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, KvmfleetError
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import config_drive
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import config_drive
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance import test_runs
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.test_runs import (
     LAUNCH,

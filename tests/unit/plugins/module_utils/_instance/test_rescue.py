@@ -14,9 +14,10 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.describe import Facts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import rescue, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import Observed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.plan import plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import rescue
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import spec as make_spec
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import complete
 from lxml import etree

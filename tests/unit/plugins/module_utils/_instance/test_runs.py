@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import threading
 
+import libvirt
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
@@ -55,6 +58,29 @@ def world(test_uri, tmp_path, monkeypatch):
         yield World(conn, test_uri)
 
 
+class _OutOfReach:
+    """libvirt's C library, which one thread can't call."""
+
+    def __init__(self, library):
+        self._library = library
+        self._thread = threading.current_thread()
+
+    def __getattr__(self, name):
+        assert threading.current_thread() is not self._thread, f"a plan is made of what was observed, and asks {name}"
+        return getattr(self._library, name)
+
+
+@contextlib.contextmanager
+def no_host():
+    """Have whatever asks libvirt fail, while a plan is made."""
+    library = libvirt.libvirtmod
+    libvirt.libvirtmod = _OutOfReach(library)
+    try:
+        yield
+    finally:
+        libvirt.libvirtmod = library
+
+
 class World:
     def __init__(self, conn, uri):
         self.conn = conn
@@ -64,13 +90,16 @@ class World:
         return resource.spec(complete(params, self.uri))
 
     def plan(self, params):
-        spec = self.spec(params)
-        return resource.plan(spec, resource.observe(self.conn, spec))
+        return self._planned(params)[2]
 
-    def run(self, params):
+    def _planned(self, params):
         spec = self.spec(params)
         observed = resource.observe(self.conn, spec)
-        plan = resource.plan(spec, observed)
+        with no_host():
+            return spec, observed, resource.plan(spec, observed)
+
+    def run(self, params):
+        spec, observed, plan = self._planned(params)
         resource.execute(self.conn, spec, observed, plan)
         return plan
 

@@ -4,7 +4,7 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Clone: a new guest with the definition and the disks of another, and an identity of its own. Pure.
+"""Clone: a new guest with the definition and the disks of another, and an identity of its own.
 
 It is a launch in all but what it begins with, so that a run that is killed is completed as a launch is: the volumes are
 recorded as `planned` until each is complete.
@@ -12,13 +12,28 @@ recorded as `planned` until each is complete.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+import os
+import shutil
+from dataclasses import dataclass, replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import identity, metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import config_drive, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import update_metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    file_errors,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Procedure
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import config_drive
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import volume_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
 
 
@@ -40,13 +55,69 @@ class SourceFacts:
 
 
 @dataclass(frozen=True)
-class Clone:
-    """What a clone begins with: its definition (None when an interrupted run has defined it), its volumes, and the actions
-    that come before it is defined."""
+class CloneFrom:
+    """The guest that a new one is a clone of. linked: its disks are based on that guest's, which must stay as they are."""
 
-    definition: object
-    volumes: tuple
-    actions: tuple
+    name: str
+    linked: bool
+
+
+def parse(params):
+    """Return the CloneFrom of a task. Raises InvalidInput."""
+    if params["state"] == "absent":
+        return None
+    given = params["clone_from"]
+    if given["name"] == params["name"]:
+        raise InvalidInput.of("clone_from.name", given["name"], "it is the guest itself; another one is cloned")
+    if params.get("image") is not None:
+        raise InvalidInput.of("image", params["image"], "clone_from is given, and a clone has the disks of its source")
+    return CloneFrom(given["name"], (given.get("mode") or "full") == "linked")
+
+
+def _wanted(spec):
+    return spec.procedures["clone_from"]
+
+
+def observe(conn, spec, domain, inactive, sizes):
+    """Return the SourceFacts, None for a clone that is complete and needs no source. Raises NotFound, InvalidInput."""
+    if inactive is not None and not metadata.planned(metadata.read(inactive)):
+        return None
+    name = _wanted(spec).name
+    source = unless_gone(lambda: conn.lookupByName(name), libvirt.VIR_ERR_NO_DOMAIN)
+    if source is None:
+        raise NotFound(f"clone_from.name: there is no guest {name!r} on this host")
+    root = _xml.parse(source.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
+    volumes = {_xml.get(disk, "target/@dev"): _found_volume(conn, disk) for disk in copied_disks(root)}
+    pools = {volume.pool for volume in volumes.values() if volume is not None}
+    return SourceFacts(
+        name=name,
+        state=power_state(source)[0],
+        inactive=root,
+        volumes=volumes,
+        taken=frozenset((pool, file) for pool in pools for file in conn.storagePoolLookupByName(pool).listVolumes()),
+        nvram=_has_nvram(spec, identity.nvram(root)),
+        autostart=bool(source.isPersistent() and source.autostart()),
+    )
+
+
+def _found_volume(conn, disk):
+    volume = volume_of(conn, disk.find("source"))
+    if volume is None:
+        return None
+    return storage.volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
+
+
+def _has_nvram(spec, path):
+    """Tell whether there is a file to be copied: a guest that never ran has none yet."""
+    if path is None:
+        return False
+    if spec.uri.partition("://")[2].partition("/")[0]:
+        raise InvalidInput.of(
+            "uri",
+            spec.uri,
+            "the firmware's variables of a clone are copied on libvirt's host: run the task on that host",
+        )
+    return os.path.isfile(path)
 
 
 def copied_disks(root):
@@ -60,22 +131,23 @@ def copied_disks(root):
     ]
 
 
-def plan(spec, observed, planned):
-    """Return the Clone, None when its disks are there.
-
-    planned: the targets that an interrupted run was to make. Raises Conflict, InvalidInput.
-    """
-    source = observed.source
+def begin(spec, draft):
+    """Begin with the source's definition, of which the clone gets copies of the disks. Raises Conflict, InvalidInput."""
+    observed, source = draft.observed, draft.observed.procedures["clone_from"]
+    if source is None:
+        return draft
+    planned = metadata.planned(observed.metadata)
     targets = [target for target in _targets(spec, source) if not observed.exists or target in planned]
     if observed.exists and not targets:
-        return None  # what the interrupted run has left to do are disks of the clone's own
+        return draft  # what the interrupted run has left to do are disks of the clone's own
     _check_source(spec, source)
     volumes = tuple(_volume(spec, source, target, target in planned) for target in targets)
-    actions = []
-    if spec.clone_from.linked and not metadata.read(source.inactive).has_clones:
-        actions.append(Action("mark_source", source.name))
+    first = []
+    if _wanted(spec).linked and not metadata.read(source.inactive).has_clones:
+        first.append(Action("mark_source", source.name))
+    draft = replace(draft, copies=volumes, kept=draft.kept | set(targets))
     if observed.exists:
-        return Clone(None, volumes, tuple(actions))
+        return replace(draft, first=(*draft.first, *first))
     macs = [item.get("mac") for item in spec.wanted.get("interfaces", ())]
     root = identity.of_another(source.inactive, spec.name, spec.uuid, macs)
     drive = config_drive.recorded(metadata.read(source.inactive), source.name)
@@ -87,8 +159,8 @@ def plan(spec, observed, planned):
         _put_volume(root, volume)
     if source.nvram:
         paths = (identity.nvram(source.inactive), identity.nvram(root))
-        actions.append(Action("copy_nvram", f"{paths[0]} to {paths[1]}", paths))
-    return Clone(root, volumes, tuple(actions))
+        first.append(Action("copy_nvram", f"{paths[0]} to {paths[1]}", paths))
+    return replace(draft, definition=root, first=(*draft.first, *first))
 
 
 def _check_source(spec, source):
@@ -98,12 +170,12 @@ def _check_source(spec, source):
     if found is not None and (found.rescue or found.resize):
         what = "is rescued" if found.rescue else "is being resized"
         raise Conflict(f"clone_from.name: the guest {source.name!r} {what}; bring that to its end first")
-    if spec.clone_from.linked and found is None:
+    if _wanted(spec).linked and found is None:
         raise Conflict(
             f"clone_from.mode: the guest {source.name!r} is not managed, so that nothing would keep it from being started "
             "and spoiling the clone; adopt it first, or use mode: full"
         )
-    if spec.clone_from.linked and source.autostart:
+    if _wanted(spec).linked and source.autostart:
         raise Conflict(
             f"clone_from.mode: the guest {source.name!r} starts with its host, which would spoil the clone; give it autostart: false, "
             "or use mode: full"
@@ -126,7 +198,7 @@ def _volume(spec, source, target, replace):
     if origin is None or disk.find(".//encryption") is not None:
         what = "is not a volume of an active storage pool" if origin is None else "is encrypted"
         raise Conflict(f"clone_from.name: the disk {target} of the guest {source.name!r} {what}, and can't be copied")
-    linked = spec.clone_from.linked
+    linked = _wanted(spec).linked
     if linked and origin.kind != "file":
         raise Conflict(
             f"clone_from.mode: the disk {target} of the guest {source.name!r} is not a file; linked clones need files, use mode: full"
@@ -173,3 +245,34 @@ def _put_volume(root, volume):
     disk.set("type", kind)
     disk.append(_xml.element_of("source", {"dev" if kind == "block" else "file": volume.path}))
     _xml.put(disk, "driver/@type", volume.format)
+
+
+def _mark_source(run, action):
+    """Have the source know that a linked clone needs its disks, before there is one."""
+    update_metadata(run.conn.lookupByName(action.subject), lambda found: replace(found, has_clones=True))
+
+
+def _copy_nvram(run, action):
+    """Copy the firmware's variables; the copy is written beside and renamed, and goes when the guest can't be defined."""
+    source, path = action.data
+    partial = f"{path}.partial"
+    with file_errors(f"copying the NVRAM {source}"):
+        status = os.stat(source)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(partial)  # of a run that was killed
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb") as copy, open(source, "rb") as original:
+            shutil.copyfileobj(original, copy)
+            if os.geteuid() == 0:
+                os.fchown(copy.fileno(), status.st_uid, status.st_gid)
+            copy.flush()
+            os.fsync(copy.fileno())
+        os.rename(partial, path)
+
+
+PROCEDURE = Procedure(
+    parse=parse,
+    observe=observe,
+    begin=begin,
+    actions={"mark_source": _mark_source, "copy_nvram": _copy_nvram},
+)

@@ -4,7 +4,7 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Rescue: boot a guest from a disk of its own making, with all of its own disks at hand and in their order. Pure.
+"""Rescue: boot a guest from a disk of its own making, with all of its own disks at hand and in their order.
 
 The rescue disk is an overlay on an image, appended to the guest's disks and first to boot (Nova calls it stable device
 rescue). How the guest boots by itself is kept in its metadata until it is brought back.
@@ -13,78 +13,130 @@ rescue). How the guest boots by itself is kept in its metadata until it is broug
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import KIND, TARGET_PREFIX
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import await_agent
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
 FORMAT = "qcow2"
+USER = "root"
+
+
+@dataclass(frozen=True)
+class RescueSpec:
+    """The rescue system: its image (None for the guest's own), the pool of its disk, and who may enter it."""
+
+    image: str
+    pool: str
+    root_password: str
+    authorized_keys: tuple
+    timeout: float
+
+    @property
+    def opens(self):
+        return self.root_password is not None or bool(self.authorized_keys)
+
+
+def parse(params):
+    """Return the RescueSpec of a task. Raises InvalidInput."""
+    given = params.get("rescue") or {}
+    if params["state"] != "rescued":
+        raise InvalidInput.of(
+            "rescue", sorted(key for key in given if given[key] is not None), "it needs state: rescued"
+        )
+    return RescueSpec(
+        image=given.get("image"),
+        pool=params["pool"],
+        root_password=given.get("root_password"),
+        authorized_keys=tuple(given.get("authorized_keys") or ()),
+        timeout=parse_duration("rescue.timeout", given.get("timeout") or "300s"),
+    )
+
+
+def _wanted(spec):
+    return spec.procedures.get("rescue")
 
 
 def volume_name(spec):
+    """Return the name of the rescue disk's volume."""
     return storage.volume_name(spec.name, "rescue", FORMAT)
 
 
-def image_name(spec, found):
+def _image_name(spec, found):
     """The image of the rescue system: the one that is asked for, or the one that the guest was made from."""
-    return spec.rescue.image or (found.image if found else None)
+    return _wanted(spec).image or (found.image if found else None)
 
 
-def is_leaving(spec, observed):
-    return observed.exists and _record(observed) is not None and spec.state not in ("rescued", "present")
-
-
-def is_entering(spec, observed):
-    return spec.state == "rescued" and _record(observed) is None
+def needs(spec, inactive):
+    """Return the Needs: the rescue system's image, and the volume of its disk."""
+    if _wanted(spec) is None:
+        return Needs()
+    found = None if inactive is None else metadata.read(inactive)
+    images = {_image_name(spec, found)} - {None} if found is not None else frozenset()
+    return Needs(images=frozenset(images), volumes=frozenset({(_wanted(spec).pool, volume_name(spec))}))
 
 
 def _record(observed):
     return observed.metadata.rescue if observed.metadata else None
 
 
-def check(spec, observed):
-    """Refuse what can't go with a rescue. Raises InvalidInput, Conflict, NotFound."""
-    if spec.resize is not None:
-        raise Conflict(f"resize: the guest {spec.name!r} is rescued; bring it back first")
+def _stays(spec, observed):
+    return _record(observed) is not None and spec.state in ("rescued", "present")
+
+
+def excludes(spec, observed):
+    """Return what can't go with a rescue, and why."""
+    reason = f"the guest {spec.name!r} is rescued; bring it back first"
+    found = {"resize": reason}
+    if _stays(spec, observed):
+        found["rebuild"] = reason
+    return found
+
+
+def begin(spec, draft):
+    """Shut the guest down to enter its rescue system, or to leave it for the system of its own.
+
+    Raises InvalidInput, Conflict.
+    """
+    observed = draft.observed
     if spec.state == "rescued":
-        if not observed.exists:
-            raise InvalidInput.of("state", "rescued", f"there is no guest {spec.name!r} to rescue")
-        if observed.metadata is None:
-            raise Conflict(
-                f"state: the guest {spec.name!r} is not managed, so nothing would bring it back from a rescue; give adopt: true first"
-            )
-        pending = observed.metadata.resize
-        if pending is not None and not pending.settled:
-            raise Conflict(
-                f"state: a resize of the guest {spec.name!r} is pending; confirm or revert it before a rescue"
-            )
-        if image_name(spec, observed.metadata) is None:
-            raise InvalidInput(
-                f"rescue.image: no value is given, and the guest {spec.name!r} was made without an image"
-            )
-    if observed.exists and _record(observed) is not None and spec.state in ("rescued", "present"):
-        if "disks" in spec.purge:
-            raise Conflict(
-                f"purge: the guest {spec.name!r} is rescued, and its rescue disk would go, too; bring it back first"
-            )
-        if spec.rebuild != "never":
-            raise Conflict(f"rebuild: the guest {spec.name!r} is rescued; bring it back first")
+        _check(spec, observed)
+    if _stays(spec, observed) and "disks" in spec.purge:
+        raise Conflict(
+            f"purge: the guest {spec.name!r} is rescued, and its rescue disk would go, too; bring it back first"
+        )
+    leaves = _record(observed) is not None and spec.state not in ("rescued", "present")
+    enters = spec.state == "rescued" and _record(observed) is None
+    if not leaves and not enters:
+        return draft
+    inactive = left(observed.inactive) if leaves else observed.inactive
+    stops = power.transitions(observed.state, "stopped", spec.stop.force, discard_saved_state=spec.discard_saved_state)
+    return replace(
+        draft,
+        observed=observed.once_stopped(inactive),
+        forced=True,
+        first=(*draft.first, *(Action(name, spec.name) for name in stops)),
+    )
 
 
-def stop_actions(spec, observed):
-    """Shut the guest down, as it was or in its rescue system, before it boots the other."""
-    moves = power.transitions(observed.state, "stopped", spec.stop.force, discard_saved_state=spec.discard_saved_state)
-    return [Action(name, spec.name) for name in moves]
-
-
-def stopped(observed, inactive):
-    """Return what will be observed once the guest is off and has this definition."""
-    return replace(observed, facts=replace(observed.facts, id=None, state="stopped"), live=None, inactive=inactive)
+def _check(spec, observed):
+    if not observed.exists:
+        raise InvalidInput.of("state", "rescued", f"there is no guest {spec.name!r} to rescue")
+    if observed.metadata is None:
+        raise Conflict(
+            f"state: the guest {spec.name!r} is not managed, so nothing would bring it back from a rescue; give adopt: true first"
+        )
+    if _image_name(spec, observed.metadata) is None:
+        raise InvalidInput(f"rescue.image: no value is given, and the guest {spec.name!r} was made without an image")
 
 
 def left(root):
@@ -107,6 +159,18 @@ def left(root):
     )
     metadata.write(root, replace(found, rescue=None, volumes=volumes))
     return root
+
+
+def shape(spec, draft):
+    """Give the guest its rescue disk, and open the rescue system once it boots. Raises NotFound, Conflict."""
+    if spec.state != "rescued":
+        return draft
+    root, volume = entered(spec, draft.observed, draft.definition)
+    last = draft.last
+    if _wanted(spec).opens and any(action.name in power.BOOTS for action in draft.power):
+        last = (*last, Action("open_rescue", spec.name))
+    made = draft.made if volume is None else (*draft.made, volume)
+    return replace(draft, definition=root, made=made, last=last)
 
 
 def entered(spec, observed, root):
@@ -167,16 +231,16 @@ def _devices(root):
 
 
 def _new_volume(spec, observed, found, target):
-    name = image_name(spec, found)
+    name = _image_name(spec, found)
     image = observed.storage.images.get(name)
     if image is None:
         known = ", ".join(sorted(observed.storage.known_images)) or "none"
         raise NotFound(f"rescue.image: {name!r} is not in the image store; it has {known}")
-    pool = observed.storage.pools.get(spec.rescue.pool)
+    pool = observed.storage.pools.get(_wanted(spec).pool)
     if pool is None or pool.type in storage.BLOCK_POOLS:
         known = ", ".join(sorted(observed.storage.known_pools)) or "none"
         raise NotFound(
-            f"pool: {spec.rescue.pool!r} is not an active pool of files of this host; active pools are {known}"
+            f"pool: {_wanted(spec).pool!r} is not an active pool of files of this host; active pools are {known}"
         )
     file_name = volume_name(spec)
     ours = any((volume.pool, volume.name) == (pool.name, file_name) for volume in found.volumes)
@@ -194,3 +258,25 @@ def _new_volume(spec, observed, found, target):
         mode="overlay",
         image=image,
     )
+
+
+def _open_rescue(run, action):
+    """Source: virDomainSetUserPassword, virDomainAuthorizedSSHKeysSet."""
+    wanted, domain = _wanted(run.spec), run.domain()
+    await_agent(run.conn, domain, wanted.timeout)
+    if wanted.root_password is not None:
+        domain.setUserPassword(USER, wanted.root_password, 0)
+    if wanted.authorized_keys:
+        domain.authorizedSSHKeysSet(
+            USER, list(wanted.authorized_keys), libvirt.VIR_DOMAIN_AUTHORIZED_SSH_KEYS_SET_APPEND
+        )
+
+
+PROCEDURE = Procedure(
+    parse=parse,
+    needs=needs,
+    excludes=excludes,
+    begin=begin,
+    shape=shape,
+    actions={"open_rescue": _open_rescue},
+)

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What a procedure is, and the draft of a plan that procedures shape. Pure.
+
+A procedure is what a task can have done to a guest beyond bringing its definition, its disks and its power in line: rescue, resize,
+rebuild, clone, config drive. procedures.table lists them; each is one module, with a Procedure named PROCEDURE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a procedure needs to know of the host's storage, read together with what the disks of the task need.
+
+    disks: further DiskSpecs of the guest. images: names of images. volumes: (pool, name) of volumes that are perhaps there.
+    unmade: targets of disks that the definition has and that were never made, so that there is nothing to read.
+    """
+
+    disks: tuple = ()
+    images: frozenset = frozenset()
+    volumes: frozenset = frozenset()
+    unmade: frozenset = frozenset()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A plan in the making.
+
+    observed: the guest as it is once the actions of `first` are done. definition: what the overlay begins with and, after it, the
+    definition that the guest is to have. wanted: the facets' values. changes: what differs from before.
+    disks: DiskSpecs beside those of the task. targets: (DiskSpec, target) of all disks. items: wanted values of disks that a
+    procedure has decided on. volumes: the records of our volumes. copies, made: volumes to be made, before and after those that the
+    task's disks need; made has them all in the end. growth: (target, bytes).
+    kept: targets of disks that an interrupted run has planned, and that a procedure makes, not the launch.
+
+    The actions in their order: first; the definition (by the action `define`; forced: also when nothing in it changes); volumes,
+    growth, changes of the running guest, autostart; power; last; the volumes of `replaced` are dropped unless the guest goes on
+    using them, those of `dropped` in any case (drops_first: before the definition, as its volumes may take their names); finish.
+    """
+
+    observed: object
+    definition: object = None
+    wanted: dict = field(default_factory=dict)
+    changes: tuple = ()
+    disks: tuple = ()
+    targets: tuple = ()
+    items: tuple = ()
+    volumes: tuple = ()
+    copies: tuple = ()
+    made: tuple = ()
+    growth: tuple = ()
+    kept: frozenset = frozenset()
+    first: tuple = ()
+    define: str = "define"
+    forced: bool = False
+    power: tuple = None
+    last: tuple = ()
+    replaced: tuple = ()
+    dropped: tuple = ()
+    drops_first: bool = False
+    finish: tuple = ()
+    warnings: tuple = ()
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """The parts of a procedure; each is optional, and all but observe and the actions are pure.
+
+    parse(params): what the task asks for, as a value of the procedure's own; it is spec.procedures[NAME]. Raises InvalidInput.
+    needs(spec, inactive): the Needs; `inactive` is the guest's definition, None when there is no guest.
+    observe(conn, spec, domain, inactive, sizes): the facts that it needs beside those, observed.procedures[NAME]; domain and
+    inactive are None when there is no guest. sizes: by target, (wanted, present) bytes of the disks that the task gives a size.
+    excludes(spec, observed): {name of another procedure: why a task can't ask for that one now}.
+    begin(spec, draft): before the disks are placed: what the run starts from.
+    place(spec, draft): where the data of disks is, before the definition is overlaid.
+    shape(spec, draft): the definition and the power actions, after it is overlaid.
+    actions: {name of an action: its handler}.
+    """
+
+    parse: Callable = lambda params: None
+    needs: Callable = lambda spec, inactive: Needs()
+    observe: Callable = lambda conn, spec, domain, inactive, sizes: None
+    excludes: Callable = lambda spec, observed: {}
+    begin: Callable = lambda spec, draft: draft
+    place: Callable = lambda spec, draft: draft
+    shape: Callable = lambda spec, draft: draft
+    actions: dict = field(default_factory=dict)

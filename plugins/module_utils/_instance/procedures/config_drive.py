@@ -1,0 +1,213 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The config drive of a guest: a small read-only disk from which its system configures itself at its first boot.
+
+Its volume is named by its content, so that another content is another volume: a medium that is changed while the guest runs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass, replace
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import record_volume
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
+from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot import description, drive, layout
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.storage import (
+    delete_volume,
+    undo_volume,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, to_text
+
+OPTION = "config_drive"
+EXTENSIONS = {"iso9660": "iso", "vfat": "img"}
+# The content is named before the guest has a UUID.
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True)
+class ConfigDriveSpec:
+    """What is to be on the drive, its label (layout.CONFIG_DRIVE or layout.NOCLOUD), its file system, the policy of its ID, and
+    the pool of a new one."""
+
+    content: description.Description
+    label: str
+    format: str
+    instance_id: str
+    pool: str
+
+    def files(self, guest, uuid):
+        """Return {path: bytes}. Raises InvalidInput."""
+        return layout.files(self.label, self.content, guest, uuid, self.instance_id)
+
+    def volume_name(self, guest):
+        digest = layout.digest(self.label, self.files(guest, NOBODY))
+        return f"{guest}-config-{digest[:16]}.{EXTENSIONS[self.format]}"
+
+
+@dataclass(frozen=True)
+class ConfigVolume:
+    """A volume to be made and filled with a config drive."""
+
+    target: str
+    pool: str
+    name: str
+    path: str
+    spec: ConfigDriveSpec
+
+    action = "create_config_drive"
+
+    @property
+    def subject(self):
+        return f"{self.pool}/{self.name}"
+
+
+def parse(params):
+    """Return the ConfigDriveSpec of a task. Raises InvalidInput, MissingLibrary."""
+    given = params[OPTION]
+    if params["state"] == "absent":
+        return None
+    try:
+        content = description.parse(given)
+    except InvalidInput as exc:
+        raise InvalidInput(f"{OPTION}.{exc.message}") from exc
+    return ConfigDriveSpec(content, given["label"], given["format"], given["instance_id"], params["pool"])
+
+
+def recorded(found, guest):
+    """Return the metadata.Volume of a guest's config drive, None when it has none."""
+    name = re.compile(re.escape(guest) + r"-config-[0-9a-f]{16}\.(iso|img)")
+    volumes = [] if found is None else [v for v in found.volumes if v.status != "obsolete" and name.fullmatch(v.name)]
+    return volumes[0] if volumes else None
+
+
+def _wanted(spec):
+    return spec.procedures[OPTION]
+
+
+def _pool_name(spec, found):
+    """Return the pool of the drive: where it is already, else where the guest's new disks go."""
+    known = recorded(found, spec.name)
+    return known.pool if known else _wanted(spec).pool
+
+
+def _disk(spec, found):
+    """Return the DiskSpec of the drive, wherever its data is. Each drive that the guest gets has the place of its predecessor."""
+    known = recorded(found, spec.name)
+    plain = (("device", "cdrom" if _wanted(spec).format == "iso9660" else "disk"), ("readonly", True))
+    return DiskSpec(option=OPTION, target=known.target if known else None, plain=plain)
+
+
+def needs(spec, inactive):
+    """Return the Needs: the drive as a disk, and its volume."""
+    found = None if inactive is None else metadata.read(inactive)
+    volume = (_pool_name(spec, found), _wanted(spec).volume_name(spec.name))
+    return Needs(disks=(_disk(spec, found),), volumes=frozenset({volume}))
+
+
+def begin(spec, draft):
+    """Have the drive among the guest's disks. Raises NotFound, Conflict, InvalidInput."""
+    observed = draft.observed
+    pool, name = _place(spec, observed)
+    disk = replace(_disk(spec, observed.metadata), source=f"{pool.path}/{name}", format="raw", replaces=True)
+    return replace(draft, disks=(*draft.disks, disk))
+
+
+def _place(spec, observed):
+    """Return (PoolFacts, name) of the drive's volume."""
+    known = recorded(observed.metadata, spec.name)
+    pool_name = _pool_name(spec, observed.metadata)
+    pool = observed.storage.pools.get(pool_name)
+    if pool is None or pool.type in storage.BLOCK_POOLS:
+        names = ", ".join(sorted(observed.storage.known_pools)) or "none"
+        raise NotFound(
+            f"pool: {pool_name!r} is not an active pool of files of this host, where a config drive could be; "
+            f"active pools are {names}"
+        )
+    name = _wanted(spec).volume_name(spec.name)
+    if observed.storage.volumes.get((pool.name, name)) is not None and (known is None or known.name != name):
+        obsolete = observed.metadata.volumes if observed.metadata else ()
+        if (pool.name, name) not in [(volume.pool, volume.name) for volume in obsolete]:
+            raise Conflict(
+                f"{OPTION}: the volume {name!r} exists in pool {pool.name!r} and was not made for this guest"
+            )
+    return pool, name
+
+
+def place(spec, draft):
+    """Make the drive, unless it is there; another one that the guest had is replaced."""
+    found = draft.observed.metadata
+    known = recorded(found, spec.name)
+    disk, target = next(pair for pair in draft.targets if pair[0].option == OPTION)
+    name = disk.source.rpartition("/")[2]
+    same = known is not None and known.name == name
+    if same and known.status == "ready":
+        return draft
+    volume = ConfigVolume(target, _pool_name(spec, found), name, disk.source, _wanted(spec))
+    if known is None or same:
+        return replace(draft, made=(*draft.made, volume))
+    volumes = tuple(replace(item, status="obsolete") if item == known else item for item in draft.volumes)
+    return replace(draft, volumes=volumes, made=(*draft.made, volume), replaced=(*draft.replaced, known))
+
+
+def _create(run, action):
+    """Build the drive where nobody else can read it, and fill its volume through libvirt, which may be on another host.
+
+    Source: virStorageVolCreateXML, virStorageVolUpload.
+    """
+    volume, domain = action.data, run.domain()
+    run.on_failure(lambda: undo_volume(run, volume))
+    files = volume.spec.files(domain.name(), domain.UUIDString())
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "drive")
+        drive.build(files, volume.spec.label, volume.spec.format, path)
+        # The plan has made sure that what is there is the unfinished work of an earlier run for this guest.
+        delete_volume(run.conn, volume.pool, volume.name)
+        created = run.conn.storagePoolLookupByName(volume.pool).createXML(_element(volume, os.path.getsize(path)), 0)
+        with open(path, "rb") as content:
+            _upload(run.conn, created, content)
+    record_volume(domain, volume, "ready")
+
+
+def _element(volume, size):
+    """Source: libvirt storage volume XML."""
+    root = element_of("volume")
+    root.append(element_of("name", text=volume.name))
+    root.append(element_of("capacity", {"unit": "bytes"}, str(size)))
+    target = element_of("target")
+    target.append(element_of("format", {"type": "raw"}))
+    permissions = element_of("permissions")
+    permissions.append(element_of("mode", text="0600"))
+    target.append(permissions)
+    root.append(target)
+    return to_text(root)
+
+
+def _upload(conn, volume, content):
+    stream = conn.newStream(0)
+    try:
+        volume.upload(stream, 0, 0, 0)
+        stream.sendAll(lambda _stream, size, source: source.read(size), content)
+    except BaseException:
+        stream.abort()
+        raise
+    stream.finish()
+
+
+PROCEDURE = Procedure(
+    parse=parse,
+    needs=needs,
+    begin=begin,
+    place=place,
+    actions={"create_config_drive": _create},
+)

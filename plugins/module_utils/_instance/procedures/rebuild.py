@@ -1,0 +1,209 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Rebuild: a new root disk of an image for a guest that keeps its identity and all else.
+
+The new volume is made beside the old one, and recorded before that as `next`, so that a run that is killed leaves nothing
+that nobody knows of. With the definition that has the new volume the old one becomes `obsolete`, and is dropped once the
+guest has started: until then a failure brings the guest back to its old disk.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import update_metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions import storage as volumes
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
+from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import overlays_by_base
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
+
+
+@dataclass(frozen=True)
+class RebuildFacts:
+    """The root disk as it is: its volume, the path that it is based on, an overlay that is based on it, all volumes' names
+    of its pool, and whether the guest has snapshots. All is None for a disk that we did not make."""
+
+    volume: storage.VolumeFacts = None
+    base: str = None
+    overlay: str = None
+    names: tuple = ()
+    snapshots: bool = False
+
+
+def parse(params):
+    """Return `changed` or `always`. Raises InvalidInput."""
+    if params["state"] == "absent":
+        return None
+    if params.get("image") is None:
+        raise InvalidInput.of("rebuild", params["rebuild"], "it needs image, which the root disk is made of")
+    return params["rebuild"]
+
+
+def _wanted(spec):
+    return spec.procedures.get("rebuild")
+
+
+def needs(spec, inactive):
+    """Return the Needs: the image of the new disk."""
+    return Needs(images=frozenset({spec.image}) if _wanted(spec) else frozenset())
+
+
+def observe(conn, spec, domain, inactive, sizes):
+    """Return the RebuildFacts; nothing of the root disk is known when we did not make it."""
+    if _wanted(spec) is None or inactive is None:
+        return RebuildFacts()
+    target = next(t for d, t in storage.assign_targets(spec.disks, inactive) if d.option == "image")
+    record = _root_record(metadata.read(inactive), inactive, target)
+    pool = record and unless_gone(lambda: conn.storagePoolLookupByName(record.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    text = pool and unless_gone(
+        lambda: pool.storageVolLookupByName(record.name).XMLDesc(0), libvirt.VIR_ERR_NO_STORAGE_VOL
+    )
+    if not text:
+        return RebuildFacts()
+    root = _xml.parse(text)
+    volume = storage.volume_facts(record.pool, root)
+    return RebuildFacts(
+        volume=volume,
+        base=root.findtext("backingStore/path"),
+        overlay=overlays_by_base(conn).get(volume.path),
+        names=tuple(pool.listVolumes()),
+        snapshots=bool(domain.snapshotNum(0)),
+    )
+
+
+def _root_record(found, inactive, target):
+    """Return the metadata's record of the disk that the guest has at a target, None when we did not make it."""
+    disk = inactive.find(f"devices/disk/target[@dev='{target}']/../source")
+    for volume in found.volumes if found is not None and disk is not None else ():
+        if volume.target == target and disk.get("file") == volume.path:
+            return volume
+    return None
+
+
+def place(spec, draft):
+    """Give the guest its new root disk. Raises InvalidInput, NotFound, Conflict."""
+    found, facts = draft.observed.metadata, draft.observed.procedures.get("rebuild")
+    begun = tuple(volume for volume in (found.volumes if found else ()) if volume.status == "next")
+    if _wanted(spec) is None:
+        # What a rebuild that was given up had begun.
+        return replace(draft, dropped=(*draft.dropped, *begun))
+    if not draft.observed.exists:
+        return draft
+    draft = replace(draft, wanted=dict(draft.wanted, image_name=spec.image))
+    disk, target = next(pair for pair in draft.targets if pair[0].option == "image")
+    if found is not None and any(volume.target == target and volume.status == "planned" for volume in found.volumes):
+        return replace(draft, dropped=(*draft.dropped, *begun))  # an interrupted launch, which makes the disk
+    old = _root_record(found, draft.observed.inactive, target)
+    if old is None or facts.volume is None:
+        raise Conflict(
+            f"rebuild: {_wanted(spec)!r} is not allowed; the disk {target} of the guest {spec.name!r} is not a file that was made for it"
+        )
+    image = draft.observed.storage.images.get(spec.image)
+    if image is None:
+        known = ", ".join(sorted(draft.observed.storage.known_images)) or "none"
+        raise NotFound(f"image: {spec.image!r} is not in the image store; it has {known}")
+    other = facts.base != image.path if facts.base else found.image != spec.image
+    if not other and _wanted(spec) == "changed":
+        return replace(draft, dropped=(*draft.dropped, *begun))
+    _check(spec, draft.observed)
+    return _rebuild(spec, draft, _new_volume(disk, target, old, image, begun, facts), old)
+
+
+def _check(spec, observed):
+    facts = observed.procedures["rebuild"]
+    if facts.overlay is not None:
+        raise Conflict(
+            f"rebuild: the root disk of {spec.name!r} is the base of {facts.overlay!r}, which would be lost with it"
+        )
+    if facts.snapshots:
+        raise Conflict(f"rebuild: the guest {spec.name!r} has snapshots, which need its root disk; delete them first")
+    if spec.state == "present" and observed.active:
+        raise InvalidInput.of(
+            "state", "present", "a rebuild shuts the guest down: say whether it is to be running or stopped afterwards"
+        )
+    if spec.state == "suspended":
+        raise InvalidInput.of("state", "suspended", "a guest that is rebuilt has no memory to save")
+
+
+def _new_volume(disk, target, old, image, begun, facts):
+    size = disk.size or max(facts.volume.capacity, image.capacity)
+    name = begun[0].name if begun else _next_name(old.name, facts.names)
+    return storage.NewVolume(
+        target=target,
+        pool=old.pool,
+        name=name,
+        path=f"{facts.volume.path.rpartition('/')[0]}/{name}",
+        format="qcow2",
+        capacity=storage.capacity(replace(disk, size=size), image),
+        mode="overlay",
+        image=image,
+    )
+
+
+def _next_name(name, taken):
+    """web01-vda.qcow2 is followed by web01-vda.1.qcow2, and so on."""
+    stem, number = re.fullmatch(r"(.+?)(?:\.(\d+))?\.(?:qcow2|raw)", name).groups()
+    following = int(number or 0) + 1
+    while f"{stem}.{following}.qcow2" in taken:
+        following += 1
+    return f"{stem}.{following}.qcow2"
+
+
+def _rebuild(spec, draft, volume, old):
+    """Make the new disk while the guest may still run; then shut it down, and have it boot from that."""
+    record = metadata.Volume(volume.target, volume.pool, volume.name, volume.path, "next")
+    first = [] if record in draft.volumes else [Action("record_volume", f"{volume.pool}/{volume.name}", record)]
+    first.append(Action("image_disk", volume.subject, volume))
+    hard = spec.stop.force or (spec.state == "restarted" and spec.hard_restart)
+    observed = draft.observed
+    stops = power.transitions(observed.state, "stopped", hard, discard_saved_state=spec.discard_saved_state)
+    kept = tuple(item for item in draft.volumes if item.status != "next" and item != old)
+    return replace(
+        draft,
+        observed=observed.once_stopped(observed.inactive),
+        targets=tuple(pair for pair in draft.targets if pair[1] != volume.target),
+        items=(*draft.items, {"target": volume.target, "path": ("file", volume.path), "format": volume.format}),
+        volumes=(*kept, replace(record, status="ready"), replace(old, status="obsolete")),
+        first=(*draft.first, *first, *(Action(name, spec.name) for name in stops)),
+        replaced=(*draft.replaced, old),
+    )
+
+
+def _record_volume(run, action):
+    record = action.data
+    update_metadata(run.domain(), lambda found: replace(found, volumes=(*found.volumes, record)))
+
+
+def _image_disk(run, action):
+    volume = action.data
+    run.on_failure(lambda: _roll_back(run, volume))
+    volumes.make_volume(run.conn, volume)
+
+
+def _roll_back(run, volume):
+    """Give the guest its old disk back, unless it runs on the new one."""
+    if volumes.is_in_use(run.domain(), volume.path):
+        return
+    run.conn.defineXMLFlags(to_text(run.observed.inactive), 0)
+    volumes.delete_volume(run.conn, volume.pool, volume.name)
+
+
+PROCEDURE = Procedure(
+    parse=parse,
+    needs=needs,
+    observe=observe,
+    place=place,
+    actions={"record_volume": _record_volume, "image_disk": _image_disk},
+)

@@ -1,0 +1,536 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Cold resize: a guest is shut down, given its new sizes and started, and what it had is kept until that is confirmed.
+
+A root disk that grows is kept as it is: the guest runs on a larger overlay of it. To revert is to drop the overlay, to confirm
+is to write it into the old disk.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import applied, metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import compute
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import SourceField
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import update_metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
+    Conflict,
+    InvalidInput,
+    KvmfleetError,
+    LibvirtFailed,
+    TimedOut,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import wait_for
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for import WaitFor, parse_wait
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.definition import define
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.power import boot, power_off
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.storage import drop_volume
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
+from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size, parse_duration
+
+SIZES = ("vcpus", "max_vcpus", "memory", "max_memory")
+
+
+# Seconds that QEMU may take to write an overlay into the disk below it.
+COMMIT_TIMEOUT = 3600
+
+
+@dataclass(frozen=True)
+class ResizeSpec:
+    """How a guest is resized; check is what shows that it is back, None when a later task confirms or reverts."""
+
+    action: str
+    check: WaitFor = None
+
+
+@dataclass(frozen=True)
+class ResizeFacts:
+    """The pool of the root disk that is to grow, None when it does not or is in none; whether it has a volume of the overlay's name."""
+
+    pool: storage.PoolFacts = None
+    taken: bool = False
+
+
+def parse(params):
+    """Return the ResizeSpec of a task. Raises InvalidInput."""
+    given = params["resize"]
+    if params["state"] != "running":
+        raise InvalidInput.of("state", params["state"], "a guest that is resized runs afterwards: state running")
+    if params["rebuild"] != "never":
+        raise InvalidInput.of("rebuild", params["rebuild"], "a task either resizes a guest or makes its root disk anew")
+    if params.get("apply") in ("live", "next_boot"):
+        raise InvalidInput.of("apply", params["apply"], "with resize the guest is restarted")
+    check = given.get("check") or {}
+    watched = given["action"] == "resize" and given["confirm"] == "auto"
+    if any(check.values()) and not watched:
+        raise InvalidInput.of("resize.check", check, "the guest is watched with action: resize and confirm: auto alone")
+    if not watched:
+        return ResizeSpec(given["action"])
+    seen = parse_wait("resize.check", check)
+    timeout = parse_duration("resize.timeout", given.get("timeout") or "300s")
+    return ResizeSpec(given["action"], replace(seen, timeout=timeout, agent=seen.agent or not seen.anything))
+
+
+def _wanted(spec):
+    return spec.procedures.get("resize")
+
+
+def needs(spec, inactive):
+    """Return the Needs: the size of a root disk whose overlay was never made can't be read."""
+    found = None if inactive is None else metadata.read(inactive)
+    return Needs(unmade=frozenset({metadata.unmade_overlay(found)} - {None}))
+
+
+def observe(conn, spec, domain, inactive, sizes):
+    """Return the ResizeFacts."""
+    if _wanted(spec) is None or inactive is None:
+        return ResizeFacts()
+    root = root_target(inactive)
+    if not any(target == root and size > capacity for target, (size, capacity) in sizes.items()):
+        return ResizeFacts()
+    volume = volume_of(conn, inactive.find(f"devices/disk/target[@dev='{root}']/../source"))
+    if volume is None:
+        return ResizeFacts()
+    pool = volume.storagePoolLookupByVolume()
+    return ResizeFacts(storage.pool_facts(pool), volume_name(spec.name, root) in pool.listVolumes())
+
+
+def excludes(spec, observed):
+    """Return what can't be done while a resize is pending, and why."""
+    if _pending(observed) is None:
+        return {}
+    return {"rescue": f"a resize of the guest {spec.name!r} is pending; confirm or revert it before a rescue"}
+
+
+def _pending(observed):
+    """Return the record of a resize that is neither confirmed nor reverted, None when there is none."""
+    record = observed.metadata.resize if observed.metadata else None
+    return None if record is None or record.settled else record
+
+
+def place(spec, draft):
+    """A root disk that is on an overlay for the time being is not asked where its data is."""
+    record = draft.observed.metadata.resize if draft.observed.metadata else None
+    disks = [
+        (replace(disk, volume=None, source=None, format=None), target)
+        if record and target == record.target
+        else (disk, target)
+        for disk, target in draft.targets
+    ]
+    return replace(draft, targets=tuple(disks))
+
+
+def shape(spec, draft):
+    """Begin, go on with, confirm or revert a resize. Raises InvalidInput, Conflict."""
+    observed, wanted = draft.observed, _wanted(spec)
+    record = observed.metadata.resize if observed.metadata else None
+    pending = _pending(observed)
+    if pending is not None:
+        return _continue(spec, draft, pending)
+    if wanted is None:
+        return _finished(spec, draft)
+    if wanted.action != "resize":
+        if record is not None and record.status == {"confirm": "confirmed", "revert": "reverted"}[wanted.action]:
+            return _finished(spec, draft)
+        raise Conflict(f"resize.action: there is no resize of the guest {spec.name!r} to {wanted.action}")
+    if not observed.exists or not _differs(draft):
+        return _finished(spec, draft) if record is not None else draft
+    _check_devices(spec, observed)
+    draft, overlay = _begin(spec, draft)
+    return _carry_out(spec, draft, overlay, boots=True, stops=_stops(spec, observed))
+
+
+def _finished(spec, draft):
+    return replace(draft, finish=(*draft.finish, Action("finish_resize", spec.name)))
+
+
+def root_target(root):
+    """Return the target of a guest's root disk, None when it has no disk."""
+    return _xml.get(root, "devices/disk[@device='disk']/target/@dev")
+
+
+def volume_name(guest, target):
+    return f"{guest}-{target}.resize.qcow2"
+
+
+def reverted(root):
+    """Return a definition with the sizes and the disk that it had before its resize; the overlay is obsolete then."""
+    after, found = copy.deepcopy(root), metadata.read(root)
+    record = found.resize
+    compute.write(after, {name: int(getattr(record, name)) for name in SIZES})
+    if record.target is not None:
+        put_disk(after, record.target, (record.type, record.path), record.format)
+    metadata.write(after, replace(settled(found, "reverted"), flavor=record.flavor))
+    return after
+
+
+def settled(found, status):
+    """Return the metadata of a guest whose resize is confirmed or reverted: its overlay is obsolete."""
+    overlay = metadata.resize_overlay(found)
+    found = metadata.with_resize_status(found, status)
+    return found if overlay is None else metadata.with_volume_status(found, overlay, "obsolete")
+
+
+def put_disk(root, target, place, disk_format):
+    """Have a disk lie at another place, a pair of its type and its path."""
+    disk = root.find(f"devices/disk/target[@dev='{target}']/..")
+    for chain in disk.findall("backingStore"):
+        disk.remove(chain)
+    SourceField().write(disk, place)
+    _xml.put(disk, "driver/@type", disk_format)
+
+
+def is_booted(record, live):
+    """Tell whether a running guest, by its live definition, was started since its resize was recorded."""
+    return live is not None and live.get("id") != record.boot
+
+
+def _differs(draft):
+    inactive = draft.observed.inactive
+    if compute.read(inactive, SIZES) != compute.read(draft.definition, SIZES):
+        return True
+    return any(name == root_target(inactive) for name, _size in draft.growth)
+
+
+def _check_devices(spec, observed):
+    """The check must be possible: the guest needs an agent's channel, or a console's log."""
+    check = _wanted(spec).check
+    if check is None:
+        return
+    if check.agent and agent_channel(observed.inactive) is None:
+        raise InvalidInput.of(
+            "resize.check.agent", True, "the guest has no agent channel; give another check, or confirm: manual"
+        )
+    if check.console and observed.inactive.find("devices/serial/log") is None:
+        raise InvalidInput.of("resize.check.console", check.console, "the guest's serial console has no log_file")
+
+
+def _stops(spec, observed):
+    return power.transitions(
+        observed.state, "stopped", spec.stop.force or spec.hard_restart, False, spec.discard_saved_state
+    )
+
+
+def _begin(spec, draft):
+    """Return (draft, overlay): the definition with the new sizes and the record of the old ones."""
+    observed = draft.observed
+    after = copy.deepcopy(draft.definition)
+    before = compute.read(observed.inactive, SIZES)
+    record = metadata.Resize(
+        boot=observed.live.get("id") if observed.active else None,
+        flavor=observed.metadata.flavor if observed.metadata else None,
+        **{name: str(value) for name, value in before.items()},
+    )
+    found = metadata.read(after) or metadata.InstanceMetadata()
+    root, overlay = root_target(observed.inactive), None
+    for name, size in draft.growth:
+        if name == root:
+            disk = observed.inactive.find(f"devices/disk/target[@dev='{root}']/..")
+            place = SourceField().read(disk)
+            if place is None:
+                raise Conflict(
+                    f"resize: the root disk {root} can't be resized with a way back, as the guest does not name it by a path of the host; "
+                    f"give it in disks with target: {root} and its volume, or grow it in place, without resize"
+                )
+            kind, path = place
+            disk_format = _xml.get(disk, "driver/@type") or "raw"
+            record = replace(record, target=root, type=kind, path=path, format=disk_format, size=str(size))
+            overlay = _new_overlay(spec, observed, root)
+            put_disk(after, root, ("file", overlay.path), "qcow2")
+            others = tuple(volume for volume in found.volumes if volume.target != overlay.target)
+            found = replace(found, volumes=(*others, overlay))
+    metadata.write(after, replace(found, resize=record))
+    growth = tuple(item for item in draft.growth if item[0] != root)
+    return replace(draft, definition=after, growth=growth), overlay
+
+
+def _new_overlay(spec, observed, target):
+    facts, name = observed.procedures["resize"], volume_name(spec.name, target)
+    pool = facts.pool
+    if pool is None or pool.type in storage.BLOCK_POOLS:
+        raise Conflict(
+            f"resize: the root disk {target} can't be resized with a way back, as it is not in an active storage pool of files; "
+            "without resize it grows in place"
+        )
+    known = {(volume.pool, volume.name) for volume in (observed.metadata.volumes if observed.metadata else ())}
+    if facts.taken and (pool.name, name) not in known:
+        raise Conflict(f"resize: the volume {name!r} exists in pool {pool.name!r} and was not made for this guest")
+    return metadata.Volume(f"{target}.resize", pool.name, name, f"{pool.path}/{name}", "planned")
+
+
+def _continue(spec, draft, pending):
+    """A resize is pending: continue it, end it, or leave it alone."""
+    observed, wanted = draft.observed, _wanted(spec)
+    # The memory of a guest that was saved is taken for one with the new sizes.
+    booted = is_booted(pending, observed.live) and (observed.active or observed.state == "suspended")
+    if wanted is None:
+        _refuse_sizes(spec, draft)
+        return _without_boot(spec, draft)
+    if wanted.action == "revert":
+        if pending.status == "confirming":
+            raise Conflict(
+                f"resize.action: 'revert' is not possible any more; the resize of the guest {spec.name!r} is being confirmed, "
+                "which resize.action: confirm completes"
+            )
+        _refuse_other_changes(spec, draft)
+        return _revert(spec, draft, booted)
+    if wanted.action == "confirm":
+        _refuse_other_changes(spec, draft)
+    else:
+        _refuse_sizes(spec, draft)
+        _check_devices(spec, observed)
+    stops = _stops(spec, observed) if observed.active and not booted else ()
+    return _carry_out(spec, draft, metadata.resize_overlay(observed.metadata), boots=not booted, stops=stops)
+
+
+def _without_boot(spec, draft):
+    """A guest whose new root disk was never made can't boot."""
+    unmade = metadata.unmade_overlay(metadata.read(draft.definition))
+    if unmade and any(action.name in power.BOOTS for action in draft.power):
+        raise Conflict(
+            f"resize: the resize of {spec.name!r} did not come as far as its disk {unmade}; run it again, or give "
+            "resize.action: revert"
+        )
+    return draft
+
+
+def _carry_out(spec, draft, overlay, boots, stops):
+    """Start the guest with its new sizes, unless it runs with them, and confirm where that is wanted."""
+    record = metadata.read(draft.definition).resize
+    moves = draft.power
+    if boots:
+        moves = [Action(name, spec.name) for name in stops]
+        if overlay is not None and overlay.status == "planned":
+            moves.append(_create(record, overlay))
+        moves.append(Action("start_resized", spec.name))
+    begins = _pending(draft.observed) is None
+    draft = replace(
+        draft, power=tuple(moves), define="resize" if begins else draft.define, drops_first=begins or draft.drops_first
+    )
+    check = _wanted(spec).check
+    if _wanted(spec).action == "confirm" or check is not None or record.status == "confirming":
+        last = (*draft.last, Action("confirm_resize", spec.name, check), *_drop(overlay))
+        return _finished(spec, replace(draft, last=last))
+    return draft
+
+
+def _create(record, overlay):
+    base = storage.VolumeFacts(overlay.pool, record.path.rpartition("/")[2], record.path, record.format, 0)
+    volume = storage.NewVolume(
+        overlay.target, overlay.pool, overlay.name, overlay.path, "qcow2", int(record.size), "overlay", base
+    )
+    return Action("create_volume", volume.subject, volume)
+
+
+def _drop(overlay):
+    return () if overlay is None else (Action("drop_volume", f"{overlay.pool}/{overlay.name}", overlay),)
+
+
+def _revert(spec, draft, booted):
+    observed = draft.observed
+    overlay = metadata.resize_overlay(observed.metadata)
+    stops = ()
+    if booted:
+        # What is on the overlay is dropped; what a guest without one has in its memory still belongs on its disk.
+        stops = power.transitions(observed.state, "stopped", spec.stop.force or overlay is not None)
+    starts = ("start",) if booted or not observed.active else ()
+    warnings = draft.warnings
+    if overlay is not None and booted:
+        disk = observed.metadata.resize.target
+        warnings = (
+            *warnings,
+            f"resize: what the guest {spec.name!r} wrote to the disk {disk} since its resize is dropped",
+        )
+    draft = replace(
+        draft,
+        definition=reverted(observed.inactive),
+        power=tuple(Action(name, spec.name) for name in (*stops, "revert_resize", *starts)),
+        last=(*draft.last, *_drop(overlay)),
+        warnings=warnings,
+    )
+    return _finished(spec, draft)
+
+
+def _refuse_sizes(spec, draft):
+    if not _differs(draft):
+        return
+    before, after = (compute.read(root, SIZES) for root in (draft.observed.inactive, draft.definition))
+    values = [(name, after[name]) for name in SIZES if after[name] != before[name]]
+    values += [("root_disk", format_size(size)) for name, size in draft.growth]
+    option, value = values[0]
+    if option.endswith("memory"):
+        value = format_size(value * 1024)
+    raise InvalidInput.of(option, value, f"a resize of the guest {spec.name!r} is pending; confirm or revert it first")
+
+
+def _refuse_other_changes(spec, draft):
+    options = [change.option for change in draft.changes]
+    options += [f"disks[{volume.target}]" for volume in draft.made]
+    options += [f"disks[{name}].size" for name, _size in draft.growth]
+    if options:
+        raise InvalidInput.of(
+            "resize.action",
+            _wanted(spec).action,
+            f"it goes with no other change, and this task changes {', '.join(options)}",
+        )
+
+
+def _inactive(run):
+    return _xml.parse(run.domain().XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
+
+
+def _live(run):
+    return _xml.parse(run.domain().XMLDesc(0))
+
+
+def _resize(run, action):
+    """Define the new sizes, with the record of the old ones. libvirt refuses here what it can't do, and the guest runs on."""
+    run.on_failure(lambda: _undo(run))
+    define(run, action.data)
+
+
+def _undo(run):
+    """Take back what did not come as far as a guest that runs with its new sizes."""
+    found = metadata.read(_inactive(run))
+    if found is not None and found.resize is not None:
+        if not found.resize.settled and run.domain().isActive() and is_booted(found.resize, _live(run)):
+            return
+        _revert_resize(run, None)
+    if run.observed.active:
+        boot(run, 0)
+    if found is not None:
+        _tidy_up(run)
+
+
+def _start_resized(run, action):
+    try:
+        boot(run, 0)
+    except libvirt.libvirtError as exc:
+        _go_back(run, f"resize: the guest {run.spec.name!r} can't be started with its new sizes: {exc}")
+
+
+def _confirm_resize(run, action):
+    """Wait until the guest is back, when that is to be seen, and make its new sizes its only ones."""
+    record = metadata.read(_inactive(run)).resize
+    if record is None or record.settled:
+        return
+    if action.data is not None and record.status == "pending":
+        _watch(run, action.data)
+    if record.target is not None:
+        _commit(run, record)
+    update_metadata(run.domain(), lambda found: settled(found, "confirmed"))
+    applied.record(run.domain())
+
+
+def _watch(run, check):
+    try:
+        with doing(f"watching {run.spec.name}"):
+            wait_for(run.conn, run.domain(), check, "resize.check")
+    except KvmfleetError as exc:
+        _go_back(run, exc.message)
+
+
+def _go_back(run, reason):
+    """Have the guest run with its old sizes again, and fail with the reason."""
+    try:
+        power_off(run, None)
+        _revert_resize(run, None)
+        boot(run, 0)
+        _tidy_up(run)
+    except libvirt.libvirtError as exc:
+        raise LibvirtFailed(f"{reason}; and to revert the resize failed: {exc}") from exc
+    raise TimedOut(f"{reason}; the resize was reverted and the guest runs with its old sizes")
+
+
+def _revert_resize(run, action):
+    root = _inactive(run)
+    found = metadata.read(root)
+    if found is not None and found.resize is not None and not found.resize.settled:
+        define(run, reverted(root))
+
+
+def _tidy_up(run):
+    for volume in metadata.read(_inactive(run)).volumes:
+        if volume.status == "obsolete":
+            drop_volume(run, volume)
+    _finish_resize(run, None)
+
+
+def _finish_resize(run, action):
+    update_metadata(run.domain(), lambda found: metadata.with_resize_status(found, None))
+
+
+def _commit(run, record):
+    """Write the overlay into the old disk while the guest runs, and have it run on that.
+
+    A run that died here left the job going, or left it done: whatever is missing is done.
+    Source: virDomainBlockCommit (VIR_DOMAIN_BLOCK_COMMIT_ACTIVE), virDomainBlockJobAbort (VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT).
+    """
+    domain, target = run.domain(), record.target
+    if _path(_disk(_live(run), target)) != record.path:
+        update_metadata(domain, lambda found: metadata.with_resize_status(found, "confirming"))
+        if not domain.blockJobInfo(target, 0):
+            domain.blockCommit(target, record.path, None, 0, libvirt.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE)
+        with DomainWatch(run.conn, domain) as watch:
+            if not watch.wait_until(lambda: _is_ready(run, target), COMMIT_TIMEOUT):
+                raise TimedOut(
+                    f"resize: the disk {target} is still being written after {COMMIT_TIMEOUT} s; run this again"
+                )
+        domain.blockJobAbort(target, libvirt.VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT)
+    if domain.blockInfo(target, 0)[0] < int(record.size):
+        domain.blockResize(target, int(record.size), libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+    root = _inactive(run)
+    if _path(_disk(root, target)) != record.path:
+        put_disk(root, target, (record.type, record.path), record.format)
+        define(run, root)
+
+
+def _is_ready(run, target):
+    """Tell whether all is written and the disks mirror each other. Raises LibvirtFailed when the job ended before."""
+    if _xml.get(_disk(_live(run), target), "mirror/@ready") == "yes":
+        return True
+    if not run.domain().blockJobInfo(target, 0):
+        raise LibvirtFailed(
+            f"resize: QEMU could not write the overlay of the disk {target} into it; the guest runs on, and running this again "
+            "tries again"
+        )
+    return False
+
+
+def _disk(root, target):
+    return root.find(f"devices/disk/target[@dev='{target}']/..")
+
+
+def _path(disk):
+    return SourceField().read(disk)[1]
+
+
+PROCEDURE = Procedure(
+    parse=parse,
+    needs=needs,
+    observe=observe,
+    excludes=excludes,
+    place=place,
+    shape=shape,
+    actions={
+        "resize": _resize,
+        "start_resized": _start_resized,
+        "confirm_resize": _confirm_resize,
+        "revert_resize": _revert_resize,
+        "finish_resize": _finish_resize,
+    },
+)

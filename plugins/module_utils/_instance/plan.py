@@ -55,7 +55,6 @@ def _draft(spec, observed):
     """Return the Draft, shaped by the procedures that are due."""
     due = table.due(spec, observed.metadata)
     _check_exclusions(spec, observed, due)
-    _check_image(spec, observed.metadata)
     draft = Draft(observed)
     for procedure in due.values():
         draft = procedure.begin(spec, draft)
@@ -64,6 +63,7 @@ def _draft(spec, observed):
     draft = replace(draft, targets=tuple(targets))
     for procedure in due.values():
         draft = procedure.place(spec, draft)
+    _check_image(spec, draft)
     draft = _overlaid(spec, _with_disks(spec, draft))
     if draft.power is None:
         draft = replace(draft, power=_power_actions(spec, draft.observed))
@@ -191,9 +191,11 @@ def _recorded(volumes, new_volumes):
     )
 
 
-def _check_image(spec, found):
+def _check_image(spec, draft):
     """A guest of ours knows what it was made from; to name another image is not to be overlooked in silence."""
-    if "rebuild" not in spec.procedures and spec.image is not None and found is not None and spec.image != found.image:
+    found = draft.observed.metadata
+    replaces = "image_name" in draft.wanted
+    if spec.image is not None and found is not None and spec.image != found.image and not replaces:
         made_from = f"was made from {found.image!r}" if found.image else "was made without an image"
         raise InvalidInput.of(
             "image", spec.image, f"the guest {spec.name!r} {made_from}; rebuild: changed makes its root disk anew"

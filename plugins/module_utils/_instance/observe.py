@@ -20,6 +20,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Co
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import newest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Reading
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
 from ansible_collections.kvmfleet.compute.plugins.module_utils._state import pending_removals
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import (
@@ -223,9 +224,11 @@ def _storage(conn, spec, domain, inactive, leftovers):
     """
     if spec.state == "absent":
         return _removal(conn, spec, inactive), {}
-    record = _record(inactive)
+    reading = Reading(conn, spec, domain, inactive)
+    record = reading.record
     due = table.due(spec, record)
-    needs = [procedure.needs(spec, inactive) for procedure in due.values()]
+    needed = {name: procedure.needs(reading) for name, procedure in due.items()}
+    needs = needed.values()
     present = set() if inactive is None else {_xml.get(d, "target/@dev") for d in inactive.findall("devices/disk")}
     planned = metadata.planned(record)
     targets = storage.assign_targets((*spec.disks, *(disk for need in needs for disk in need.disks)), inactive)
@@ -248,7 +251,6 @@ def _storage(conn, spec, domain, inactive, leftovers):
     unread = planned.union(*(need.unmade for need in needs))
     sized = {t: d.size for d, t in targets if d.size is not None and t in present and t not in unread}
     capacities = {target: _capacity(conn, domain, inactive, target) for target in sized}
-    sizes = {target: (size, capacities[target]) for target, size in sized.items()}
     facts = storage.StorageFacts(
         pools=pools,
         volumes={key: None if key in removed else value for key, value in volumes.items()},
@@ -258,8 +260,9 @@ def _storage(conn, spec, domain, inactive, leftovers):
         used_by=guests_by_disk(conn, besides=spec.name) if taken and any(t not in present for _d, t in taken) else {},
         capacities=capacities,
     )
-    read = {name: procedure.observe(conn, spec, domain, inactive, sizes) for name, procedure in due.items()}
-    return facts, read
+    sizes = {target: (size, capacities[target]) for target, size in sized.items()}
+    reading = replace(reading, storage=facts, sizes=sizes)
+    return facts, {name: procedure.observe(reading, needed[name]) for name, procedure in due.items()}
 
 
 def _record(inactive):

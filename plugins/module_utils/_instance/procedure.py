@@ -15,6 +15,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a guest is read with, and what is read so far; domain and inactive (its definition) are None when there is no guest.
+
+    storage: the StorageFacts. sizes: by target, (wanted, present) bytes of the disks that the task gives a size.
+    """
+
+    conn: object
+    spec: object
+    domain: object = None
+    inactive: object = None
+    storage: object = None
+    sizes: dict = field(default_factory=dict)
+
+    @property
+    def record(self):
+        """Our metadata with the guest, None where there is none."""
+        return None if self.inactive is None else metadata.read(self.inactive)
+
 
 @dataclass(frozen=True)
 class Needs:
@@ -22,12 +44,15 @@ class Needs:
 
     disks: further DiskSpecs of the guest. images: names of images. volumes: (pool, name) of volumes that are perhaps there.
     unmade: targets of disks that the definition has and that were never made, so that there is nothing to read.
+    definition: what a new guest begins with. found: what was read to know all this.
     """
 
     disks: tuple = ()
     images: frozenset = frozenset()
     volumes: frozenset = frozenset()
     unmade: frozenset = frozenset()
+    definition: object = None
+    found: object = None
 
 
 @dataclass(frozen=True)
@@ -72,12 +97,11 @@ class Draft:
 
 @dataclass(frozen=True)
 class Procedure:
-    """The parts of a procedure; each is optional, and all but observe and the actions are pure.
+    """The parts of a procedure; each is optional, and all but needs, observe and the actions are pure.
 
     parse(params): what the task asks for, as a value of the procedure's own; it is spec.procedures[NAME]. Raises InvalidInput.
-    needs(spec, inactive): the Needs; `inactive` is the guest's definition, None when there is no guest.
-    observe(conn, spec, domain, inactive, sizes): the facts that it needs beside those, observed.procedures[NAME]; domain and
-    inactive are None when there is no guest. sizes: by target, (wanted, present) bytes of the disks that the task gives a size.
+    needs(reading): the Needs; it may read, too. observe(reading, needs): the facts that the plan needs beside the StorageFacts; they
+    are observed.procedures[NAME].
     excludes(spec, observed): {name of another procedure: why a task can't ask for that one now}.
     begin(spec, draft): before the disks are placed: what the run starts from.
     place(spec, draft): where the data of disks is, before the definition is overlaid.
@@ -86,8 +110,8 @@ class Procedure:
     """
 
     parse: Callable = lambda params: None
-    needs: Callable = lambda spec, inactive: Needs()
-    observe: Callable = lambda conn, spec, domain, inactive, sizes: None
+    needs: Callable = lambda reading: Needs()
+    observe: Callable = lambda reading, needs: needs.found
     excludes: Callable = lambda spec, observed: {}
     begin: Callable = lambda spec, draft: draft
     place: Callable = lambda spec, draft: draft

@@ -30,7 +30,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     file_errors,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Procedure
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import config_drive
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import volume_of
@@ -78,10 +78,11 @@ def _wanted(spec):
     return spec.procedures["clone_from"]
 
 
-def observe(conn, spec, domain, inactive, sizes):
-    """Return the SourceFacts, None for a clone that is complete and needs no source. Raises NotFound, InvalidInput."""
-    if inactive is not None and not metadata.planned(metadata.read(inactive)):
-        return None
+def needs(reading):
+    """Return the Needs with the SourceFacts; a clone that is complete needs no source. Raises NotFound, InvalidInput."""
+    conn, spec = reading.conn, reading.spec
+    if reading.inactive is not None and not metadata.planned(reading.record):
+        return Needs()
     name = _wanted(spec).name
     source = unless_gone(lambda: conn.lookupByName(name), libvirt.VIR_ERR_NO_DOMAIN)
     if source is None:
@@ -89,7 +90,7 @@ def observe(conn, spec, domain, inactive, sizes):
     root = _xml.parse(source.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
     volumes = {_xml.get(disk, "target/@dev"): _found_volume(conn, disk) for disk in copied_disks(root)}
     pools = {volume.pool for volume in volumes.values() if volume is not None}
-    return SourceFacts(
+    found = SourceFacts(
         name=name,
         state=power_state(source)[0],
         inactive=root,
@@ -98,6 +99,7 @@ def observe(conn, spec, domain, inactive, sizes):
         nvram=_has_nvram(spec, identity.nvram(root)),
         autostart=bool(source.isPersistent() and source.autostart()),
     )
+    return Needs(definition=root, found=found)
 
 
 def _found_volume(conn, disk):
@@ -272,7 +274,7 @@ def _copy_nvram(run, action):
 
 PROCEDURE = Procedure(
     parse=parse,
-    observe=observe,
+    needs=needs,
     begin=begin,
     actions={"mark_source": _mark_source, "copy_nvram": _copy_nvram},
 )

@@ -16,7 +16,6 @@ import re
 import tempfile
 from dataclasses import dataclass, replace
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import record_volume
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
@@ -108,9 +107,9 @@ def _disk(spec, found):
     return DiskSpec(option=OPTION, target=known.target if known else None, plain=plain)
 
 
-def needs(spec, inactive):
+def needs(reading):
     """Return the Needs: the drive as a disk, and its volume."""
-    found = None if inactive is None else metadata.read(inactive)
+    spec, found = reading.spec, reading.record
     volume = (_pool_name(spec, found), _wanted(spec).volume_name(spec.name))
     return Needs(disks=(_disk(spec, found),), volumes=frozenset({volume}))
 

@@ -55,17 +55,18 @@ def _wanted(spec):
     return spec.procedures.get("rebuild")
 
 
-def needs(spec, inactive):
+def needs(reading):
     """Return the Needs: the image of the new disk."""
-    return Needs(images=frozenset({spec.image}) if _wanted(spec) else frozenset())
+    return Needs(images=frozenset({reading.spec.image}) if _wanted(reading.spec) else frozenset())
 
 
-def observe(conn, spec, domain, inactive, sizes):
+def observe(reading, _needs):
     """Return the RebuildFacts; nothing of the root disk is known when we did not make it."""
+    conn, spec, inactive = reading.conn, reading.spec, reading.inactive
     if _wanted(spec) is None or inactive is None:
         return RebuildFacts()
     target = next(t for d, t in storage.assign_targets(spec.disks, inactive) if d.option == "image")
-    record = _root_record(metadata.read(inactive), inactive, target)
+    record = _root_record(reading.record, inactive, target)
     pool = record and unless_gone(lambda: conn.storagePoolLookupByName(record.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
     text = pool and unless_gone(
         lambda: pool.storageVolLookupByName(record.name).XMLDesc(0), libvirt.VIR_ERR_NO_STORAGE_VOL
@@ -79,7 +80,7 @@ def observe(conn, spec, domain, inactive, sizes):
         base=root.findtext("backingStore/path"),
         overlay=overlays_by_base(conn).get(volume.path),
         names=tuple(pool.listVolumes()),
-        snapshots=bool(domain.snapshotNum(0)),
+        snapshots=bool(reading.domain.snapshotNum(0)),
     )
 
 

@@ -76,11 +76,11 @@ def _image_name(spec, found):
     return _wanted(spec).image or (found.image if found else None)
 
 
-def needs(spec, inactive):
+def needs(reading):
     """Return the Needs: the rescue system's image, and the volume of its disk."""
+    spec, found = reading.spec, reading.record
     if _wanted(spec) is None:
         return Needs()
-    found = None if inactive is None else metadata.read(inactive)
     images = {_image_name(spec, found)} - {None} if found is not None else frozenset()
     return Needs(images=frozenset(images), volumes=frozenset({(_wanted(spec).pool, volume_name(spec))}))
 

@@ -89,20 +89,20 @@ def _wanted(spec):
     return spec.procedures.get("resize")
 
 
-def needs(spec, inactive):
+def needs(reading):
     """Return the Needs: the size of a root disk whose overlay was never made can't be read."""
-    found = None if inactive is None else metadata.read(inactive)
-    return Needs(unmade=frozenset({metadata.unmade_overlay(found)} - {None}))
+    return Needs(unmade=frozenset({metadata.unmade_overlay(reading.record)} - {None}))
 
 
-def observe(conn, spec, domain, inactive, sizes):
+def observe(reading, _needs):
     """Return the ResizeFacts."""
+    spec, inactive = reading.spec, reading.inactive
     if _wanted(spec) is None or inactive is None:
         return ResizeFacts()
     root = root_target(inactive)
-    if not any(target == root and size > capacity for target, (size, capacity) in sizes.items()):
+    if not any(target == root and size > present for target, (size, present) in reading.sizes.items()):
         return ResizeFacts()
-    volume = volume_of(conn, inactive.find(f"devices/disk/target[@dev='{root}']/../source"))
+    volume = volume_of(reading.conn, inactive.find(f"devices/disk/target[@dev='{root}']/../source"))
     if volume is None:
         return ResizeFacts()
     pool = volume.storagePoolLookupByVolume()

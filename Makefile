@@ -35,6 +35,7 @@ lint: setup ## Formatting, linters, ansible-test sanity, documentation, the buil
 	@tools/lint.sh
 
 unit: setup ## Tests with libvirt's test driver and its embedded QEMU driver; TESTS=tests/unit/meta, ARGS='-k power'
+	@tools/setup.sh cores
 	@# From elsewhere: where galaxy.yml is, pytest-ansible makes a second collection path in the clone.
 	@cd .build && $(AS_ROOT) pytest --config-file ../pyproject.toml --rootdir .. $(addprefix ../,$(TESTS)) $(ARGS)
 

@@ -7,10 +7,12 @@
 # environment, cloud-init's Python package, and the path that Ansible wants a collection at. Running it again takes a
 # second and changes nothing.
 #
-#   tools/setup.sh [NAME...]   with further environments, made of requirements/NAME.txt
+#   tools/setup.sh [NAME...]   with further environments, made of requirements/NAME.txt; `cores` are all of core-*.txt
+#                              that an interpreter can run
 #
 #   KVMFLEET_CACHE   where the virtual environment is kept; /var/cache/kvmfleet
 #   PYTHON           the interpreter it is made with; Debian's /usr/bin/python3
+#   PYTHONS          directories with further interpreters for the cores, separated by colons
 #
 # .build/venv then leads to the environment, .build/venv-NAME to further ones, and .build/collections is a collection
 # path that has this clone.
@@ -72,6 +74,33 @@ virtual_environment() {
     ln --symbolic --force --no-dereference "$venv" "$link"
 }
 
+# Print the first interpreter that is new enough for a version of ansible-core.
+interpreter_for() {
+    local oldest=$1 candidate candidates
+    IFS=: read -r -a candidates <<<"${PYTHONS:-}"
+    for candidate in "$python" "${candidates[@]/%//python3}"; do
+        if "$candidate" -c "import sys; sys.exit(sys.version_info < tuple(map(int, '$oldest'.split('.'))))"; then
+            echo "$candidate" && return
+        fi
+    done
+    return 1
+}
+
+# An environment for each supported version of ansible-core. A link to one that can't be made any more would lie.
+cores() {
+    local requirements name oldest found
+    for requirements in requirements/core-*.txt; do
+        name=$(basename "$requirements" .txt)
+        oldest=$(sed --quiet 's/^ansible-core.*python_version >= "\(.*\)"$/\1/p' "$requirements")
+        if found=$(interpreter_for "$oldest"); then
+            python=$found virtual_environment "$name" ".build/venv-$name"
+        else
+            say "$name is not tested here: it needs Python $oldest (PYTHONS=DIRECTORY names an interpreter's directory)"
+            rm --force ".build/venv-$name"
+        fi
+    done
+}
+
 collection_path() {
     mkdir -p .build/collections/ansible_collections/kvmfleet
     ln --symbolic --force --no-dereference "$PWD" .build/collections/ansible_collections/kvmfleet/compute
@@ -101,5 +130,5 @@ collection_path
 cloud_init
 virtual_environment dev .build/venv
 for name; do
-    virtual_environment "$name" ".build/venv-$name"
+    if [ "$name" = cores ]; then cores; else virtual_environment "$name" ".build/venv-$name"; fi
 done

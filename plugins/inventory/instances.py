@@ -107,8 +107,11 @@ cache_connection: /var/cache/ansible/inventory
 cache_timeout: 60
 """
 
+import json
+
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inventory import guests, read
 
@@ -137,14 +140,15 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         key = f"{self.get_cache_key(path)}_{wanted.digest()}"
         use_cache = self.get_option("cache")
         if use_cache and cache and key in self.cache:
-            return self.cache[key]
+            return json.loads(self.cache[key])
         found, unreachable = read.read_hosts(wanted)
         for host, reason in sorted(unreachable.items()):
             if self.get_option("unreachable") == "fail":
                 raise AnsibleParserError(f"hosts.{host}: {reason}")
             self.display.warning(f"the guests of {host} are not in the inventory: {reason}")
         if use_cache and not unreachable:
-            self.cache[key] = found
+            # As a text: the cache's own JSON gives some keys a meaning, and guests have metadata with any key.
+            self.cache[key] = json.dumps(found)
         return found
 
     def _add(self, guest):
@@ -156,6 +160,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 ansible_connection="kvmfleet.compute.guest_agent",
                 kvmfleet_guest=variables["kvmfleet_instance"]["uuid"],
             )
+        # What guests and hosts say is no template. Since 2.19 that is so for all but trusted texts, and this changes nothing.
+        variables = wrap_var(variables)
         for key, value in variables.items():
             self.inventory.set_variable(name, key, value)
         for group in guests.groups(variables):

@@ -100,8 +100,12 @@ def _answer(domain, number):
 
 
 def entry(text, prefix, source):
-    """Return one address as it is reported, None for one that only means something on its own link."""
-    address = ipaddress.ip_address(text.split("%")[0])
+    """Return one address as it is reported, None for what is none, or only means something on its own link."""
+    try:
+        address = ipaddress.ip_address(text.split("%")[0])
+    except ValueError:
+        # A guest's agent says what it likes, and libvirt hands it on.
+        return None
     if address.is_link_local or address.is_loopback:
         return None
     return {

@@ -11,10 +11,14 @@ from __future__ import annotations
 import fnmatch
 import ipaddress
 import json
+import re
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+
+# In a host's name these can't be part of a template, an expression, a pattern or an option of ssh.
+UNFIT = re.compile(r"[^\w .+-]|^-")
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def _address(wanted, instance):
 
 def named(found):
     """Yield {inventory_name, variables} of each guest; one whose name another host has, too, is NAME_HOST."""
-    names = [variables["kvmfleet_instance"]["name"] for variables in found]
+    names = [UNFIT.sub("_", variables["kvmfleet_instance"]["name"]) for variables in found]
     for name, variables in zip(names, found):
         host = variables["kvmfleet_host"]
         yield {"inventory_name": name if names.count(name) == 1 else f"{name}_{host}", "variables": variables}

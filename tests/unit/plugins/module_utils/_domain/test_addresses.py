@@ -27,6 +27,11 @@ def test_addresses_that_mean_nothing_elsewhere_are_left_out(text):
     assert entry(text, 64, "agent") is None
 
 
+@pytest.mark.parametrize("text", ["", "-oProxyCommand=id", "{{ 6 * 7 }}", "10.0.0.1; id"])
+def test_what_is_no_address_is_left_out(text):
+    assert entry(text, 24, "agent") is None
+
+
 @pytest.mark.parametrize(
     ("text", "family"), [("192.168.122.57", "ipv4"), ("10.0.0.1", "ipv4"), ("2001:DB8::1", "ipv6"), ("fd00::1", "ipv6")]
 )

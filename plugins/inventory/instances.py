@@ -109,6 +109,7 @@ cache_timeout: 60
 
 import json
 
+from ansible.constants import LOCALHOST
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.unsafe_proxy import wrap_var
@@ -132,8 +133,25 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             wanted = guests.Wanted.of({name: self.get_option(name) for name in CACHED})
         except InvalidInput as exc:
             raise AnsibleParserError(exc.message) from exc
-        for guest in guests.named(self._guests(path, cache, wanted)):
-            self._add(guest)
+        found = self._guests(path, cache, wanted)
+        added = [self._add(guest) for guest in guests.named(found, self._reserved(found))]
+        # The other groups take members by their names alone, so they come before a group that may have the name of a guest.
+        for name, variables in added:
+            self._add_host_to_keyed_groups(
+                self.get_option("keyed_groups"), variables, name, strict=self.get_option("strict")
+            )
+
+    def _reserved(self, found):
+        """Return the names that Ansible would take for something other than one of the guests."""
+        names = {*LOCALHOST, *self.inventory.groups}
+        made = [*(self.get_option("groups") or ()), *(name for variables in found for name in guests.groups(variables))]
+        names.update(map(self._sanitize_group_name, made))
+        uuids = {variables["kvmfleet_instance"]["uuid"] for variables in found}
+        for name, host in self.inventory.hosts.items():
+            other = host.vars.get("kvmfleet_instance")
+            if other and other["uuid"] not in uuids:
+                names.add(name)
+        return names
 
     def _guests(self, path, cache, wanted):
         """Read the guests, or take them from the cache, which is as good as what was asked of it."""
@@ -153,6 +171,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _add(self, guest):
         name, variables = guest["inventory_name"], guest["variables"]
+        if guest["renamed"]:
+            instance, host = variables["kvmfleet_instance"], variables["kvmfleet_host"]
+            self.display.warning(
+                f"the guest {instance['name']!r} of {host} is {name!r} in the inventory: {guest['renamed']}"
+            )
         self.inventory.add_host(name)
         if self.get_option("connection") == "guest_agent":
             variables = dict(
@@ -170,4 +193,4 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         strict = self.get_option("strict")
         self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
+        return name, variables

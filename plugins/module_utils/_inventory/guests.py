@@ -12,6 +12,7 @@ import fnmatch
 import ipaddress
 import json
 import re
+from collections import Counter
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
@@ -19,6 +20,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import In
 
 # In a host's name these can't be part of a template, an expression, a pattern or an option of ssh.
 UNFIT = re.compile(r"[^\w .+-]|^-")
+FIT = "letters, digits, spaces, '_', '.', '+' and '-' only, and no '-' at the beginning"
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,27 @@ def _address(wanted, instance):
     return None
 
 
-def named(found):
-    """Yield {inventory_name, variables} of each guest; one whose name another host has, too, is NAME_HOST."""
+def named(found, reserved=frozenset()):
+    """Yield {inventory_name, variables, renamed} of each guest.
+
+    A guest whose name another one has, too, is NAME_HOST, and so is one whose name is reserved, such as that of a group.
+    Where that is a guest's own name again, the UUID follows. `renamed` says why when it is more than NAME_HOST for both.
+    """
     names = [UNFIT.sub("_", variables["kvmfleet_instance"]["name"]) for variables in found]
+    count = Counter(names)
+    taken = {*reserved, *names}
     for name, variables in zip(names, found):
-        host = variables["kvmfleet_host"]
-        yield {"inventory_name": name if names.count(name) == 1 else f"{name}_{host}", "variables": variables}
+        instance, host = variables["kvmfleet_instance"], variables["kvmfleet_host"]
+        renamed = None if name == instance["name"] else f"names there have {FIT}"
+        chosen = name
+        if name in reserved or count[name] > 1:
+            chosen = f"{name}_{host}"
+            if name in reserved or chosen in taken:
+                renamed = "a group, another guest or the control node has the name"
+            while chosen in taken:
+                chosen += f"_{instance['uuid']}"
+            taken.add(chosen)
+        yield {"inventory_name": chosen, "variables": variables, "renamed": renamed}
 
 
 def groups(variables):

@@ -31,6 +31,8 @@ FOREIGN = (
     '<devices><interface type="bridge"><source bridge="br0"/></interface></devices></domain>'
 )
 
+UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
+
 
 @pytest.fixture
 def inventory(tmp_path):
@@ -43,12 +45,16 @@ def inventory(tmp_path):
         path.write_text(f"<node>{domains}{FOREIGN if host == 'alpha' else ''}</node>")
         uris[host] = f"test://{path}"
 
-    def run(hosts=None, **options):
+    def run(hosts=None, before=(), **options):
         config = dict({"plugin": "kvmfleet.compute.instances", "hosts": dict(uris, **(hosts or {}))}, **options)
         source = tmp_path / "test.instances.yml"
         source.write_text(json.dumps(config))
         done = subprocess.run(
-            [Path(sys.executable).parent / "ansible-inventory", "-i", source, "--list"],
+            [
+                Path(sys.executable).parent / "ansible-inventory",
+                *(word for path in (*before, source) for word in ("-i", path)),
+                "--list",
+            ],
             capture_output=True,
             text=True,
             check=False,
@@ -90,6 +96,103 @@ def test_filters(inventory):
     assert names(inventory(managed=False)[0]) == ["foreign"]
     assert names(inventory(states=["running"], names=["web01"])[0]) == ["web01"]
     assert inventory(states=["stopped"])[0]["_meta"]["hostvars"] == {}
+
+
+def _host(tmp_path, name, *domains):
+    """Return the URI of a host with the guests of these names; one of (name, uuid) has this UUID."""
+    path = tmp_path / f"{name}.xml"
+    texts = []
+    for domain in domains:
+        guest, uuid = domain if isinstance(domain, tuple) else (domain, None)
+        text = GUEST.format(name=guest, tags="<kvmfleet:tag>web</kvmfleet:tag>")
+        texts.append(text.replace("<memory", f"<uuid>{uuid}</uuid><memory", 1) if uuid else text)
+    path.write_text(f"<node>{''.join(texts)}</node>")
+    return f"test://{path}"
+
+
+def _names(found, group):
+    return sorted(found[group]["hosts"])
+
+
+def test_a_guest_with_the_name_of_a_group_or_of_this_machine_is_renamed_and_no_group_becomes_a_child(
+    inventory, tmp_path
+):
+    static = tmp_path / "static.ini"
+    static.write_text("[databases]\ndb-a.example.com\n")
+    hostile = ["all", "databases", "host_gamma", "localhost", "managed", "small", "tag_web", "ungrouped"]
+    found, messages = inventory(
+        hosts={"gamma": _host(tmp_path, "gamma", *hostile)},
+        before=[static],
+        groups={"small": "kvmfleet_instance.memory < 1000000000"},
+    )
+    renamed = [f"{name}_gamma" for name in hostile]
+    assert _names(found, "host_gamma") == renamed
+    ours = ["db01", "web01", "web02_alpha", "web02_beta"]
+    assert _names(found, "managed") == sorted(ours + renamed)
+    assert _names(found, "small") == sorted([*ours, "foreign", *renamed])
+    assert found["databases"]["hosts"] == ["db-a.example.com"]
+    assert not [group for group, content in found.items() if group != "all" and content.get("children")]
+    for name in hostile:
+        assert f"the guest '{name}' of gamma is '{name}_gamma' in the inventory: a group" in messages
+
+
+def test_no_guest_is_lost_when_another_has_the_name_that_tells_two_apart(inventory, tmp_path):
+    hosts = {
+        "gamma": _host(tmp_path, "gamma", ("mail", UUID)),
+        "delta": _host(tmp_path, "delta", "mail", "mail_gamma"),
+    }
+    found, messages = inventory(hosts=hosts, names=["mail*"])
+    assert _names(found, "managed") == ["mail_delta", "mail_gamma", f"mail_gamma_{UUID}"]
+    variables = found["_meta"]["hostvars"]
+    assert variables["mail_gamma"]["kvmfleet_instance"]["name"] == "mail_gamma"
+    assert variables[f"mail_gamma_{UUID}"]["kvmfleet_instance"]["name"] == "mail"
+    assert f"the guest 'mail' of gamma is 'mail_gamma_{UUID}' in the inventory" in messages
+
+
+def test_guests_of_one_name_in_two_sources_are_two_hosts(inventory, tmp_path):
+    other = tmp_path / "other.instances.yml"
+    hosts = {"gamma": _host(tmp_path, "gamma", "db01", ("mail", UUID))}
+    other.write_text(json.dumps({"plugin": "kvmfleet.compute.instances", "hosts": hosts}))
+    found, _messages = inventory(before=[other], names=["db01"])
+    variables = found["_meta"]["hostvars"]
+    assert {name: variables[name]["kvmfleet_host"] for name in variables} == {
+        "db01": "gamma",
+        "mail": "gamma",
+        "db01_beta": "beta",
+    }
+    # The same guest in two sources is one host.
+    again = tmp_path / "again.instances.yml"
+    again.write_text(json.dumps({"plugin": "kvmfleet.compute.instances", "hosts": hosts, "names": ["mail"]}))
+    assert "mail_gamma" not in inventory(before=[other, again])[0]["_meta"]["hostvars"]
+
+
+def test_a_group_that_a_guest_names_like_another_guest_is_named_and_gets_into_no_group(inventory):
+    found, messages = inventory(
+        names=["web01", "db01", "foreign"],
+        groups={"database": "kvmfleet_instance.name.startswith('db')"},
+        keyed_groups=[{"key": "'db01' if kvmfleet_instance.name == 'web01' else 'other'", "separator": ""}],
+    )
+    assert found["database"] == {"hosts": ["db01"]}
+    assert found["db01"] == {"hosts": ["web01"]}
+    assert "Found both group and host with same name: db01" in messages
+
+
+def test_groups_of_what_guests_say_have_names_that_ansible_allows(inventory, tmp_path):
+    path = tmp_path / "gamma.xml"
+    _host(tmp_path, "gamma", "mail")
+    path.write_text(path.read_text().replace("<kvmfleet:tag>web<", "<kvmfleet:tag>a b!:all,{{ 1 }}<"))
+    found, messages = inventory(hosts={"gamma": f"test://{path}"}, names=["mail"])
+    assert found["tag_a_b__all____1___"]["hosts"] == ["mail"]
+    assert "WARNING" not in messages
+
+
+def test_characters_that_mean_something_to_ansible_are_replaced_and_named(inventory, tmp_path):
+    found, messages = inventory(hosts={"gamma": _host(tmp_path, "gamma", "-oX=1", "a,b", "a:b", "Windows 10")})
+    assert _names(found, "host_gamma")[:2] == ["Windows 10", "_oX_1"]
+    assert "the guest '-oX=1' of gamma is '_oX_1' in the inventory: names there have letters" in messages
+    first, second = _names(found, "host_gamma")[2:]
+    assert first == "a_b_gamma" and second.startswith("a_b_gamma_")
+    assert "Windows 10" not in messages
 
 
 def test_constructed_groups_and_variables(inventory):

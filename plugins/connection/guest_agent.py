@@ -147,8 +147,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.password i
 
 display = Display()
 
-# Seconds between two signs of life that libvirt at the other end is asked for, and how many may be missed.
-KEEP_ALIVE = (5, 6)
 # What the agent's reasons mean to Ansible: of these, the guest can't be reached; of the others, the task failed.
 UNREACHABLE = (
     "off",
@@ -190,8 +188,6 @@ class Connection(ConnectionBase):
             self._at_least("agent_timeout", 1)
             self._at_least("command_timeout", 0)
             conn = self._open.enter_context(connect(uri))
-            with contextlib.suppress(libvirt.libvirtError):
-                conn.setKeepAlive(*KEEP_ALIVE)
             self._agent = Agent(find(conn, guest), self.get_option("agent_timeout"))
         self._connected = True
         return self

@@ -39,10 +39,15 @@ options:
     required: true
   unreachable:
     description:
-      - What to do about a host that can't be reached. V(warn) goes on with the others.
+      - What to do about a host that can't be reached, or takes longer than O(timeout). V(warn) goes on with the others.
     type: str
     choices: [warn, fail]
     default: warn
+  timeout:
+    description:
+      - How long reading one host may take, such as V(90s) or V(2m). The hosts are read at the same time, 16 at once.
+    type: str
+    default: 60s
   names:
     description:
       - Patterns of the names of the guests that are wanted, such as C(web*). All unless given.
@@ -131,9 +136,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self.load_cache_plugin()
         try:
             wanted = guests.Wanted.of({name: self.get_option(name) for name in CACHED})
+            limit = guests.parse_timeout(self.get_option("timeout"))
         except InvalidInput as exc:
             raise AnsibleParserError(exc.message) from exc
-        found = self._guests(path, cache, wanted)
+        found = self._guests(path, cache, wanted, limit)
         added = [self._add(guest) for guest in guests.named(found, self._reserved(found))]
         # The other groups take members by their names alone, so they come before a group that may have the name of a guest.
         for name, variables in added:
@@ -153,13 +159,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 names.add(name)
         return names
 
-    def _guests(self, path, cache, wanted):
+    def _guests(self, path, cache, wanted, limit):
         """Read the guests, or take them from the cache, which is as good as what was asked of it."""
         key = f"{self.get_cache_key(path)}_{wanted.digest()}"
         use_cache = self.get_option("cache")
         if use_cache and cache and key in self.cache:
             return json.loads(self.cache[key])
-        found, unreachable = read.read_hosts(wanted)
+        found, unreachable = read.read_hosts(wanted, limit)
         for host, reason in sorted(unreachable.items()):
             if self.get_option("unreachable") == "fail":
                 raise AnsibleParserError(f"hosts.{host}: {reason}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import queue
 import threading
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import (
@@ -28,6 +29,11 @@ FEATURES = {
     "open_network_without_address": (10, 8, 0),
 }
 MINIMUM_LIBVIRT = (8, 0, 0)
+# Seconds that opening may take. A daemon that has just been started answers when it knows its guests, and one with an
+# unreachable storage pool takes a while.
+OPEN_TIMEOUT = 120
+# Seconds between two signs of life that libvirt at the other end is asked for, and how many may be missed, as in virsh.
+KEEP_ALIVE = (5, 6)
 
 _event_loop = None
 
@@ -62,23 +68,45 @@ def _no_cyclic_collection():
 def connect(uri):
     """Open a connection to libvirt for the time of a `with` block.
 
-    Raises MissingLibrary, ConnectionFailed (unreachable, refused, no permission) and Unsupported (libvirt too old).
-    Source: virConnectOpenAuth.
+    A daemon that stops answering ends the connection after half a minute: calls that wait for it fail.
+    Raises MissingLibrary, ConnectionFailed (unreachable, refused, silent, no permission) and Unsupported (libvirt too old).
+    Source: virConnectOpenAuth, virConnectSetKeepAlive.
     """
     require_libraries("libvirt")
     # Without a handler libvirt prints every error on stderr, also those that are expected.
     libvirt.registerErrorHandler(lambda context, error: None, None)
     _start_event_loop()
-    try:
-        conn = libvirt.open(uri)
-    except libvirt.libvirtError as exc:
-        raise _connection_error(uri, exc) from exc
+    conn = _open(uri)
+    # Drivers without a daemon have nobody to ask.
+    with contextlib.suppress(libvirt.libvirtError):
+        conn.setKeepAlive(*KEEP_ALIVE)
     try:
         with _no_cyclic_collection():
             yield _checked(uri, conn)
     finally:
         with contextlib.suppress(libvirt.libvirtError):
             conn.close()
+
+
+def _open(uri):
+    """Return an open connection. libvirt itself waits for ever for a daemon that accepts and says nothing."""
+    outcome = queue.SimpleQueue()
+    # A thread that still waits does not keep the process from ending.
+    threading.Thread(target=_try_to_open, args=(uri, outcome), name="libvirt-open", daemon=True).start()
+    try:
+        conn, error = outcome.get(timeout=OPEN_TIMEOUT)
+    except queue.Empty:
+        raise ConnectionFailed(f"uri: {uri!r} can't be opened: no answer within {OPEN_TIMEOUT} seconds") from None
+    if error is not None:
+        raise _connection_error(uri, error) from error
+    return conn
+
+
+def _try_to_open(uri, outcome):
+    try:
+        outcome.put((libvirt.open(uri), None))
+    except libvirt.libvirtError as exc:
+        outcome.put((None, exc))
 
 
 def _checked(uri, conn):

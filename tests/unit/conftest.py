@@ -11,8 +11,13 @@ import gc
 import importlib
 import io
 import json
+import os
 import shutil
+import signal
+import socket
+import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import libvirt
@@ -105,6 +110,55 @@ def embed_uri():
     finally:
         patch.undo()
         shutil.rmtree(root)
+
+
+@pytest.fixture
+def silent_uri():
+    """The URI of a libvirt that accepts connections and says nothing."""
+    with tempfile.TemporaryDirectory(prefix="kf", dir="/tmp") as directory, socket.socket(socket.AF_UNIX) as listening:
+        path = f"{directory}/socket"
+        listening.bind(path)
+        listening.listen()
+        yield f"qemu+unix:///system?socket={path}"
+
+
+class Daemon:
+    """A libvirtd of an ordinary user, which has the hosts of the in-memory driver."""
+
+    def __init__(self, directory):
+        self._directory = directory
+        self._socket = directory / "libvirt/libvirt-sock"
+        # As root it would be the machine's own.
+        user = ["setpriv", "--reuid=libvirt-qemu", "--regid=libvirt-qemu", "--clear-groups"]
+        shutil.chown(directory, "libvirt-qemu", "libvirt-qemu")
+        own = {name: str(directory) for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
+        self.process = subprocess.Popen([*user, "libvirtd"], env=dict(os.environ, **own), stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while not self._socket.exists():
+            assert self.process.poll() is None and time.monotonic() < deadline, "libvirtd does not start"
+            time.sleep(0.05)
+
+    def uri(self, text=TEST_HOST):
+        """Return the URI of a host."""
+        path = self._directory / "host.xml"
+        path.write_text(text)
+        return f"test+unix://{path}?socket={self._socket}"
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def daemon():
+    """A libvirtd that can be stopped while it is in use."""
+    with tempfile.TemporaryDirectory(prefix="kf", dir="/tmp") as directory:
+        running = Daemon(Path(directory))
+        yield running
+        running.end()
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
 # In a host's name these can't be part of a template, an expression, a pattern or an option of ssh.
 UNFIT = re.compile(r"[^\w .+-]|^-")
@@ -56,6 +57,14 @@ class Wanted:
 
     def has_name(self, name):
         return self.names is None or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.names)
+
+
+def parse_timeout(text):
+    """Return the seconds of the option timeout. Raises InvalidInput."""
+    seconds = parse_duration("timeout", text)
+    if seconds <= 0:
+        raise InvalidInput.of("timeout", text, "it must be longer than 0s")
+    return seconds
 
 
 def variables(wanted, host, uri, instance, drift):

@@ -4,12 +4,23 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Read the guests of several libvirt hosts at the same time."""
+"""Read the guests of several libvirt hosts at the same time, each in a process of its own.
+
+A call of libvirt that waits for a host can't be interrupted in a thread; a process can be ended. And the process of Ansible, which
+forks its workers, stays free of libvirt's threads and sockets.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import glob
+import json
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect, doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import applied
@@ -19,24 +30,82 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._inventory import
 
 # A host lets one wait; so many are waited for at the same time.
 HOSTS_AT_ONCE = 16
+# The libraries are loaded already, so that a fork takes a millisecond.
+PROCESSES = multiprocessing.get_context("fork")
 
 
-def read_hosts(wanted):
-    """Return (variables of each guest, reasons by host): what was read, and why some hosts could not be."""
-    if not wanted.hosts:
-        return [], {}
-    with ThreadPoolExecutor(min(len(wanted.hosts), HOSTS_AT_ONCE)) as pool:
-        outcomes = list(pool.map(partial(_attempt, wanted), wanted.hosts.items()))
-    found = [variables for guests_of_host, _reason in outcomes for variables in guests_of_host]
-    reasons = {host: reason for host, (_found, reason) in zip(wanted.hosts, outcomes) if reason is not None}
-    return found, reasons
+def read_hosts(wanted, limit):
+    """Return (variables of each guest, reasons by host): what was read, and why some hosts could not be.
 
-
-def _attempt(wanted, host):
+    limit: the seconds that each host may take.
+    """
+    waiting, running, outcomes = list(wanted.hosts.items()), {}, {}
     try:
-        return _read(wanted, *host), None
+        while waiting or running:
+            while waiting and len(running) < HOSTS_AT_ONCE:
+                reader = _Reader(wanted, *waiting.pop(0), limit)
+                running[reader.answer] = reader
+            soonest = min(reader.deadline for reader in running.values())
+            for answer in multiprocessing.connection.wait(running, max(0, soonest - time.monotonic())):
+                reader = running.pop(answer)
+                outcomes[reader.host] = reader.outcome()
+            for reader in [reader for reader in running.values() if reader.deadline <= time.monotonic()]:
+                del running[reader.answer]
+                reader.stop()
+                outcomes[reader.host] = [], f"reading the guests took longer than {limit:g} seconds (option timeout)"
+    finally:
+        for reader in running.values():
+            reader.stop()
+    found = [variables for host in wanted.hosts for variables in outcomes[host][0]]
+    return found, {host: outcomes[host][1] for host in wanted.hosts if outcomes[host][1] is not None}
+
+
+class _Reader:
+    """The process that reads a host. `answer` can be waited for, until the `deadline`."""
+
+    def __init__(self, wanted, host, uri, limit):
+        self.host = host
+        self.deadline = time.monotonic() + limit
+        self.answer, far_end = PROCESSES.Pipe(duplex=False)
+        self._process = PROCESSES.Process(target=_answer, args=(far_end, wanted, host, uri), daemon=True)
+        self._process.start()
+        far_end.close()
+
+    def outcome(self):
+        """Return (guests, None) or ([], reason)."""
+        try:
+            return json.loads(self.answer.recv_bytes())
+        except EOFError:
+            self._process.join()
+            return [], f"the process that read the guests ended with code {self._process.exitcode} and no answer"
+        finally:
+            self.answer.close()
+
+    def stop(self):
+        """End the process, and the ssh that it may have started, which would wait on for a silent server."""
+        for pid in [*_children(self._process.pid), self._process.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.join()
+        self.answer.close()
+
+
+def _children(pid):
+    found = []
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as stream:
+            found += map(int, stream.read().split())
+    return found
+
+
+def _answer(far_end, wanted, host, uri):
+    # Ansible itself says that it was interrupted.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        outcome = _read(wanted, host, uri), None
     except KvmfleetError as exc:
-        return [], exc.message
+        outcome = [], exc.message
+    far_end.send_bytes(json.dumps(outcome).encode())
 
 
 def _read(wanted, host, uri):

@@ -12,6 +12,7 @@ from ansible import constants
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
 from ansible.playbook.play_context import PlayContext
 from ansible_collections.kvmfleet.compute.plugins.connection import guest_agent
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection
 
 NAME = "kvmfleet.compute.guest_agent"
 
@@ -53,6 +54,12 @@ def test_the_guest_and_its_libvirt_are_named_by_variables(connection):
     named.update(kvmfleet_guest="web01", kvmfleet_uri="qemu:///session")
     assert connection(**named).get_option("remote_addr") == "web01"
     assert connection(**named).get_option("uri") == "qemu:///session"
+
+
+def test_a_libvirt_that_says_nothing_makes_the_guest_unreachable(connection, silent_uri, monkeypatch):
+    monkeypatch.setattr(_connection, "OPEN_TIMEOUT", 0.5)
+    with pytest.raises(AnsibleConnectionFailure, match="no answer within 0.5 seconds"):
+        connection(ansible_libvirt_uri=silent_uri)._connect()
 
 
 @pytest.mark.parametrize(

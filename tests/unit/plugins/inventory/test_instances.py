@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -220,6 +221,39 @@ def test_a_host_that_can_not_be_reached_is_named_and_the_rest_is_there(inventory
     assert inventory(hosts=gone, unreachable="fail")[0] is None
 
 
+def test_hosts_that_hang_are_named_and_the_rest_is_there(inventory, silent_uri, daemon, tmp_path):
+    stopped = daemon.uri()
+    daemon.freeze()
+    begun = time.monotonic()
+    found, messages = inventory(hosts={"gamma": silent_uri, "delta": stopped}, timeout="3s")
+    assert time.monotonic() - begun < 30
+    assert sorted(found["_meta"]["hostvars"]) == ["db01", "foreign", "web01", "web02_alpha", "web02_beta"]
+    for host in ("gamma", "delta"):
+        assert (
+            f"the guests of {host} are not in the inventory: reading the guests took longer than 3 seconds" in messages
+        )
+    assert inventory(hosts={"gamma": silent_uri}, timeout="1s", unreachable="fail")[0] is None
+
+
+def test_an_ssh_that_waits_for_a_silent_server_does_not_stay(inventory, tmp_path):
+    ssh, started = tmp_path / "ssh", tmp_path / "started"
+    ssh.write_text(f"#!/bin/sh\necho $$ >{started}\nexec sleep 1000\n")
+    ssh.chmod(0o755)
+    _found, messages = inventory(hosts={"gamma": f"qemu+ssh://gamma/system?command={ssh}"}, timeout="2s")
+    assert "the guests of gamma are not in the inventory" in messages
+    pid = int(started.read_text())
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and "zombie" not in Path(f"/proc/{pid}/status").read_text():
+        assert time.monotonic() < deadline, "ssh is still there"
+        time.sleep(0.05)
+
+
+def test_more_hosts_than_are_read_at_once(inventory):
+    hosts = {f"more{number}": uri for number in range(20) for uri in [inventory.uris["beta"]]}
+    found, _messages = inventory(hosts=hosts, names=["db01"])
+    assert len(found["_meta"]["hostvars"]) == 21
+
+
 def test_the_cache_has_what_was_read_and_only_that(inventory, tmp_path):
     cache = {
         "cache": True,
@@ -238,6 +272,8 @@ def test_the_cache_has_what_was_read_and_only_that(inventory, tmp_path):
     ("options", "message"),
     [
         ({"address_cidr": "ten"}, "address_cidr: 'ten' is not allowed; a network is needed"),
+        ({"timeout": "soon"}, "timeout: 'soon' is not allowed; a time is a number and one of"),
+        ({"timeout": "0s"}, "timeout: '0s' is not allowed; it must be longer than 0s"),
         ({"hosts": {"gamma": "compute1"}}, "hosts.gamma: 'compute1' is not allowed; a libvirt URI is needed"),
     ],
 )

@@ -4,8 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Set up the machine for developing and testing: packages, the system user of the embedded QEMU driver, the virtual
-# environment, cloud-init's Python package, and the path that Ansible wants a collection at. Running it again takes a
-# second and changes nothing.
+# environment, cloud-init's Python package, definitions of guests that other tools made, and the path that Ansible wants a
+# collection at. Running it again takes a second and changes nothing.
 #
 #   tools/setup.sh [NAME...]   with further environments, made of requirements/NAME.txt; `cores` are all of core-*.txt
 #                              that an interpreter can run
@@ -122,12 +122,42 @@ cloud_init() {
     ln --symbolic --force --no-dereference "$made" .build/cloud-init
 }
 
+# Definitions of guests that we did not make: the test data of libvirt and of virt-install, from Debian's source packages. One
+# release for every machine, so that each has the same tests.
+foreign_definitions() {
+    local release=trixie made parts package
+    made=$cache/foreign-$release
+    if [ ! -e "$made" ]; then
+        say "unpacking the definitions of other tools into $made"
+        parts=$(mktemp --directory --tmpdir="$cache")
+        mkdir -p "$parts"/{lists/partial,foreign/libvirt,foreign/virt-install}
+        echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $release main" \
+            >"$parts/sources.list"
+        # Lists and cache of its own: the machine's sources stay as they are, and root is not needed.
+        local apt=(env --chdir="$parts" apt-get --quiet --quiet -o "Dir::Etc::sourcelist=$parts/sources.list"
+            -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$parts/lists" -o "Dir::Cache=$parts"
+            -o APT::Sandbox::User=root -o Acquire::Languages=none)
+        "${apt[@]}" update
+        for package in libvirt virt-manager; do
+            "${apt[@]}" source --download-only --tar-only "$package" >/dev/null
+        done
+        tar --extract --file="$(echo "$parts"/libvirt_*.orig.tar.*)" --directory="$parts/foreign/libvirt" \
+            --strip-components=3 --wildcards '*/tests/qemuxmlconfdata/*.xml'
+        tar --extract --file="$(echo "$parts"/virt-manager_*.orig.tar.*)" --directory="$parts/foreign/virt-install" \
+            --strip-components=5 --wildcards '*/tests/data/cli/compare/virt-install-*.xml'
+        mv --no-target-directory "$parts/foreign" "$made" || [ -e "$made" ]
+        rm -rf "$parts"
+    fi
+    ln --symbolic --force --no-dereference "$made" .build/foreign
+}
+
 mkdir -p .build
 packages
 qemu_user
 cache_directory
 collection_path
 cloud_init
+foreign_definitions
 virtual_environment dev .build/venv
 for name; do
     if [ "$name" = cores ]; then cores; else virtual_environment "$name" ".build/venv-$name"; fi

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 
@@ -21,3 +22,11 @@ def parse_mac(option, value):
     if not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1:
         raise InvalidInput.of(option, value, "a MAC address of one device is needed, such as 52:54:00:12:34:56")
     return mac
+
+
+def random_mac(taken):
+    """Return a new MAC address of the range that libvirt takes for QEMU's guests, none of those that are taken."""
+    while True:
+        mac = "52:54:00:" + secrets.token_bytes(3).hex(":")
+        if mac not in taken:
+            return mac

@@ -8,20 +8,23 @@
 
 from __future__ import annotations
 
+import itertools
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 
 
 def pair(option, identities, elements):
     """Return for each identity the element that it names, or None.
 
-    An identity is a pair (text for messages, predicate over an element), or None for "the next element that nobody
-    named", which keeps the order of devices that have no name of their own.
+    An identity is a pair (text for messages, predicate over an element). An item without a name has a list of predicates
+    instead, the strongest first: it means the first element that nobody else means and that one of them is true of.
     Raises InvalidInput when two items name the same device, Conflict when one item names several.
     """
     paired = [None] * len(identities)
     free = list(elements)
+    nameless = [index for index, identity in enumerate(identities) if isinstance(identity, list)]
     for index, identity in enumerate(identities):
-        if identity is None:
+        if index in nameless:
             continue
         text, matches = identity
         found = [element for element in elements if matches(element)]
@@ -34,7 +37,12 @@ def pair(option, identities, elements):
                 )
             free.remove(found[0])
             paired[index] = found[0]
-    for index, identity in enumerate(identities):
-        if identity is None and free:
-            paired[index] = free.pop(0)
+    for predicates in itertools.zip_longest(
+        *(identities[index] for index in nameless), fillvalue=lambda element: False
+    ):
+        for index, matches in zip(nameless, predicates):
+            found = next((element for element in free if matches(element)), None) if paired[index] is None else None
+            if found is not None:
+                free.remove(found)
+                paired[index] = found
     return paired

@@ -585,6 +585,7 @@ options:
       - The size of the root disk, such as V(10GiB); the image's own size, or the flavor's, unless given. It can grow,
         never shrink.
       - Without O(image) it makes an empty root disk.
+      - The root disk of a guest that exists is the one that was made for it, else its first disk.
     type: str
   pool:
     description:
@@ -593,7 +594,12 @@ options:
     default: default
   disks:
     description:
-      - The guest's disks, found again by their O(disks[].target) (or their O(disks[].serial) where no target is given).
+      - The guest's disks. An item names a disk by its O(disks[].target), else by its O(disks[].serial), else by its
+        O(disks[].source) or O(disks[].volume).
+      - An item that names no disk means the disk that this module made for its place in the list. An empty CD-ROM drive without
+        a name means a drive that is already as the item says. Any other item is a new disk. A disk that is already there is never
+        taken over.
+      - The bus, format and serial of a disk change only where O(disks[].target) is given, and so does the medium of a CD-ROM drive.
       - A new disk is made from an image, made empty with a size, or taken as it is from a volume or a source.
         A disk that the guest has keeps its data whatever is given; it only grows.
       - Disks that are not listed stay, unless O(purge) has V(disks).
@@ -606,7 +612,8 @@ options:
         type: str
       device:
         description:
-          - The kind of device. A V(cdrom) without volume and source is an empty drive.
+          - The kind of device. A V(cdrom) without volume and source is an empty drive. It is not changed once the guest has the
+            disk.
         type: str
         choices: [disk, cdrom]
       bus:
@@ -691,9 +698,9 @@ options:
         default: present
   interfaces:
     description:
-      - The guest's network interfaces. One with a O(interfaces[].mac) or an O(interfaces[].alias) is found again by it,
-        the others by
-        their order.
+      - The guest's network interfaces. An item names an interface by its O(interfaces[].mac) or O(interfaces[].alias).
+      - An item that names no interface means one that is already as the item says, else one that this module made for it. Any
+        other item is a new interface. An interface of another tool is never changed without being named.
       - Interfaces that are not listed stay, unless O(purge) has V(interfaces).
     type: list
     elements: dict
@@ -708,7 +715,7 @@ options:
         type: str
       mac:
         description:
-          - The MAC address. A new interface gets one from libvirt and keeps it.
+          - The MAC address. A new interface gets a random one and keeps it.
         type: str
       alias:
         description:
@@ -825,7 +832,7 @@ options:
     suboptions:
       enabled:
         description:
-          - Whether the guest has it.
+          - Whether the guest has it. V(false) is refused for a guest with several serial ports.
         type: bool
       log_file:
         description:

@@ -198,6 +198,10 @@ class DeviceKind:
         """Return (item, element or None) for each item."""
         return list(zip(items, _match.pair(self.option, [self.identify(item) for item in items], self.elements(root))))
 
+    def agrees(self, element, item):
+        """Tell whether a device has everything that an item asks for already."""
+        return all(row.read(element) == item[row.option] for row in self.fields if row.option in item)
+
     def read(self, root, items):
         return tuple(
             None if element is None else {row.option: row.read(element) for row in self.fields if row.option in item}
@@ -209,15 +213,15 @@ class DeviceKind:
             if element is None:
                 self._added(root, item)
                 continue
-            self._write_fields(element, item)
+            self.write_fields(element, item)
 
     def _added(self, root, item):
         element = self.new(item)
         _append(root.find("devices"), element)
-        self._write_fields(element, item)
+        self.write_fields(element, item)
         return element
 
-    def _write_fields(self, element, item):
+    def write_fields(self, element, item):
         for row in self.fields:
             if row.option in item and row.read(element) != item[row.option]:
                 row.write(element, item[row.option])

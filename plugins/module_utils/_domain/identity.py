@@ -43,7 +43,7 @@ def of_another(root, name, uuid, macs):
     _free_ports(root)
     _own_files(root, former, name)
     found = metadata.read(root) or metadata.InstanceMetadata()
-    own = replace(found, delete_protection=False, has_clones=False, volumes=(), applied=None)
+    own = replace(found, delete_protection=False, has_clones=False, volumes=(), interfaces=(), applied=None)
     metadata.write(root, own)
     return root
 

@@ -23,6 +23,7 @@ class Volume:
 
     status: `planned` until it is complete, then `ready`; `next` while it is made to take the place of another, and
     `obsolete` once another has taken its place, so that it is to be deleted.
+    place: the option that the volume was made for, such as `image` or `disks[0]`; empty in records of earlier versions.
     """
 
     target: str
@@ -30,6 +31,15 @@ class Volume:
     name: str
     path: str
     status: str
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """An interface that we made for an item without a name: the item's place in the list, from 0, and the MAC address."""
+
+    place: str
+    mac: str
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,7 @@ class InstanceMetadata:
     properties: dict = field(default_factory=dict)
     delete_protection: bool = False
     volumes: tuple = ()
+    interfaces: tuple = ()
     applied: str = None
     rescue: Rescue = None
     resize: Resize = None
@@ -123,6 +134,9 @@ def _of_element(element):
         delete_protection=element.find(_name("delete_protection")) is not None,
         has_clones=element.find(_name("has_clones")) is not None,
         volumes=tuple(_volume(item) for item in element.findall(_name("volume"))),
+        interfaces=tuple(
+            Interface(item.get("place", ""), item.get("mac", "")) for item in element.findall(_name("interface"))
+        ),
         rescue=_rescue(element.find(_name("rescue"))),
         resize=_resize(element.find(_name("resize"))),
     )
@@ -164,6 +178,8 @@ def to_element(found):
             etree.SubElement(root, _name(flag))
     for volume in found.volumes:
         etree.SubElement(root, _name("volume"), **vars(volume))
+    for interface in found.interfaces:
+        etree.SubElement(root, _name("interface"), **vars(interface))
     if found.rescue is not None:
         _add_rescue(root, found.rescue)
     if found.resize is not None:

@@ -22,6 +22,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming imp
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Reading
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets, names
 from ansible_collections.kvmfleet.compute.plugins.module_utils._state import pending_removals
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import (
     guests_by_disk,
@@ -116,7 +117,7 @@ def observe(conn, spec, known=None):
             leftovers = _leftovers(conn, spec, recorded)
             if spec.state == "absent":
                 return Observed(exists=False, leftovers=leftovers, unfinished=bool(recorded))
-            found, procedures = _storage(conn, spec, None, None, leftovers)
+            found, procedures = _storage(conn, spec, leftovers=leftovers)
             return Observed(
                 exists=False,
                 new_guest=_new_guest(conn, spec),
@@ -129,13 +130,14 @@ def observe(conn, spec, known=None):
         facts = known.facts(domain) if known else describe.read_facts(domain)
         inactive = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
         networks = _networks(conn, spec, inactive)
-        found, procedures = _storage(conn, spec, domain, inactive, ())
+        live = _live(domain, facts.state)
+        found, procedures = _storage(conn, spec, domain, inactive, live)
         return Observed(
             exists=True,
             facts=facts,
             domain=domain,
             inactive=inactive,
-            live=_live(domain, facts.state),
+            live=live,
             networks=networks,
             storage=found,
             unfinished=bool(recorded),
@@ -217,7 +219,7 @@ def _networks(conn, spec, inactive):
     return {name: bool(networks[name].isActive()) for name in wanted}
 
 
-def _storage(conn, spec, domain, inactive, leftovers):
+def _storage(conn, spec, domain=None, inactive=None, live=None, leftovers=()):
     """Return (StorageFacts, facts of the procedures that are due): pools, volumes and images as far as the disks need them.
 
     A guest that has all its disks needs none.
@@ -231,20 +233,25 @@ def _storage(conn, spec, domain, inactive, leftovers):
     needs = needed.values()
     present = set() if inactive is None else {_xml.get(d, "target/@dev") for d in inactive.findall("devices/disk")}
     planned = metadata.planned(record)
-    targets = storage.assign_targets((*spec.disks, *(disk for need in needs for disk in need.disks)), inactive)
+    disks = (*spec.disks, *(disk for need in needs for disk in need.disks))
+    given = {(d.pool, d.volume) for d in disks if d.volume is not None}
+    others = {volume for need in needs for volume in need.volumes}
+    pool_names = {pool for pool, _name in given | others}
+    pools, known_pools = _pools(conn, pool_names) if pool_names else ({}, ())
+    volumes = {key: _volume(conn, *key, refresh=key in given) for key in given | others if key[0] in pools}
+    begun = [need.definition for need in needs if need.definition is not None]
+    root = begun[0] if begun and inactive is None else inactive
+    in_use = frozenset(names(live) | names(root))
+    targets = assign_targets(disks, root, volumes, in_use, spec.wanted.get("machine"))
     new = [(d, t) for d, t in targets if d.creates_volume and (t not in present or t in planned)]
     taken = [(d, t) for d, t in targets if d.volume is not None or d.source is not None]
-    pool_names = {d.pool for d, _t in new} | {d.pool for d, _t in taken if d.volume is not None}
-    others = {volume for need in needs for volume in need.volumes}
-    pool_names |= {pool for pool, _name in others}
-    pools, known_pools = _pools(conn, pool_names) if pool_names else ({}, ())
-    wanted_volumes = {(d.pool, d.volume) for d, _t in taken if d.volume is not None}
-    guesses = _guesses(new, spec)
-    volumes = {}
-    for pool_name, volume_name in wanted_volumes | guesses | others:
+    missing = {d.pool for d, _t in new} - pool_names
+    if missing:
+        further, known_pools = _pools(conn, missing)
+        pools.update(further)
+    for pool_name, volume_name in _guesses(new, spec) - volumes.keys():
         if pool_name in pools:
-            refresh = (pool_name, volume_name) not in guesses | others
-            volumes[pool_name, volume_name] = _volume(conn, pool_name, volume_name, refresh)
+            volumes[pool_name, volume_name] = _volume(conn, pool_name, volume_name, refresh=False)
     removed = {(volume.pool, volume.name) for volume in leftovers}
     wanted_images = {d.image for d, _t in new if d.image is not None}.union(*(need.images for need in needs))
     images, known_images = _images(conn, spec, wanted_images)
@@ -259,6 +266,7 @@ def _storage(conn, spec, domain, inactive, leftovers):
         known_images=known_images,
         used_by=guests_by_disk(conn, besides=spec.name) if taken and any(t not in present for _d, t in taken) else {},
         capacities=capacities,
+        in_use=in_use,
     )
     sizes = {target: (size, capacities[target]) for target, size in sized.items()}
     reading = replace(reading, storage=facts, sizes=sizes)

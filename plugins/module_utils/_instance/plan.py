@@ -12,10 +12,12 @@ from dataclasses import replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import interfaces
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import live, power, storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Draft
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
 
@@ -59,7 +61,8 @@ def _draft(spec, observed):
     for procedure in due.values():
         draft = procedure.begin(spec, draft)
     draft = _with_definition(spec, draft)
-    targets = storage.assign_targets((*spec.disks, *draft.disks), draft.definition)
+    facts = observed.storage
+    targets = assign_targets((*spec.disks, *draft.disks), draft.definition, facts.volumes, facts.in_use)
     draft = replace(draft, targets=tuple(targets))
     for procedure in due.values():
         draft = procedure.place(spec, draft)
@@ -123,6 +126,10 @@ def _overlaid(spec, draft):
     before = observed.metadata.volumes if observed.metadata else ()
     if draft.made or draft.volumes != before or not observed.exists:
         wanted = dict(wanted, volumes=_recorded(draft.volumes, draft.made))
+    if spec.image is not None and any(volume.place == "image" for volume in draft.made):
+        wanted = dict(wanted, image_name=spec.image)
+    if "interfaces" in wanted:
+        wanted = dict(wanted, interfaces=interfaces.assign_macs(wanted["interfaces"], draft.definition))
     after, changes = definition.overlay(draft.definition, wanted, spec.patches, spec.purge, spec.removals)
     _check_devices(spec, draft.definition, after)
     definition.check(draft.definition, after, wanted)
@@ -185,10 +192,7 @@ def _recorded(volumes, new_volumes):
     """What the metadata says of our volumes: those to be made are `planned` until each is complete."""
     made = {volume.target for volume in new_volumes}
     kept = tuple(volume for volume in volumes if volume.status == "obsolete" or volume.target not in made)
-    return kept + tuple(
-        metadata.Volume(target=volume.target, pool=volume.pool, name=volume.name, path=volume.path, status="planned")
-        for volume in new_volumes
-    )
+    return kept + tuple(map(storage.record_of, new_volumes))
 
 
 def _check_image(spec, draft):

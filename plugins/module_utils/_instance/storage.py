@@ -8,13 +8,13 @@
 
 from __future__ import annotations
 
-import itertools
-import string
 from dataclasses import dataclass, field
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import TARGET_PREFIX
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import SourceField, origin_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import new_bus
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
 
 # Pools whose volumes are block devices (libvirt storage pool types); the others hold files.
@@ -49,6 +49,7 @@ class StorageFacts:
     volumes: by (pool, name), None where there is no such volume. images: by the image's name as it was asked for.
     used_by: the name of the other guest that has a path as a disk. capacities: by target, of the guest's own disks.
     removable: the volumes that a removal is to delete. based_on: by the path of such a volume, an overlay that needs it.
+    in_use: device names that a new disk can't have, of the running guest or of the source of a clone.
     """
 
     pools: dict = field(default_factory=dict)
@@ -60,11 +61,15 @@ class StorageFacts:
     capacities: dict = field(default_factory=dict)
     removable: tuple = ()
     based_on: dict = field(default_factory=dict)
+    in_use: frozenset = frozenset()
 
 
 @dataclass(frozen=True)
 class NewVolume:
-    """A volume that a launch makes: empty, an overlay on an image, or a full copy of it. Capacity in bytes."""
+    """A volume that a launch makes: empty, an overlay on an image, or a full copy of it. Capacity in bytes.
+
+    place: see metadata.Volume.
+    """
 
     target: str
     pool: str
@@ -74,6 +79,7 @@ class NewVolume:
     capacity: int
     mode: str = "empty"
     image: VolumeFacts = None
+    place: str = ""
 
     action = "create_volume"
 
@@ -102,54 +108,13 @@ def volume_facts(pool_name, root):
     )
 
 
+def record_of(volume):
+    """Return the record of a volume that is yet to be made."""
+    return metadata.Volume(volume.target, volume.pool, volume.name, volume.path, "planned", volume.place)
+
+
 def volume_name(guest, target, volume_format):
     return f"{guest}-{target}.{volume_format}"
-
-
-def assign_targets(disks, root):
-    """Return [(DiskSpec, target)], with the next free device name for a disk that has none.
-
-    A disk that is named by its serial alone is found by it in the definition.
-    Raises InvalidInput when two disks have one target.
-    """
-    existing = (
-        {}
-        if root is None
-        else {_xml.get(d, "serial"): _xml.get(d, "target/@dev") for d in root.findall("devices/disk")}
-    )
-    existing.pop(None, None)
-    targets = [disk.target or existing.get(disk.attributes.get("serial")) for disk in disks]
-    taken = {target for target in targets if target}
-    for index, disk in enumerate(disks):
-        if targets[index] is None:
-            targets[index] = next_target(TARGET_PREFIX[_bus(disk, root)], taken)
-            taken.add(targets[index])
-    for index, target in enumerate(targets):
-        if target in targets[:index]:
-            raise InvalidInput.of(f"{disks[index].option}.target", target, "another disk of the list has this target")
-    return list(zip(disks, targets))
-
-
-def next_target(prefix, taken):
-    """Return the first device name with this prefix that is not taken."""
-    for length in itertools.count(1):
-        for letters in itertools.product(string.ascii_lowercase, repeat=length):
-            if prefix + "".join(letters) not in taken:
-                return prefix + "".join(letters)
-
-
-def _bus(disk, root):
-    """The bus of a new disk. A CD-ROM drive can't be virtio; old machine types have IDE, the others SATA."""
-    if "bus" in disk.attributes:
-        return disk.attributes["bus"]
-    if disk.target:
-        return {"vd": "virtio", "hd": "ide"}.get(
-            disk.target[:2], "scsi" if disk.attributes.get("device") != "cdrom" else "sata"
-        )
-    if disk.attributes.get("device") != "cdrom":
-        return "virtio"
-    machine = (_xml.get(root, "os/type/@machine") or "") if root is not None else ""
-    return "ide" if machine == "pc" or machine.startswith("pc-i440fx") else "sata"
 
 
 def resolve(guest, targets, root, planned, facts):
@@ -158,13 +123,16 @@ def resolve(guest, targets, root, planned, facts):
     `root` is the definition so far (None for a new guest); `planned` are the targets whose volumes an earlier launch
     recorded but did not finish. Raises InvalidInput, NotFound, Conflict.
     """
+    machine = None if root is None else _xml.get(root, "os/type/@machine")
     items, new = [], []
     for disk, target in targets:
         element = None if root is None else root.find(f"devices/disk/target[@dev='{target}']/..")
         item = dict(disk.attributes, target=target)
         if element is None:
-            item.setdefault("bus", _bus(disk, root))
+            item.setdefault("bus", new_bus(disk, machine))
             item.setdefault("device", "disk")
+        else:
+            _check_kind(disk, target, element)
         if (element is None or target in planned) and disk.creates_volume:
             volume = _new_volume(guest, disk, target, target in planned, facts)
             new.append(volume)
@@ -174,13 +142,32 @@ def resolve(guest, targets, root, planned, facts):
         elif element is None and item["device"] == "cdrom":
             item["format"] = "raw"
         elif element is None:
+            name = "target" if disk.target else "serial"
             raise InvalidInput.of(
-                f"{disk.option}.target",
-                target,
+                f"{disk.option}.{name}",
+                target if disk.target else disk.attributes["serial"],
                 "the guest has no such disk, and neither image, size, volume nor source says what to make",
             )
         items.append(item)
     return tuple(items), tuple(new)
+
+
+def _check_kind(disk, target, element):
+    """Refuse to make another device of a disk that the guest has. Raises InvalidInput."""
+    given = dict(disk.attributes, **({"format": disk.format} if disk.format and not disk.creates_volume else {}))
+    for option, path in (
+        ("device", "@device"),
+        ("bus", "target/@bus"),
+        ("format", "driver/@type"),
+        ("serial", "serial"),
+    ):
+        current = _xml.get(element, path) or {"device": "disk"}.get(option)
+        if option not in given or current in (None, given[option]) or (disk.target and option != "device"):
+            continue
+        allowed = f"the item means the disk {target} of the guest, whose {option} is {current!r}"
+        if option != "device":
+            allowed += f"; give target: {target} to change it"
+        raise InvalidInput.of(f"{disk.option}.{option}", given[option], allowed)
 
 
 def _kind(pool):
@@ -210,7 +197,10 @@ def _new_volume(guest, disk, target, replace, facts):
             f"{disk.option}.format", volume_format, "an overlay on an image is qcow2; use image_mode copy for raw"
         )
     name = disk.volume or (f"{guest}-{target}" if block else volume_name(guest, target, volume_format))
-    if facts.volumes.get((disk.pool, name)) is not None and not replace:
+    if (disk.pool, name) not in facts.volumes:
+        # What was not looked for could be there, and would be overwritten.
+        raise Conflict(f"{disk.option}: it can't be told which disk of the guest this item means; give a target")
+    if facts.volumes[disk.pool, name] is not None and not replace:
         raise Conflict(
             f"{disk.option}: the volume {name!r} exists in pool {disk.pool!r} and was not made for this guest; "
             "give it as volume to use it as it is, or remove it"
@@ -224,6 +214,7 @@ def _new_volume(guest, disk, target, replace, facts):
         capacity=capacity(disk, image),
         mode=mode,
         image=image,
+        place=disk.option,
     )
 
 
@@ -270,15 +261,17 @@ def _existing(disk, element, facts):
         raise Conflict(
             f"{option}: {value!r} is in use by the guest {user!r}; a disk has one guest unless it is shareable or read-only"
         )
-    if element is not None and element.get("device", "disk") != "cdrom" and not disk.replaces:
-        current = _xml.get(element, "source/@file") or _xml.get(element, "source/@dev")
-        named = (_xml.get(element, "source/@pool"), _xml.get(element, "source/@volume"))
-        if named[1] is not None and named != (disk.pool, disk.volume):
-            current = "/".join(named)
-        if current not in (None, place[1]):
-            raise Conflict(
-                f"{option}: the guest has {current!r} as this disk, not {place[1]!r}; a disk is not replaced in place: detach it first"
-            )
+    current = None if element is None else origin_of(element)
+    is_same = current in (place[1], f"{disk.pool}/{disk.volume}")
+    if is_same and (disk.target is None or current == place[1]):
+        # The guest has it already, and knows its format: a name does not tell it.
+        known = {"path": SourceField().read(element), "format": disk.format or _xml.get(element, "driver/@type")}
+        return {option: value for option, value in known.items() if value is not None}
+    is_fixed = element is not None and element.get("device", "disk") != "cdrom" and not disk.replaces
+    if is_fixed and current is not None and not is_same:
+        raise Conflict(
+            f"{option}: the guest has {current!r} as this disk, not {place[1]!r}; a disk is not replaced in place: detach it first"
+        )
     return {
         "path": place,
         "format": "raw" if disk.attributes.get("device") == "cdrom" and disk.format is None else volume_format,

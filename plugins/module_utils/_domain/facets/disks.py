@@ -142,6 +142,21 @@ def _check_origin(option, item):
 _PLACES = {"file": "file", "block": "dev"}
 
 
+def origin_of(element):
+    """Return what a disk of a definition has its data from, as one text; None for an empty drive.
+
+    Source: libvirt domain XML, "Hard drives, floppy disks, CDROMs": the source of each type of disk.
+    """
+    kind, source = element.get("type", "file"), element.find("source")
+    if source is None:
+        return None
+    if kind in ("file", "block", "dir"):
+        return source.get({"file": "file", "block": "dev", "dir": "dir"}[kind])
+    if kind == "volume":
+        return "{}/{}".format(source.get("pool"), source.get("volume"))
+    return "{} {}".format(source.get("protocol") or kind, source.get("name") or "").strip()
+
+
 class SourceField:
     """Where a disk's data is, as the pair (type, place): file and path, block and device; None for an empty drive.
 

@@ -8,11 +8,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from dataclasses import replace
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _match, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field
-from ansible_collections.kvmfleet.compute.plugins.module_utils._mac import parse_mac
+from ansible_collections.kvmfleet.compute.plugins.module_utils._mac import parse_mac, random_mac
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
 OPTIONS = {
@@ -56,12 +59,15 @@ class SourceField:
 
 
 def _identity(item):
-    """A MAC or an alias (libvirt keeps those that start with `ua-`) names an interface; else its place in the list does."""
+    """A MAC or an alias (libvirt keeps those that start with `ua-`) names an interface.
+
+    An item without either means an interface that needs no change.
+    """
     if "mac" in item:
         return item["mac"], lambda element: _xml.get(element, "mac/@address") == item["mac"]
     if "alias" in item:
         return item["alias"], lambda element: _xml.get(element, "alias/@name") == item["alias"]
-    return None
+    return [lambda element: KIND.agrees(element, item)]
 
 
 def _normalised(option, item):
@@ -93,6 +99,84 @@ KIND = DeviceKind(
     normalise=_normalised,
     live_fields=lambda element: ("source",),
 )
+
+
+def assign_macs(items, root):
+    """Return the items, each that has no name with the MAC address of the interface that it means; a new one has none.
+
+    Such an item means an interface that needs no change, else one that we made for it or for another item without a name.
+    """
+    return tuple(
+        dict(item, mac=KIND.label(element))
+        if _is_nameless(item) and element is not None and KIND.label(element)
+        else item
+        for item, element in _meant_pairs(root, items)
+    )
+
+
+def write_in_order(root, items):
+    """Give the interfaces of a guest that is made like another what the items without a name say, in their order."""
+    for item, element in zip(items, KIND.elements(root)):
+        if _is_nameless(item):
+            KIND.write_fields(element, item)
+
+
+def record_new(root, items):
+    """Give the interfaces that a definition has for items without a name a MAC address each, and record them as ours.
+
+    items: those of the task. A guest that is not managed has no record.
+    """
+    found = metadata.read(root)
+    if found is None:
+        return
+    known = [KIND.label(element) for element in KIND.elements(root)]
+    records = [record for record in found.interfaces if record.mac in known]
+    for place, (item, element) in enumerate(_meant_pairs(root, items)):
+        if _is_nameless(item) and element is not None and not KIND.label(element):
+            mac = random_mac(known)
+            element.insert(0, element_of("mac", {"address": mac}))
+            known.append(mac)
+            records = [record for record in records if record.place != str(place)]
+            records.append(metadata.Interface(str(place), mac))
+    if tuple(records) != found.interfaces:
+        metadata.write(root, replace(found, interfaces=tuple(records)))
+
+
+def _is_nameless(item):
+    return "mac" not in item and "alias" not in item
+
+
+def _meant_pairs(root, items):
+    """Return (item, element or None) for each item, by what a definition records of our interfaces, too."""
+    found = metadata.read(root)
+    places = {record.mac: record.place for record in found.interfaces} if found else {}
+    identities = [_meant(item, str(index), places) for index, item in enumerate(items)]
+    return list(zip(items, _match.pair(KIND.option, identities, KIND.elements(root))))
+
+
+def _meant(item, place, places):
+    """See _match.pair. places: by the MAC address of an interface that we made, the place of its item."""
+    if not _is_nameless(item):
+        return _identity(item)
+
+    def is_ours(element):
+        return KIND.label(element) in places
+
+    def is_at_place(element):
+        return is_ours(element) and places[KIND.label(element)] == place
+
+    def agrees(element):
+        return KIND.agrees(element, item)
+
+    def is_on_source(element):
+        return SourceField().read(element) == item["source"]
+
+    return [
+        lambda element: is_at_place(element) and agrees(element),
+        agrees,
+        lambda element: is_ours(element) and is_on_source(element),
+        is_at_place,
+    ]
 
 
 def parse(params):

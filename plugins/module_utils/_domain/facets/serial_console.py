@@ -90,4 +90,13 @@ def launch(wanted, guest):
     return {"serial_console": console}
 
 
-FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, launch=launch)
+def _check(before, after, wanted):
+    """The console is the first serial port; what the others are for, we do not know."""
+    ports = before.findall("devices/serial")
+    if wanted.get("serial_console", {}).get("enabled") is False and len(ports) > 1:
+        raise InvalidInput.of(
+            "serial_console.enabled", False, f"the guest has {len(ports)} serial ports; remove them with xml_patch"
+        )
+
+
+FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, check=_check, launch=launch)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import feature
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import applied, metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import interfaces
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import set_metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._state import OwnedVolume, forget_removal, record_removal
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
@@ -25,6 +26,7 @@ def _define(run, action):
 
 def define(run, root):
     """Source: virDomainDefineXMLFlags, VIR_DOMAIN_DEFINE_VALIDATE."""
+    interfaces.record_new(root, run.spec.wanted.get("interfaces", ()))
     flags = getattr(libvirt, "VIR_DOMAIN_DEFINE_VALIDATE", 0)
     domain = run.conn.defineXMLFlags(to_text(root), flags)
     run.defined(domain)

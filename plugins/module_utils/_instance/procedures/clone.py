@@ -21,6 +21,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import identity, metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import interfaces
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import update_metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
@@ -32,6 +33,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import config_drive
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import volume_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
@@ -138,12 +140,13 @@ def begin(spec, draft):
     observed, source = draft.observed, draft.observed.procedures["clone_from"]
     if source is None:
         return draft
+    listed = assign_targets(spec.disks, source.inactive, observed.storage.volumes)
     planned = metadata.planned(observed.metadata)
-    targets = [target for target in _targets(spec, source) if not observed.exists or target in planned]
+    targets = [target for target in _targets(spec, source, listed) if not observed.exists or target in planned]
     if observed.exists and not targets:
         return draft  # what the interrupted run has left to do are disks of the clone's own
     _check_source(spec, source)
-    volumes = tuple(_volume(spec, source, target, target in planned) for target in targets)
+    volumes = tuple(_volume(spec, source, target, target in planned, listed) for target in targets)
     first = []
     if _wanted(spec).linked and not metadata.read(source.inactive).has_clones:
         first.append(Action("mark_source", source.name))
@@ -159,6 +162,9 @@ def begin(spec, draft):
         disk.getparent().remove(disk)
     for volume in volumes:
         _put_volume(root, volume)
+    # The items of the task find the copies again.
+    metadata.write(root, replace(metadata.read(root), volumes=tuple(map(storage.record_of, volumes))))
+    interfaces.write_in_order(root, spec.wanted.get("interfaces", ()))
     if source.nvram:
         paths = (identity.nvram(source.inactive), identity.nvram(root))
         first.append(Action("copy_nvram", f"{paths[0]} to {paths[1]}", paths))
@@ -184,18 +190,19 @@ def _check_source(spec, source):
         )
 
 
-def _targets(spec, source):
+def _targets(spec, source, listed):
     """The disks that the clone gets, but for those that the task has removed from it."""
     gone = {item["target"] for item in spec.removals.get("disks", ())}
     targets = [_xml.get(disk, "target/@dev") for disk in copied_disks(source.inactive)]
     if "disks" in spec.purge:
-        listed = [target for _disk, target in storage.assign_targets(spec.disks, source.inactive)]
-        gone.update(target for target in targets if target not in listed)
+        kept = [target for _disk, target in listed]
+        gone.update(target for target in targets if target not in kept)
     return [target for target in targets if target not in gone]
 
 
-def _volume(spec, source, target, replace):
+def _volume(spec, source, target, replaces, listed):
     disk = source.inactive.find(f"devices/disk/target[@dev='{target}']/..")
+    recorded = (metadata.read(source.inactive) or metadata.InstanceMetadata()).volumes
     origin = source.volumes[target]
     if origin is None or disk.find(".//encryption") is not None:
         what = "is not a volume of an active storage pool" if origin is None else "is encrypted"
@@ -207,7 +214,7 @@ def _volume(spec, source, target, replace):
         )
     volume_format = "qcow2" if linked else origin.format
     name = storage.volume_name(spec.name, target, volume_format) if origin.kind == "file" else f"{spec.name}-{target}"
-    if (origin.pool, name) in source.taken and not replace:
+    if (origin.pool, name) in source.taken and not replaces:
         raise Conflict(
             f"clone_from: the volume {name!r} exists in pool {origin.pool!r} and was not made for this guest; remove it"
         )
@@ -217,14 +224,15 @@ def _volume(spec, source, target, replace):
         name=name,
         path=f"{origin.path.rpartition('/')[0]}/{name}",
         format=volume_format,
-        capacity=_capacity(spec, source, target, origin),
+        capacity=_capacity(source, target, origin, listed),
         mode="overlay" if linked else "copy",
         image=origin,
+        place=next((v.place for v in recorded if (v.target, v.status) == (target, "ready") and v.place), "clone_from"),
     )
 
 
-def _capacity(spec, source, target, origin):
-    for disk, given in storage.assign_targets(spec.disks, source.inactive):
+def _capacity(source, target, origin, listed):
+    for disk, given in listed:
         if given != target:
             continue
         if disk.image is not None:

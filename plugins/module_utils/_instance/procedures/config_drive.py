@@ -65,6 +65,7 @@ class ConfigVolume:
     spec: ConfigDriveSpec
 
     action = "create_config_drive"
+    place = OPTION
 
     @property
     def subject(self):

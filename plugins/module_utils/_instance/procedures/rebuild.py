@@ -25,6 +25,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Co
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions import storage as volumes
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import overlays_by_base
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
@@ -65,7 +66,7 @@ def observe(reading, _needs):
     conn, spec, inactive = reading.conn, reading.spec, reading.inactive
     if _wanted(spec) is None or inactive is None:
         return RebuildFacts()
-    target = next(t for d, t in storage.assign_targets(spec.disks, inactive) if d.option == "image")
+    target = next(t for d, t in assign_targets(spec.disks, inactive, reading.storage.volumes) if d.option == "image")
     record = _root_record(reading.record, inactive, target)
     pool = record and unless_gone(lambda: conn.storagePoolLookupByName(record.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
     text = pool and unless_gone(
@@ -164,7 +165,7 @@ def _next_name(name, taken):
 
 def _rebuild(spec, draft, volume, old):
     """Make the new disk while the guest may still run; then shut it down, and have it boot from that."""
-    record = metadata.Volume(volume.target, volume.pool, volume.name, volume.path, "next")
+    record = metadata.Volume(volume.target, volume.pool, volume.name, volume.path, "next", old.place)
     first = [] if record in draft.volumes else [Action("record_volume", f"{volume.pool}/{volume.name}", record)]
     first.append(Action("image_disk", volume.subject, volume))
     hard = spec.stop.force or (spec.state == "restarted" and spec.hard_restart)

@@ -21,7 +21,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import me
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import KIND, TARGET_PREFIX
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import await_agent
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, storage, targets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
@@ -185,10 +185,10 @@ def entered(spec, observed, root):
     root = copy.deepcopy(root)
     bus = _xml.get(root, "devices/disk[@device='disk']/target/@bus") or "virtio"
     taken = {element.get("dev") for element in root.findall("devices/disk/target")}
-    volume = _new_volume(spec, observed, found, storage.next_target(TARGET_PREFIX.get(bus, "vd"), taken))
+    volume = _new_volume(spec, observed, found, targets.next_target(TARGET_PREFIX.get(bus, "vd"), taken))
     record = metadata.Rescue(volume.target, _take_boot(root), _take_orders(root))
     kept = tuple(item for item in found.volumes if item.target != volume.target)
-    recorded = metadata.Volume(volume.target, volume.pool, volume.name, volume.path, "planned")
+    recorded = metadata.Volume(volume.target, volume.pool, volume.name, volume.path, "planned", "rescue")
     disk = {
         "target": volume.target,
         "device": "disk",

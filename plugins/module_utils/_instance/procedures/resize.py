@@ -38,6 +38,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.power import boot, power_off
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.storage import drop_volume
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import root_target
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import volume_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size, parse_duration
@@ -156,11 +157,6 @@ def shape(spec, draft):
 
 def _finished(spec, draft):
     return replace(draft, finish=(*draft.finish, Action("finish_resize", spec.name)))
-
-
-def root_target(root):
-    """Return the target of a guest's root disk, None when it has no disk."""
-    return _xml.get(root, "devices/disk[@device='disk']/target/@dev")
 
 
 def volume_name(guest, target):

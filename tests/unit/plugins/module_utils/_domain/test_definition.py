@@ -12,7 +12,7 @@ import pathlib
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage, targets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import spec as make_spec
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import PARAMETERS, complete
 from hypothesis import given
@@ -28,8 +28,8 @@ BASES = st.sampled_from([definition.skeleton(NEW), FOREIGN])
 def wanted_of(params, root):
     """Return the wanted values of a task on a guest with this definition, as plan makes them."""
     spec = make_spec(complete(dict(params, name=root.findtext("name"))))
-    targets = storage.assign_targets(spec.disks, root)
-    items, _new = storage.resolve(spec.name, targets, root, set(), storage.StorageFacts())
+    pairs = targets.assign_targets(spec.disks, root)
+    items, _new = storage.resolve(spec.name, pairs, root, set(), storage.StorageFacts())
     wanted = dict(spec.wanted)
     if spec.disks:
         wanted["disks"] = items

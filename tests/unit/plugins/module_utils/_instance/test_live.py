@@ -16,6 +16,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import In
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import Observed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.plan import plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import spec as make_spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import StorageFacts
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import complete
 
 # A guest with 256 MiB of 512 MiB and 2 of 4 processors.
@@ -24,7 +25,7 @@ NAME = LIVE.findtext("name")
 MAC = LIVE.find("devices/interface/mac").get("address")
 
 
-def plan_for(state="running", inactive=LIVE, **options):
+def plan_for(state="running", inactive=LIVE, storage=None, **options):
     spec = make_spec(complete(dict({"name": NAME, "state": "running"}, **options)))
     observed = Observed(
         exists=True,
@@ -33,6 +34,7 @@ def plan_for(state="running", inactive=LIVE, **options):
         live=None if state == "stopped" else copy.deepcopy(LIVE),
         hotplug=True,
         networks={"default": True},
+        storage=storage or StorageFacts(),
     )
     return plan(spec, observed)
 
@@ -102,6 +104,26 @@ def test_a_run_that_died_between_definition_and_device_is_completed():
 def test_a_network_is_changed_in_place():
     found = plan_for(interfaces=[{"mac": MAC, "bridge": "br0"}])
     assert actions(found) == [("define", NAME), ("update_device", f"interfaces[{MAC}]")]
+
+
+def test_an_interface_without_a_name_is_plugged_in_beside_those_of_others():
+    found = plan_for(interfaces=[{"bridge": "br-new"}])
+    assert actions(found) == [("define", NAME), ("attach_device", "interfaces[new]")]
+    with_it = found.actions[0].data
+    assert _xml.get(with_it, "devices/interface/mac/@address") == MAC
+    again = plan_for(inactive=with_it, interfaces=[{"bridge": "br-new"}])
+    assert actions(again) == [("attach_device", "interfaces[new]")], "a run that died in between is completed"
+
+
+def test_a_new_disk_has_no_device_name_of_the_running_guest():
+    inactive = copy.deepcopy(LIVE)
+    names = {element.get("dev") for element in LIVE.findall("devices/disk/target")}
+    for disk in inactive.findall("devices/disk")[1:]:
+        disk.getparent().remove(disk)
+    found = plan_for(
+        inactive=inactive, storage=StorageFacts(in_use=frozenset(names)), disks=[{"source": "/data/x.img"}]
+    )
+    assert found.actions[0].data.findall("devices/disk/target")[-1].get("dev") not in names
 
 
 @pytest.mark.parametrize("state", ["running", "stopped"])

@@ -112,7 +112,9 @@ class World:
 
 
 def _stable(text):
-    text = re.sub(r"<uuid>.*?</uuid>|<mac address=.*?/>|<kvmfleet:applied.*?>.*?</kvmfleet:applied>", "", text)
+    text = re.sub(
+        r"<uuid>.*?</uuid>|<mac address=.*?/>| mac=.[0-9a-f:]*.|<kvmfleet:applied.*?>.*?</kvmfleet:applied>", "", text
+    )
     return re.sub(r"testnet\d+", "testnet", text)
 
 

@@ -13,8 +13,12 @@ import re
 from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_domain, parse_interface, parse_ip
-from ansible_collections.kvmfleet.compute.plugins.module_utils._mac import parse_mac
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import (
+    parse_domain,
+    parse_interface,
+    parse_ip,
+    parse_mac,
+)
 
 # Linux: IFNAMSIZ is 16 with the byte that ends it; a VLAN's name has up to five characters more.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,9}")

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_interface, parse_ip
-from ansible_collections.kvmfleet.compute.plugins.module_utils._mac import parse_mac
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_interface, parse_ip, parse_mac
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 

@@ -15,7 +15,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import me
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field
-from ansible_collections.kvmfleet.compute.plugins.module_utils._mac import parse_mac, random_mac
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_mac, random_mac
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
 OPTIONS = {

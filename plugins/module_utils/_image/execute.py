@@ -120,7 +120,7 @@ def _copied(run, target, partial):
 
 
 def _read(run, spec, target):
-    with image_source.open_source(spec, run.deadline, run.remote) as source:
+    with _opened(run, spec) as source:
         check_space(spec, run.store.directory, source.needs)
         digests = image_source.read_all(spec, source, run.deadline, target)
     try:
@@ -130,6 +130,17 @@ def _read(run, spec, target):
         probe(target, spec.option, spec.source, spec.format)
         raise
     return source, digests
+
+
+def _opened(run, spec):
+    """Open what a spec names as a Source for the time of a `with` block."""
+    if run.remote is not None:
+        return run.remote.opened(run.deadline)
+    if spec.option == "src":
+        return image_source.opened(spec)
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._image import download  # noqa: PLC0415 - only here
+
+    return download.opened(spec, run.deadline)
 
 
 def _check_planned(run, digests):

@@ -171,7 +171,7 @@ def _unmodified(spec, store, deadline):
 
 def _file(spec, store, deadline):
     """Probe and hash the source file, unless a version was made of the very same file."""
-    with image_source.open_source(spec, deadline) as source:
+    with image_source.opened(spec) as source:
         for version in _newest_first(store) if spec.checksum is None else ():
             if version.info is not None and _made_of(version.info, spec, source):
                 return version.file, Digest("sha256", version.info.sha256), None

@@ -11,8 +11,8 @@ from __future__ import annotations
 import contextlib
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.download import Part, ResumedStream
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import FORMATS
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.resume import Part, ResumedStream
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.source import Source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import Digest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.glance import STRONG_HASHES, Glance

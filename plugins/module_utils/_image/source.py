@@ -4,7 +4,7 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Where an image comes from: a file of the managed host, an HTTP server, or Glance, opened as one stream of bytes."""
+"""What an image is made of: one stream of bytes, of a file of the managed host, an HTTP server, or Glance."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ import time
 from dataclasses import dataclass, field
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, KvmfleetError, TimedOut
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.resume import StartedAfresh
 
 CHUNK = 1024**2
+
+
+class StartedAfresh(Exception):
+    """What was read so far is void: the stream begins again, perhaps with other content."""
 
 
 @dataclass
@@ -41,23 +44,8 @@ class Source:
 
 
 @contextlib.contextmanager
-def open_source(spec, deadline, remote=None):
-    """Open what a spec names for the time of a `with` block; `remote` is its image in Glance.
-
-    Raises InvalidInput, KvmfleetError, TimedOut.
-    """
-    if remote is not None:
-        opened = remote.opened(deadline)
-    elif spec.option == "src":
-        opened = _opened_file(spec)
-    else:
-        opened = _opened_url(spec, deadline)
-    with opened as source:
-        yield source
-
-
-@contextlib.contextmanager
-def _opened_file(spec):
+def opened(spec):
+    """Open the file that a spec names as a Source for the time of a `with` block. Raises InvalidInput."""
     try:
         stream = open(spec.source, "rb", opener=_open_without_waiting)  # noqa: SIM115 - closed below
     except OSError as exc:
@@ -75,15 +63,6 @@ def _opened_file(spec):
 def _open_without_waiting(path, flags):
     """A pipe would otherwise be opened only once somebody writes into it."""
     return os.open(path, flags | os.O_NONBLOCK)
-
-
-@contextlib.contextmanager
-def _opened_url(spec, deadline):
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._image.download import Download  # noqa: PLC0415 - only here
-
-    source = Download(spec, deadline)
-    with contextlib.closing(source.stream):
-        yield source
 
 
 def algorithms(spec, source):

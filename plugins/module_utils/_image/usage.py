@@ -13,13 +13,19 @@ only after the next refresh. So the headers of guests' disks, and of the files i
 from __future__ import annotations
 
 import os
+import stat
+import struct
 from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.backing import backing_file
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import FILE_POOLS
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import bases, disks
+
+_MAGIC = b"QFI\xfb"
+# The magic, the version, the place of the backing file's name, its length.
+_HEADER = struct.Struct(">4sIQI")
+_LONGEST = 1023
 
 
 @dataclass(frozen=True)
@@ -87,3 +93,27 @@ def _above(path, overlays):
         new = set().union(*(overlays.get(file, ()) for file in new)) - found
         found |= new
     return found
+
+
+def backing_file(path):
+    """Return the path of the file that a qcow2 file is based on, None when it is on none, or is no file of this host.
+
+    It is in the file's header. QEMU is not asked: it could hold a lock, or be held up by one.
+    Source: QEMU's docs/interop/qcow2.txt.
+    """
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                return None
+            head = stream.read(_HEADER.size)
+            if len(head) < _HEADER.size or not head.startswith(_MAGIC):
+                return None
+            _magic, _version, offset, length = _HEADER.unpack(head)
+            if not offset or not 0 < length <= _LONGEST:
+                return None
+            stream.seek(offset)
+            name = os.fsdecode(stream.read(length))
+    except OSError:
+        return None
+    # It is relative to where the overlay is.
+    return os.path.join(os.path.dirname(path), name)

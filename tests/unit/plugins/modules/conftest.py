@@ -10,7 +10,7 @@ import os
 import subprocess
 
 import pytest
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image import resume
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image import download
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.image_host import Host
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.image_server import ImageServer
 
@@ -32,8 +32,8 @@ def server(monkeypatch):
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch):
     """A server that is gone is soon given up."""
-    monkeypatch.setattr(resume, "PATIENCE", 1)
-    monkeypatch.setattr(resume, "INTERVAL", 0.01)
+    monkeypatch.setattr(download, "PATIENCE", 1)
+    monkeypatch.setattr(download, "INTERVAL", 0.01)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image import resume
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image import download
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.image_server import ImageServer
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.test_vm_image import checksum, version_of
 
@@ -136,7 +136,7 @@ def test_a_checksum_finds_what_a_server_mixed(host, server, make_image):
 
 def test_a_download_that_gets_further_may_take_longer_than_the_patience(host, server, make_image, monkeypatch):
     image = make_image()
-    monkeypatch.setattr(resume, "INTERVAL", resume.PATIENCE / 5)
+    monkeypatch.setattr(download, "INTERVAL", download.PATIENCE / 5)
     url = server.put("/image", image.read_bytes(), sent=150_000, ranges=True)
     assert host.run(url=url, checksum=checksum(image))["changed"]
     assert len(server.requests) > 6

@@ -151,7 +151,8 @@ _value:
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._placement import checks, placement
+from ansible_collections.kvmfleet.compute.plugins.module_utils._placement import placement
+from ansible_collections.kvmfleet.compute.plugins.module_utils._placement.hosts import check_choice
 
 ON_UNPLACEABLE = ("fail", "report")
 
@@ -159,7 +160,7 @@ ON_UNPLACEABLE = ("fail", "report")
 def schedule(instances, hosts, on_unplaceable="fail", **options):
     """Place instances on hosts. Raises AnsibleFilterError."""
     try:
-        checks.choice("on_unplaceable", on_unplaceable, ON_UNPLACEABLE)
+        check_choice("on_unplaceable", on_unplaceable, ON_UNPLACEABLE)
         plan = placement.schedule(instances, hosts, **options)
     except InvalidInput as exc:
         raise AnsibleFilterError(f"schedule: {exc.message}") from exc

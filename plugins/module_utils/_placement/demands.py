@@ -12,8 +12,13 @@ from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import flavors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._placement import checks
-from ansible_collections.kvmfleet.compute.plugins.module_utils._placement.rooms import MEMORY, VCPUS, pool_label
+from ansible_collections.kvmfleet.compute.plugins.module_utils._placement.hosts import (
+    MEMORY,
+    VCPUS,
+    check_mapping,
+    check_names,
+    pool_label,
+)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_count, parse_memory, parse_size
 
 # The key of an instance that is for the scheduler alone, and what it has.
@@ -23,7 +28,7 @@ SCHEDULE_KEYS = ("require_tags", "refuse_tags")
 
 @dataclass(frozen=True)
 class Demand:
-    """What one instance needs. `amounts` are by the label of the room; a pool without a size is needed all the same."""
+    """What one instance needs. `amounts` are by the label of the resource; a pool without a size is needed all the same."""
 
     name: str
     amounts: dict
@@ -36,12 +41,12 @@ class Demand:
 
 def parse(instances, defaults):
     """Return {name: the instance, completed by `defaults`} in the order of names. Raises InvalidInput."""
-    defaults = checks.mapping("defaults", defaults)
+    defaults = check_mapping("defaults", defaults)
     if not isinstance(instances, (list, tuple)):
         raise InvalidInput.of("instances", instances, "a list of instances is needed")
     found = {}
     for index, given in enumerate(instances):
-        given = checks.mapping(f"instances[{index}]", given)
+        given = check_mapping(f"instances[{index}]", given)
         name = given.get("name")
         if not isinstance(name, str) or not name:
             raise InvalidInput.of(f"instances[{index}].name", name, "an instance has a name")
@@ -55,7 +60,7 @@ def demand(instance):
     """Return the Demand of a new instance. Raises InvalidInput."""
     name = instance["name"]
     try:
-        needs = checks.mapping(KEY, instance.get(KEY), SCHEDULE_KEYS)
+        needs = check_mapping(KEY, instance.get(KEY), SCHEDULE_KEYS)
         amounts = _disks(instance)
         for label, amount in _size(instance).items():
             if amount is None:
@@ -64,8 +69,8 @@ def demand(instance):
         return Demand(
             name=name,
             amounts=amounts,
-            require_tags=frozenset(checks.names(f"{KEY}.require_tags", needs.get("require_tags"))),
-            refuse_tags=frozenset(checks.names(f"{KEY}.refuse_tags", needs.get("refuse_tags"))),
+            require_tags=frozenset(check_names(f"{KEY}.require_tags", needs.get("require_tags"))),
+            refuse_tags=frozenset(check_names(f"{KEY}.refuse_tags", needs.get("refuse_tags"))),
             arch=instance.get("arch"),
             virt_type=None if instance.get("virt_type") in (None, "auto") else instance["virt_type"],
             networks=frozenset(item["network"] for item in _items(instance, "interfaces") if item.get("network")),
@@ -135,4 +140,4 @@ def _disks(instance):
 
 def _items(instance, option):
     items = instance.get(option) or ()
-    return [checks.mapping(f"{option}[{index}]", item) for index, item in enumerate(items)]
+    return [check_mapping(f"{option}[{index}]", item) for index, item in enumerate(items)]

@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._placement import checks
+from ansible_collections.kvmfleet.compute.plugins.module_utils._placement.hosts import (
+    check_choice,
+    check_mapping,
+    check_names,
+)
 
 AFFINITY = "affinity"
 ANTI_AFFINITY = "anti-affinity"
@@ -40,11 +44,11 @@ class Group:
 def parse(groups):
     """Return the Groups, ordered by name. Raises InvalidInput."""
     found = []
-    for name, given in sorted(checks.mapping("groups", groups).items()):
+    for name, given in sorted(check_mapping("groups", groups).items()):
         option = f"groups[{name}]"
-        given = checks.mapping(option, given, ("policy", "members"))
-        policy = checks.choice(f"{option}.policy", given.get("policy"), POLICIES)
-        members = checks.names(f"{option}.members", given.get("members"))
+        given = check_mapping(option, given, ("policy", "members"))
+        policy = check_choice(f"{option}.policy", given.get("policy"), POLICIES)
+        members = check_names(f"{option}.members", given.get("members"))
         if not members:
             raise InvalidInput.of(f"{option}.members", given.get("members"), "a group has members")
         found.append(Group(name, policy, members))

@@ -8,13 +8,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._placement import checks
-from ansible_collections.kvmfleet.compute.plugins.module_utils._placement.rooms import MEMORY, VCPUS, Room, pool_label
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_size
+
+# A resource of a host is known by its label: one of these, or `pool NAME` for the storage pool of that name.
+VCPUS = "vcpus"
+MEMORY = "memory"
+MIB = 1024 * 1024
 
 # The defaults of Nova: initial_*_allocation_ratio and reserved_host_*.
 OVERCOMMIT = {"vcpus": 4.0, "memory": 1.0, "disk": 1.0}
@@ -22,6 +26,31 @@ RESERVED = {"vcpus": 0, "memory": "512MiB", "disk": "0B"}
 POLICY_KEYS = ("enabled", "reason", "tags", "overcommit", "reserved")
 # Architectures whose guests a processor of another one runs itself.
 RUNS_TOO = {"x86_64": ("i686",)}
+
+
+def pool_label(name):
+    return f"pool {name}"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource of a host, in bytes or numbers of CPUs.
+
+    total: what the host has, and so the most that one instance may have. capacity: what all instances together may
+    have, which is the total without the reserve, times the overcommit ratio. used: what is taken of it.
+    """
+
+    total: int
+    capacity: int
+    used: int
+
+    @property
+    def left(self):
+        return max(self.capacity - self.used, 0)
+
+    def fullness(self, amount):
+        """Return the share of the capacity that is used once `amount` more is taken. The amount has to fit."""
+        return (self.used + amount) / self.capacity if self.capacity else 0.0
 
 
 @dataclass(frozen=True)
@@ -44,16 +73,21 @@ class Host:
     unknown: str = None
     arch: str = None
     virt_types: tuple = ()
-    rooms: dict = None
+    resources: dict = None
     networks: frozenset = None
 
     def runs(self, arch):
         return arch == self.arch or arch in RUNS_TOO.get(self.arch, ())
 
 
+def format_amount(label, amount):
+    """Write an amount of a resource for people: CPUs as they are, sizes in MiB."""
+    return str(amount) if label == VCPUS else f"{amount / MIB:.10g} MiB"
+
+
 def parse(hosts, policies, overcommit, reserved):
     """Return {name: Host}. overcommit, reserved: for the hosts whose policy has none. Raises InvalidInput."""
-    policies = checks.mapping("policies", policies)
+    policies = check_mapping("policies", policies)
     for name in policies:
         if name not in hosts:
             raise InvalidInput.of("policies", name, "it is not one of hosts")
@@ -66,11 +100,11 @@ def parse(hosts, policies, overcommit, reserved):
 
 def _policy(name, given, shared):
     option = f"policies[{name}]"
-    given = checks.mapping(option, given, POLICY_KEYS)
+    given = check_mapping(option, given, POLICY_KEYS)
     return Policy(
         enabled=_enabled(f"{option}.enabled", given.get("enabled", True)),
         reason=given.get("reason"),
-        tags=frozenset(checks.names(f"{option}.tags", given.get("tags"))),
+        tags=frozenset(check_names(f"{option}.tags", given.get("tags"))),
         overcommit=_ratios(f"{option}.overcommit", given.get("overcommit"), shared["overcommit"]),
         reserved=_reserve(f"{option}.reserved", given.get("reserved"), shared["reserved"]),
     )
@@ -85,7 +119,7 @@ def _enabled(option, value):
 
 def _ratios(option, given, default):
     ratios = dict(default)
-    for key, value in checks.mapping(option, given, tuple(OVERCOMMIT)).items():
+    for key, value in check_mapping(option, given, tuple(OVERCOMMIT)).items():
         try:
             ratios[key] = float(value)
         except (TypeError, ValueError):
@@ -97,7 +131,7 @@ def _ratios(option, given, default):
 
 def _reserve(option, given, default):
     reserved = dict(default)
-    for key, value in checks.mapping(option, given, tuple(RESERVED)).items():
+    for key, value in check_mapping(option, given, tuple(RESERVED)).items():
         if key == "vcpus":
             if not str(value).isdigit():
                 raise InvalidInput.of(f"{option}.vcpus", value, "a whole number of CPUs is needed")
@@ -109,38 +143,69 @@ def _reserve(option, given, default):
 
 def _host(name, given, policy):
     option = f"hosts[{name}]"
-    result = checks.mapping(option, given)
+    result = check_mapping(option, given)
     if not result or result.get("skipped"):
         return Host(name, policy, unknown="nothing is known of it, as vm_host_info was not run there")
     if result.get("failed") or result.get("unreachable"):
         return Host(name, policy, unknown="nothing is known of it: {}".format(result.get("msg", "vm_host_info failed")))
-    facts = checks.mapping(f"{option}.host", result["host"]) if "host" in result else result
+    facts = check_mapping(f"{option}.host", result["host"]) if "host" in result else result
     networks = facts.get("networks")
     return Host(
         name,
         policy,
         arch=facts.get("arch"),
         virt_types=tuple(facts.get("usable_virt_types") or ()),
-        rooms=_rooms(option, facts, policy),
+        resources=_resources(option, facts, policy),
         networks=None if networks is None else frozenset(item["name"] for item in networks),
     )
 
 
-def _rooms(option, facts, policy):
-    """Return {label: Room}. Guests that are off count too, as each may be started at any time."""
+def _resources(option, facts, policy):
+    """Return {label: Resource}. Guests that are off count too, as each may be started at any time."""
     for key in ("capacity", "pools"):
         if key not in facts:
             raise InvalidInput(f"{option}.{key}: it is missing; vm_host_info returns it with gather: [guests, pools]")
-    rooms = {}
+    resources = {}
     for label in (VCPUS, MEMORY):
         amounts = facts["capacity"][label]
-        rooms[label] = _room(amounts["total"], amounts["defined"], label, policy)
+        resources[label] = _resource(amounts["total"], amounts["defined"], label, policy)
     for pool in facts["pools"]:
         if pool["active"]:
-            rooms[pool_label(pool["name"])] = _room(pool["capacity"], pool["allocation"], "disk", policy)
-    return rooms
+            resources[pool_label(pool["name"])] = _resource(pool["capacity"], pool["allocation"], "disk", policy)
+    return resources
 
 
-def _room(total, used, kind, policy):
+def _resource(total, used, kind, policy):
     capacity = int(max(total - policy.reserved[kind], 0) * policy.overcommit[kind])
-    return Room(total=total, capacity=capacity, used=used)
+    return Resource(total=total, capacity=capacity, used=used)
+
+
+def check_mapping(option, value, keys=None):
+    """Return a mapping, {} for None. `keys` are those that it may have. Raises InvalidInput.
+
+    A filter has no argument spec that would check this, nor names and choices.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidInput.of(option, value, "a mapping is needed")
+    for key in value:
+        if keys is not None and key not in keys:
+            raise InvalidInput.of(f"{option}.{key}", value[key], "known keys are {}".format(", ".join(keys)))
+    return value
+
+
+def check_names(option, value):
+    """Return a list of names as a tuple, () for None. Raises InvalidInput."""
+    if value is None:
+        return ()
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+        raise InvalidInput.of(option, value, "a list of names is needed")
+    return tuple(value)
+
+
+def check_choice(option, value, choices):
+    """Return one of the choices. Raises InvalidInput."""
+    if value not in choices:
+        raise InvalidInput.of(option, value, "it is one of {}".format(", ".join(choices)))
+    return value

@@ -11,11 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._placement import checks, demands
+from ansible_collections.kvmfleet.compute.plugins.module_utils._placement import demands
 from ansible_collections.kvmfleet.compute.plugins.module_utils._placement import groups as groups_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._placement import hosts as hosts_of
-from ansible_collections.kvmfleet.compute.plugins.module_utils._placement.refusal import Unit, refusal
-from ansible_collections.kvmfleet.compute.plugins.module_utils._placement.rooms import MEMORY, VCPUS
+from ansible_collections.kvmfleet.compute.plugins.module_utils._placement.hosts import (
+    MEMORY,
+    VCPUS,
+    check_choice,
+    check_mapping,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._placement.reasons import Unit, refusal_reason
 
 SPREAD = "spread"
 PACK = "pack"
@@ -31,10 +36,10 @@ class Fleet:
     groups: tuple
 
     def take(self, host, amounts):
-        """Take amounts of a host's rooms."""
-        rooms = self.hosts[host].rooms
-        taken = {label: replace(rooms[label], used=rooms[label].used + amounts[label]) for label in amounts}
-        self.hosts[host] = replace(self.hosts[host], rooms=dict(rooms, **taken))
+        """Take amounts of a host's resources."""
+        resources = self.hosts[host].resources
+        taken = {label: replace(resources[label], used=resources[label].used + amounts[label]) for label in amounts}
+        self.hosts[host] = replace(self.hosts[host], resources=dict(resources, **taken))
 
     def place(self, host, unit):
         self.take(host, unit.amounts)
@@ -42,7 +47,7 @@ class Fleet:
 
     def accepting(self, unit):
         """Return the names of the hosts that can take a unit."""
-        return [name for name in self.hosts if refusal(self, self.hosts[name], unit) is None]
+        return [name for name in self.hosts if refusal_reason(self, self.hosts[name], unit) is None]
 
 
 def schedule(
@@ -60,8 +65,8 @@ def schedule(
 
     Raises InvalidInput.
     """
-    strategy = checks.choice("strategy", strategy, STRATEGIES)
-    hosts = checks.mapping("hosts", hosts)
+    strategy = check_choice("strategy", strategy, STRATEGIES)
+    hosts = check_mapping("hosts", hosts)
     known = demands.parse(instances, defaults)
     current = _current(hosts, guests)
     fleet = Fleet(
@@ -94,7 +99,7 @@ def _current(hosts, guests):
     if guests is None:
         return {}
     current = {}
-    for host, given in checks.mapping("guests", guests).items():
+    for host, given in check_mapping("guests", guests).items():
         if host not in hosts:
             raise InvalidInput.of("guests", host, "it is not one of hosts")
         found = given.get("instances") if hasattr(given, "get") else given
@@ -127,8 +132,8 @@ def _urgency(fleet, unit):
 
 def _preference(fleet, host, unit, strategy):
     """The order of hosts that can take a unit, the best first: soft groups, then how full it would be, then the name."""
-    rooms = fleet.hosts[host].rooms
-    fullness = max(rooms[label].fullness(amount) for label, amount in unit.amounts.items())
+    resources = fleet.hosts[host].resources
+    fullness = max(resources[label].fullness(amount) for label, amount in unit.amounts.items())
     return -_soft_score(fleet, host, unit), fullness if strategy == SPREAD else -fullness, host
 
 
@@ -157,7 +162,10 @@ def _result(instances, fleet, placed, unplaced):
         "hosts": by_host,
         "unplaced": sorted(
             (
-                {"name": name, "refusals": {host: refusal(fleet, fleet.hosts[host], unit) for host in fleet.hosts}}
+                {
+                    "name": name,
+                    "refusals": {host: refusal_reason(fleet, fleet.hosts[host], unit) for host in fleet.hosts},
+                }
                 for unit in unplaced
                 for name in unit.names
             ),

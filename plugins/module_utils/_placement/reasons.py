@@ -12,7 +12,7 @@ import functools
 from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._placement import groups
-from ansible_collections.kvmfleet.compute.plugins.module_utils._placement.rooms import shown
+from ansible_collections.kvmfleet.compute.plugins.module_utils._placement.hosts import format_amount
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Unit:
 
     @functools.cached_property
     def amounts(self):
-        """What the instances need together, by the label of the room."""
+        """What the instances need together, by the label of the resource."""
         found = {}
         for demand in self.demands:
             for label, amount in demand.amounts.items():
@@ -35,7 +35,7 @@ class Unit:
         return found
 
 
-def refusal(fleet, host, unit):
+def refusal_reason(fleet, host, unit):
     """Return why a host can't take a unit, None if it can."""
     if host.unknown is not None:
         return host.unknown
@@ -60,7 +60,7 @@ def _unfit(host, demand):
         return "it runs guests by {}, not by {}".format(" or ".join(host.virt_types) or "nothing", demand.virt_type)
     if host.networks is not None and demand.networks - host.networks:
         return "it has no network {}".format(" and no network ".join(sorted(demand.networks - host.networks)))
-    missing = sorted(set(demand.amounts) - set(host.rooms))
+    missing = sorted(set(demand.amounts) - set(host.resources))
     if missing:
         return "it has no active {}".format(" and no active ".join(missing))
     return None
@@ -89,10 +89,14 @@ def _shortage(host, unit):
     together = " for {} together".format(" and ".join(unit.names)) if len(unit.names) > 1 else ""
     short = []
     for label, amount in sorted(unit.amounts.items()):
-        room = host.rooms[label]
+        resource = host.resources[label]
         largest = max(demand.amounts.get(label, 0) for demand in unit.demands)
-        if largest > room.total:
-            short.append(f"{shown(label, largest)} {label} needed, the host has {shown(label, room.total)}")
-        elif room.used + amount > room.capacity and amount:
-            short.append(f"{shown(label, amount)} {label} needed{together}, {shown(label, room.left)} left")
+        if largest > resource.total:
+            short.append(
+                f"{format_amount(label, largest)} {label} needed, the host has {format_amount(label, resource.total)}"
+            )
+        elif resource.used + amount > resource.capacity and amount:
+            short.append(
+                f"{format_amount(label, amount)} {label} needed{together}, {format_amount(label, resource.left)} left"
+            )
     return "; ".join(short) or None

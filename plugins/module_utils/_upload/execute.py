@@ -11,7 +11,8 @@ from __future__ import annotations
 import contextlib
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
-from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.observe import UNFINISHED, has_digests, mark
+from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.observe import mark
+from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.spec import UNFINISHED, has_digests
 
 
 def execute(conn, spec, observed, plan):

@@ -20,10 +20,9 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe im
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.probe import probe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.glance import Glance
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.disk import flattened
+from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.spec import UNFINISHED
 
 CHUNK = 1024**2
-# The property that an image has until it is whole; its value is the host and the process that are busy with it.
-UNFINISHED = "kvmfleet_unfinished"
 
 
 @dataclass(frozen=True)
@@ -91,13 +90,3 @@ def _digests(stream, algorithms):
         for state in states.values():
             state.update(chunk)
     return {algorithm: state.hexdigest() for algorithm, state in states.items()}
-
-
-def has_digests(image, digests):
-    """Tell whether Glance has a hash of an image that is one of these digests."""
-    return image.hash_value is not None and digests.get(image.hash_algorithm) == image.hash_value
-
-
-def has_content(image, digests):
-    """Tell whether an image of Glance is finished and has the content of these digests."""
-    return image.status == "active" and UNFINISHED not in image.properties and has_digests(image, digests)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
-from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.observe import UNFINISHED, has_content
+from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.spec import UNFINISHED, has_content
 
 
 def plan(spec, observed):

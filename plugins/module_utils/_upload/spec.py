@@ -22,6 +22,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.option
 
 SOURCES = ("image", "src", "instance")
 VISIBILITIES = ("private", "shared", "community", "public")
+# The property that an image has until it is whole; its value is the host and the process that are busy with it.
+UNFINISHED = "kvmfleet_unfinished"
 
 OPTIONS = {
     "glance": {
@@ -96,3 +98,13 @@ def _value(name, value):
     if not str(value).isdigit():
         raise InvalidInput.of(option, value, "it is a whole number, of GiB for min_disk and of MiB for min_ram")
     return int(value)
+
+
+def has_digests(image, digests):
+    """Tell whether Glance has a hash of an image that is one of these digests."""
+    return image.hash_value is not None and digests.get(image.hash_algorithm) == image.hash_value
+
+
+def has_content(image, digests):
+    """Tell whether an image of Glance is finished and has the content of these digests."""
+    return image.status == "active" and UNFINISHED not in image.properties and has_digests(image, digests)

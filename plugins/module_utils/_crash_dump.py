@@ -22,6 +22,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     NotFound,
     file_errors,
 )
+from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 
 # The names of libvirt's constants, by the words of the options.
@@ -129,20 +130,21 @@ def plan(dump_spec, observed):
 
 def execute(conn, dump_spec, observed, the_plan):
     """Carry the plan out. Raises LibvirtFailed, KvmfleetError; there is no partial file then."""
-    for action in the_plan.actions:
-        with doing(f"{action.name.replace('_', ' ')} {action.subject}"):
-            if action.name == "inject_nmi":
-                observed.domain.injectNMI(0)  # source: virDomainInjectNMI
-            else:
-                _dump(observed.domain, dump_spec)
+    carry_out(the_plan, ACTIONS, Run(conn, dump_spec, observed))
     return {}
 
 
-def _dump(domain, dump_spec):
+def _inject_nmi(run, action):
+    """Source: virDomainInjectNMI."""
+    run.observed.domain.injectNMI(0)
+
+
+def _dump(run, action):
     """Dump into a file that root alone can read, which gets its name when it is whole.
 
     Source: virDomainCoreDumpWithFormat.
     """
+    domain, dump_spec = run.observed.domain, run.spec
     with file_errors(f"writing the dump {dump_spec.path}"):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(dump_spec.partial)  # of a run that was killed
@@ -155,6 +157,9 @@ def _dump(domain, dump_spec):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(dump_spec.partial)
             raise
+
+
+ACTIONS = {"inject_nmi": _inject_nmi, "dump": _dump}
 
 
 def _flags(dump_spec):

@@ -12,6 +12,7 @@ import base64
 import time
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import execution, files, growth, shell
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
 
@@ -25,56 +26,57 @@ _OWN = 'chown -- "$2:$3" "$1" && chmod -- "$4" "$1"'
 
 def execute(conn, spec, observed, the_plan):
     """Do the actions; return the result's key of a command that ran. Raises AgentError, Damaged, TimedOut, KvmfleetError."""
-    result = {}
-    for action in the_plan.actions:
-        result.update(_DO[action.name](observed.agent, spec, action) or {})
-    return result
+    run = Run(conn, spec, observed)
+    carry_out(the_plan, ACTIONS, run)
+    return run.result
 
 
-def _freeze(agent, spec, action):
+def _freeze(run, action):
     """Source: guest-fsfreeze-freeze. Syncing what is not written yet takes as long as it takes."""
-    agent.call("guest-fsfreeze-freeze")
+    run.observed.agent.call("guest-fsfreeze-freeze")
 
 
-def _thaw(agent, spec, action):
+def _thaw(run, action):
     """Source: guest-fsfreeze-thaw."""
-    agent.call("guest-fsfreeze-thaw")
+    run.observed.agent.call("guest-fsfreeze-thaw")
 
 
-def _set_time(agent, spec, action):
+def _set_time(run, action):
     """Source: guest-set-time, in nanoseconds."""
-    agent.call("guest-set-time", time=time.time_ns())
+    run.observed.agent.call("guest-set-time", time=time.time_ns())
 
 
-def _set_hostname(agent, spec, action):
-    _script(agent, _HOSTNAME, [action.subject], "hostname", "take its name")
+def _set_hostname(run, action):
+    _script(run.observed.agent, _HOSTNAME, [action.subject], "hostname", "take its name")
 
 
-def _set_password(agent, spec, action):
+def _set_password(run, action):
     """Source: guest-set-user-password."""
-    wanted = spec.password
+    wanted = run.spec.password
     encoded = base64.b64encode(wanted.secret.encode()).decode()
-    agent.call("guest-set-user-password", username=wanted.user, password=encoded, crypted=wanted.hashed)
+    run.observed.agent.call("guest-set-user-password", username=wanted.user, password=encoded, crypted=wanted.hashed)
 
 
-def _add_keys(agent, spec, action):
+def _add_keys(run, action):
     """Source: guest-ssh-add-authorized-keys."""
-    agent.call("guest-ssh-add-authorized-keys", username=action.subject, keys=list(action.data))
+    run.observed.agent.call("guest-ssh-add-authorized-keys", username=action.subject, keys=list(action.data))
 
 
-def _replace_keys(agent, spec, action):
-    agent.call("guest-ssh-add-authorized-keys", username=action.subject, keys=list(action.data), reset=True)
+def _replace_keys(run, action):
+    run.observed.agent.call(
+        "guest-ssh-add-authorized-keys", username=action.subject, keys=list(action.data), reset=True
+    )
 
 
-def _write_file(agent, spec, action):
-    files.write(agent, action.data.path, action.data.content)
-    _set_file_mode(agent, spec, action)
+def _write_file(run, action):
+    files.write(run.observed.agent, action.data.path, action.data.content)
+    _set_file_mode(run, action)
 
 
-def _set_file_mode(agent, spec, action):
+def _set_file_mode(run, action):
     file = action.data
     arguments = [file.path, file.owner, file.group, f"{file.mode:04o}"]
-    _script(agent, _OWN, arguments, file.path, "give the file its owner and mode")
+    _script(run.observed.agent, _OWN, arguments, file.path, "give the file its owner and mode")
 
 
 def _script(agent, script, arguments, subject, task):
@@ -84,12 +86,12 @@ def _script(agent, script, arguments, subject, task):
         raise AgentError(f"{subject}: the guest {agent.guest!r} can't {task}: {said}", "refused")
 
 
-def _grow(agent, spec, action):
-    growth.grow(agent, action)
+def _grow(run, action):
+    growth.grow(run.observed.agent, action)
 
 
-def _run_command(agent, spec, action):
-    wanted = action.data
+def _run_command(run, action):
+    agent, wanted = run.observed.agent, action.data
     result = shell.run(agent, wanted.line, wanted.stdin, wanted.timeout)
     told = {
         "rc": result.rc,
@@ -98,10 +100,10 @@ def _run_command(agent, spec, action):
     }
     if result.rc:
         raise KvmfleetError(f"command: it failed in the guest {agent.guest!r} with exit code {result.rc}", command=told)
-    return {"command": told}
+    run.result["command"] = told
 
 
-_DO = {
+ACTIONS = {
     "freeze": _freeze,
     "thaw": _thaw,
     "set_time": _set_time,

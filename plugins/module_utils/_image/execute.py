@@ -14,8 +14,8 @@ import time
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import source as image_source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import file_name
@@ -40,32 +40,23 @@ def execute(conn, spec, observed, plan):
             observed = observe(conn, spec)
             plan = make_plan(spec, observed)
         run = _Run(conn, spec, observed, deadline)
-        for action in plan.actions:
-            what = f"{action.name.replace('_', ' ')} {action.subject}"
-            with doing(what), image_store.file_errors(what):
-                _ACTIONS[action.name](run, action)
-            if run.unchanged:
-                before = tuple(plan.actions[: plan.actions.index(action)])
-                return replace(plan, actions=before, after=plan.before).describe()
+        carry_out(plan, ACTIONS, run)
+    if run.unchanged:
+        return replace(plan, actions=tuple(run.done), after=plan.before).describe()
     return dict(plan.describe(), warnings=run.warnings)
 
 
-class _Run:
-    """What the actions of one run share.
-
-    unchanged: a download turned out to be the current version. warnings: what could not be done as well as planned.
-    """
+class _Run(Run):
+    """What the actions of one run share. unchanged: a download turned out to be the current version."""
 
     def __init__(self, conn, spec, observed, deadline):
-        self.conn = conn
-        self.spec = spec
+        super().__init__(conn, spec, observed)
         self.store = observed.store
         self.digest = observed.digest
         self.remote = observed.remote
         self.disk = observed.disk
         self.deadline = deadline
         self.unchanged = False
-        self.warnings = []
 
 
 def _remove_leftover(run, action):
@@ -85,6 +76,7 @@ def _fetch(run, action):
             probed = probe(target, spec.option, spec.source, spec.format)
             _check_planned(run, digests)
             _keep(run, target, partial, probed, _info(spec, source, target, probed, digests))
+        return not run.unchanged
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(partial)
@@ -217,7 +209,10 @@ def _update_properties(run, action):
 
 def _refresh_pool(run, action):
     """Let libvirt see what is in the store. Source: virStoragePoolRefresh."""
+    if run.unchanged:
+        return False
     find_pool(run.conn, action.subject).refresh(0)
+    return True
 
 
 def _delete(run, action):
@@ -227,7 +222,7 @@ def _delete(run, action):
         os.unlink(run.store.versions[action.subject].path)
 
 
-_ACTIONS = {
+ACTIONS = {
     "remove_leftover": _remove_leftover,
     "import": _fetch,
     "download": _fetch,

@@ -16,6 +16,7 @@ from itertools import groupby
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, file_errors
+from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.info import age, known, versions
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import check_name
@@ -101,25 +102,35 @@ def _prunable(spec, observed):
 
 def execute(conn, spec, observed, plan):
     """Carry a plan out; a version that has come into use since is left alone. Raises KvmfleetError."""
-    deadline = time.monotonic() + spec.timeout
-    done = []
-    for action in plan.actions:
-        if action.name == "delete":
-            name, version = action.data
-            with image_store.locked(observed.directory, name, deadline):
-                with doing(f"looking for what needs {action.subject}"):
-                    needed = users(conn)(version.path)
-                if not needed:
-                    _delete(observed.directory, version)
-                    done.append(action)
-        elif done:
-            with doing(f"refreshing the storage pool {action.subject}"):
-                find_pool(conn, action.subject).refresh(0)
-            done.append(action)
-    return replace(plan, actions=tuple(done)).describe()
+    run = Run(conn, spec, observed)
+    run.deadline = time.monotonic() + spec.timeout
+    carry_out(plan, ACTIONS, run)
+    return replace(plan, actions=tuple(run.done)).describe()
 
 
-def _delete(directory, version):
+def _delete(run, action):
+    name, version = action.data
+    directory = run.observed.directory
+    with image_store.locked(directory, name, run.deadline):
+        with doing(f"looking for what needs {action.subject}"):
+            needed = users(run.conn)(version.path)
+        if not needed:
+            _delete_files(directory, version)
+    return not needed
+
+
+def _refresh_pool(run, action):
+    if not run.done:
+        return False
+    with doing(f"refreshing the storage pool {action.subject}"):
+        find_pool(run.conn, action.subject).refresh(0)
+    return True
+
+
+ACTIONS = {"delete": _delete, "refresh_pool": _refresh_pool}
+
+
+def _delete_files(directory, version):
     # What is known goes first: a version without it is still a version, and is deleted by the next run.
     with file_errors(f"delete {version.path}"):
         image_store.forget_info(directory, version.file)

@@ -8,12 +8,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, KvmfleetError, file_errors
+from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject import appliance, grow
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.observe import describe
 
@@ -25,45 +27,72 @@ def execute(conn, spec, observed, the_plan):
     with doing(f"reading guest {spec.name}"):
         if power_state(observed.domain)[0] != "stopped":
             raise Conflict(f"name: the guest {spec.name!r} was started meanwhile; its disks were not written to")
-    by_name = {action.name: action for action in the_plan.actions}
     with appliance.started(observed.disks, observed.hardware, readonly=False) as handle:
-        if "grow_partition" in by_name:
-            _do(by_name["grow_partition"], grow.grow_partition, handle, by_name["grow_partition"].data)
-        system = appliance.find_system(handle, spec.luks_key)
-        if "grow_volume" in by_name:
-            _do(by_name["grow_volume"], grow.grow_volume, handle, by_name["grow_volume"].data)
-        growing = by_name.get("grow_filesystem")
-        if growing:
-            _do(growing, grow.grow_unmounted, handle, growing.subject)
-        appliance.mount(handle, system, readonly=False)
-        if growing:
-            _do(growing, grow.grow_mounted, handle, growing.subject)
-        for action in the_plan.actions:
-            if action.name in _FILES:
-                _do(action, _FILES[action.name], handle, action)
+        run = _Run(conn, spec, observed, handle)
+        carry_out(the_plan, ACTIONS, run)
+        run.mounted()
         with appliance.doing("looking at the guest's root file system"):
-            device = handle.mountable_device(system.root)
-            return {"system": describe(handle, system, device, handle.vfs_type(device))}
+            device = handle.mountable_device(run.system().root)
+            return {"system": describe(handle, run.system(), device, handle.vfs_type(device))}
 
 
-def _do(action, function, handle, data):
-    with appliance.doing(f"{action.name.replace('_', ' ')} {action.subject}"):
-        function(handle, data)
+class _Run(Run):
+    """What the actions of one run share: the appliance, and the system in its disks, which is opened no earlier than it has to be."""
+
+    def __init__(self, conn, spec, observed, handle):
+        super().__init__(conn, spec, observed)
+        self.handle = handle
+        self._system = None
+        self._is_mounted = False
+
+    @contextlib.contextmanager
+    def doing(self, what):
+        with super().doing(what), appliance.doing(what):
+            yield
+
+    def system(self):
+        """Return the System, whose devices are open from now on."""
+        if self._system is None:
+            self._system = appliance.find_system(self.handle, self.spec.luks_key)
+        return self._system
+
+    def mounted(self):
+        """Return the appliance, whose system's file systems are mounted from now on."""
+        if not self._is_mounted:
+            appliance.mount(self.handle, self.system(), readonly=False)
+            self._is_mounted = True
+        return self.handle
 
 
-def _make_directory(handle, action):
+def _grow_partition(run, action):
+    grow.grow_partition(run.handle, action.data)
+
+
+def _grow_volume(run, action):
+    run.system()
+    grow.grow_volume(run.handle, action.data)
+
+
+def _grow_filesystem(run, action):
+    run.system()
+    grow.grow_unmounted(run.handle, action.subject)
+    grow.grow_mounted(run.mounted(), action.subject)
+
+
+def _make_directory(run, action):
+    handle = run.mounted()
     mode, owner = action.data
     handle.mkdir_mode(action.subject, mode)
     handle.chown(owner.uid, owner.gid, action.subject)
     handle.chmod(mode, action.subject)
 
 
-def _write_file(handle, action):
+def _write_file(run, action):
     """Write beside its place, see that it is whole, and rename: whoever kills this leaves the old file or the new one.
 
     A file that is there keeps what the task says nothing of, SELinux's label included.
     """
-    target = action.data
+    handle, target = run.mounted(), action.data
     directory, name = posixpath.split(target.path)
     beside = posixpath.join(directory, f".{name}.kvmfleet")
     handle.rm_f(beside)
@@ -89,8 +118,8 @@ def _upload(handle, content, path):
             handle.upload(f"/proc/self/fd/{descriptor}", path)
 
 
-def _set_file_mode(handle, action):
-    _own(handle, action.data, action.data.path)
+def _set_file_mode(run, action):
+    _own(run.mounted(), action.data, action.data.path)
 
 
 def _own(handle, target, path):
@@ -102,4 +131,11 @@ def _own(handle, target, path):
     handle.chmod(now["st_mode"] & 0o7777 if target.mode is None else target.mode, path)
 
 
-_FILES = {"make_directory": _make_directory, "write_file": _write_file, "set_file_mode": _set_file_mode}
+ACTIONS = {
+    "grow_partition": _grow_partition,
+    "grow_volume": _grow_volume,
+    "grow_filesystem": _grow_filesystem,
+    "make_directory": _make_directory,
+    "write_file": _write_file,
+    "set_file_mode": _set_file_mode,
+}

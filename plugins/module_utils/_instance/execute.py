@@ -8,11 +8,9 @@
 
 from __future__ import annotations
 
-import contextlib
-
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError, LibvirtFailed
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import LibvirtFailed
+from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run as BaseRun
+from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import wait_for
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions import (
     definition,
@@ -35,26 +33,17 @@ ACTIONS = dict(
 def execute(conn, spec, observed, plan):
     """Carry a plan out. When it fails, what its actions said must not stay is undone, the latest first."""
     run = Run(conn, spec, observed)
-    try:
-        for action in plan.actions:
-            with doing(f"{action.name.replace('_', ' ')} {action.subject}"):
-                ACTIONS[action.name](run, action)
-    except (KvmfleetError, libvirt.libvirtError):
-        run.undo()
-        raise
+    carry_out(plan, ACTIONS, run)
     if spec.wait_for:
         wait_for(conn, run.domain(), spec.wait_for)
     return {}
 
 
-class Run:
-    """What the actions of one run share: the connection, what is wanted and was seen, and what a failure would have to undo."""
+class Run(BaseRun):
+    """What the actions of one run share, the guest's domain among it."""
 
     def __init__(self, conn, spec, observed):
-        self.conn = conn
-        self.spec = spec
-        self.observed = observed
-        self._undoes = []
+        super().__init__(conn, spec, observed)
         self._domain = None
 
     def domain(self):
@@ -67,12 +56,3 @@ class Run:
 
     def defined(self, domain):
         self._domain = domain
-
-    def on_failure(self, undo):
-        """Have `undo()` called when this action or a later one fails."""
-        self._undoes.append(undo)
-
-    def undo(self):
-        for undo in reversed(self._undoes):
-            with contextlib.suppress(libvirt.libvirtError, KvmfleetError):
-                undo()

@@ -9,72 +9,70 @@
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import LibvirtFailed
+from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.observe import find
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.subnets import reservation_element
 
 
 def execute(conn, spec, observed, plan):
     """Carry a plan out. Raises LibvirtFailed."""
-    for action in plan.actions:
-        with doing(f"{action.name.replace('_', ' ')} {action.subject}"):
-            ACTIONS[action.name](conn, spec, action)
+    carry_out(plan, ACTIONS, Run(conn, spec, observed))
     return {}
 
 
-def _network(conn, spec):
-    network = find(conn, spec.name)
+def _network(run):
+    network = find(run.conn, run.spec.name)
     if network is None:
-        raise LibvirtFailed(f"the network {spec.name!r} has vanished meanwhile")
+        raise LibvirtFailed(f"the network {run.spec.name!r} has vanished meanwhile")
     return network
 
 
-def _define(conn, spec, action):
-    conn.networkDefineXML(action.data)
+def _define(run, action):
+    run.conn.networkDefineXML(action.data)
 
 
-def _start(conn, spec, action):
-    network = _network(conn, spec)
+def _start(run, action):
+    network = _network(run)
     if not network.isActive():
         network.create()
 
 
-def _stop(conn, spec, action):
-    network = _network(conn, spec)
+def _stop(run, action):
+    network = _network(run)
     if network.isActive():
         network.destroy()
 
 
-def _undefine(conn, spec, action):
+def _undefine(run, action):
     """A network that was made without a definition is gone once it is stopped."""
-    network = find(conn, spec.name)
+    network = find(run.conn, run.spec.name)
     if network is not None:
         network.undefine()
 
 
-def _enable_autostart(conn, spec, action):
-    _network(conn, spec).setAutostart(1)
+def _enable_autostart(run, action):
+    _network(run).setAutostart(1)
 
 
-def _disable_autostart(conn, spec, action):
-    _network(conn, spec).setAutostart(0)
+def _disable_autostart(run, action):
+    _network(run).setAutostart(0)
 
 
-def _add_reservation(conn, spec, action):
-    _update(conn, spec, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, *action.data)
+def _add_reservation(run, action):
+    _update(run, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, *action.data)
 
 
-def _remove_reservation(conn, spec, action):
-    _update(conn, spec, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, *action.data)
+def _remove_reservation(run, action):
+    _update(run, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, *action.data)
 
 
-def _update(conn, spec, command, index, item):
+def _update(run, command, index, item):
     """Change what the active network gives out; its definition has it already. Source: virNetworkUpdate."""
     text = _xml.to_text(reservation_element(item))
     section, flags = libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST, libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE
-    _network(conn, spec).update(command, section, index, text, flags)
+    _network(run).update(command, section, index, text, flags)
 
 
 ACTIONS = {

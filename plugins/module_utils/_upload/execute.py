@@ -11,23 +11,18 @@ from __future__ import annotations
 import contextlib
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.observe import mark
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.spec import UNFINISHED, has_digests
 
 
 def execute(conn, spec, observed, plan):
     """Carry a plan out. An older image is deleted only once the new one is there. Raises KvmfleetError."""
-    for action in plan.actions:
-        if action.name == "upload":
-            _upload(spec, observed)
-        elif action.name == "update":
-            observed.glance.update(*action.data)
-        else:
-            observed.glance.delete(action.data.id)
+    carry_out(plan, ACTIONS, Run(conn, spec, observed))
 
 
-def _upload(spec, observed):
-    glance = observed.glance
+def _upload(run, action):
+    spec, observed, glance = run.spec, run.observed, run.observed.glance
     image_id = glance.create(spec.name, observed.format, {UNFINISHED: mark(), **_without_visibility(spec)})
     try:
         observed.content.seek(0)
@@ -48,3 +43,14 @@ def _upload(spec, observed):
 def _without_visibility(spec):
     """Nobody else is to see an image that is not whole."""
     return {name: value for name, value in spec.attributes.items() if name != "visibility"}
+
+
+def _update(run, action):
+    run.observed.glance.update(*action.data)
+
+
+def _delete(run, action):
+    run.observed.glance.delete(action.data.id)
+
+
+ACTIONS = {"delete_unfinished": _delete, "upload": _upload, "update": _update, "delete": _delete}

@@ -22,7 +22,7 @@ FLOORS = (
     ("_errors", "_plan", "_typed_params"),
     ("_deps", "_inet", "_match", "_state", "_units"),
     ("_connection", "_events", "_firstboot", "_openstack", "_optional", "_xml"),
-    ("_field", "_runner", "_storage"),
+    ("_execute", "_field", "_runner", "_storage"),
     ("_network", "_ranges"),
     ("_domain",),
     ("_crash_dump", "_guest", "_host", "_image", "_placement"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
-from ansible_collections.kvmfleet.compute.plugins.module_utils._network import execute as executing
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.kill import Killed, killing
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.returned import differences, documented
 
 GUEST = """\
@@ -183,26 +183,6 @@ def test_a_bridge_of_the_host(host):
     assert not host(mode="bridge", bridge="br0")["changed"]
 
 
-class Killed(BaseException):
-    """What no code catches: the run ends here."""
-
-
-def _dying(actions, dies_at):
-    """The same actions, of which the one at an index, counted from 0 as they are carried out, kills the run."""
-    left = [dies_at]
-
-    def counted(action):
-        def run(*arguments):
-            if left[0] == 0:
-                raise Killed
-            left[0] -= 1
-            action(*arguments)
-
-        return run
-
-    return {name: counted(action) for name, action in actions.items()}
-
-
 MOVED = dict(
     LAB, addresses=[dict(LAB["addresses"][0], reservations=[{"mac": "52:54:00:12:34:ac", "ip": "192.0.2.11"}])]
 )
@@ -218,7 +198,7 @@ MOVED["addresses"].append(LAB["addresses"][1])
         (LAB, {"state": "absent"}, ["stop_network", "undefine_network"]),
     ],
 )
-def test_a_run_that_is_killed_is_finished_by_the_next_one(host, monkeypatch, before, task, steps):
+def test_a_run_that_is_killed_is_finished_by_the_next_one(host, before, task, steps):
     def outcome():
         network = host(**task)["network"]
         return network and {key: value for key, value in network.items() if key != "uuid"}
@@ -229,10 +209,8 @@ def test_a_run_that_is_killed_is_finished_by_the_next_one(host, monkeypatch, bef
     for dies_at in range(len(steps)):
         host(state="absent")
         host(**before)
-        with monkeypatch.context() as patch:
-            patch.setattr(executing, "ACTIONS", _dying(executing.ACTIONS, dies_at))
-            with pytest.raises(Killed):
-                host(**task)
+        with killing("before", dies_at + 1), pytest.raises(Killed):
+            host(**task)
         assert outcome() == undisturbed
         assert not host(**task)["changed"]
 

@@ -15,8 +15,8 @@ import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, KvmfleetError
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import execute as execute_module
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import resource
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.kill import Killed, killing
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import PARAMETERS, complete
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -43,10 +43,6 @@ IMAGE = """<volume><name>tiny.0123456789ab.qcow2</name><capacity unit='GiB'>1</c
 
 # A volume that was not made for a guest.
 VOLUME = """<volume><name>{0}</name><capacity>1048576</capacity><target><format type='qcow2'/></target></volume>"""
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it, nothing is tidied up."""
 
 
 @pytest.fixture
@@ -268,24 +264,8 @@ def test_an_unfinished_launch_is_not_started_without_its_disks(world):
 
 def _killed_after(world, params, count):
     """Run and die after some actions. Raises Killed when there were as many."""
-    left = count
-    originals = dict(execute_module.ACTIONS)
-
-    def dying(name):
-        def act(run, action):
-            nonlocal left
-            originals[name](run, action)
-            left -= 1
-            if left == 0:
-                raise Killed
-
-        return act
-
-    execute_module.ACTIONS.update({name: dying(name) for name in originals})
-    try:
+    with killing("after", count):
         world.run(params)
-    finally:
-        execute_module.ACTIONS.update(originals)
 
 
 RUNS = {

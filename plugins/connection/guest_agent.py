@@ -130,8 +130,9 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNo
 from ansible.module_utils.common.text.converters import to_bytes, to_text
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect, doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import require
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     ConnectionFailed,
     InvalidInput,
@@ -142,7 +143,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import files, shell
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.agent import Agent
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
-from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.lookup import find
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.password import with_password
 
 display = Display()
@@ -188,7 +188,9 @@ class Connection(ConnectionBase):
             self._at_least("agent_timeout", 1)
             self._at_least("command_timeout", 0)
             conn = self._open.enter_context(connect(uri))
-            self._agent = Agent(find(conn, guest), self.get_option("agent_timeout"))
+            with doing(f"looking for the guest {guest!r}"):
+                domain = require(conn, guest)
+            self._agent = Agent(domain, self.get_option("agent_timeout"))
         self._connected = True
         return self
 

@@ -13,8 +13,9 @@ import os
 import stat
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import require
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     Conflict,
@@ -95,9 +96,7 @@ def spec(params):
 def observe(conn, dump_spec):
     """Return the Observed. Raises NotFound, Conflict, LibvirtFailed."""
     with doing(f"reading guest {dump_spec.name}"):
-        domain = unless_gone(lambda: conn.lookupByName(dump_spec.name), libvirt.VIR_ERR_NO_DOMAIN)
-        if domain is None:
-            raise NotFound(f"name: there is no guest {dump_spec.name!r} on this host")
+        domain = require(conn, dump_spec.name, f"name: there is no guest {dump_spec.name!r} on this host")
         return Observed(domain, power_state(domain)[0], _is_there(dump_spec.path))
 
 

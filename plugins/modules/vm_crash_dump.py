@@ -29,7 +29,7 @@ attributes:
 options:
   name:
     description:
-      - The guest's name. It must be on, unless the dump is there already.
+      - The guest's name, or its UUID. It must be on, unless the dump is there already.
     type: str
     required: true
   nmi:

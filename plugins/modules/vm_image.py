@@ -84,13 +84,13 @@ options:
       - The guest of whose disk the image is made, as a qcow2 file that needs no other.
       - The disk of a guest that runs is copied as it is at one moment, while the guest goes on. That of a suspended guest is
         not whole without its memory, and is refused.
-      - It is made once. When the store has a version that was made of this disk of a guest of this name, that is the
-        current one, whatever has become of the guest.
+      - It is made once. When the store has a version that was made of this disk of this O(instance.name), that is
+        the current one, whatever has become of the guest.
     type: dict
     suboptions:
       name:
         description:
-          - The guest's name.
+          - The guest's name, or its UUID.
         type: str
         required: true
       disk:

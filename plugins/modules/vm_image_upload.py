@@ -46,8 +46,8 @@ options:
     type: path
   instance:
     description:
-      - The guest whose O(disk) is uploaded, as a qcow2 image. It must be stopped; M(kvmfleet.compute.vm_image) makes an image of a
-        running one, which O(image) uploads.
+      - The name or the UUID of the guest whose O(disk) is uploaded, as a qcow2 image. It must be stopped;
+        M(kvmfleet.compute.vm_image) makes an image of a running one, which O(image) uploads.
     type: str
   disk:
     description:

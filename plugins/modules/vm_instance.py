@@ -1439,7 +1439,7 @@ options:
     suboptions:
       name:
         description:
-          - The guest to clone, which must be stopped.
+          - The name or the UUID of the guest to clone. It must be stopped.
         type: str
         required: true
       mode:

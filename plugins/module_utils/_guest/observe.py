@@ -11,11 +11,12 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import require
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import execution, files, growth
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.agent import Agent
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
-from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.lookup import find
 
 _LOOK = '[ -e "$1" ] || exit 3; stat -L -c "%a %U %G" "$1" && sha256sum < "$1"'
 _ABSENT = 3
@@ -54,7 +55,8 @@ class Observed(NamedTuple):
 
 def observe(conn, spec):
     """Return the Observed. Raises NotFound, AgentError, LibvirtFailed."""
-    domain = find(conn, spec.name)
+    with doing(f"looking for the guest {spec.name!r}"):
+        domain = require(conn, spec.name)
     agent = Agent(domain, spec.agent_timeout)
     password, keys, command = spec.password, spec.authorized_keys, spec.command
     return Observed(

@@ -15,15 +15,15 @@ import time
 from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_connected
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import require
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     Conflict,
     InvalidInput,
     KvmfleetError,
-    NotFound,
     TimedOut,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
@@ -59,9 +59,7 @@ def find(conn, options, name, target=None):
 
     Raises NotFound, InvalidInput.
     """
-    domain = unless_gone(lambda: conn.lookupByName(name), libvirt.VIR_ERR_NO_DOMAIN)
-    if domain is None:
-        raise NotFound(f"{options[0]}: there is no guest {name!r}")
+    domain = require(conn, name, f"{options[0]}: there is no guest {name!r}")
     state, _reason = power_state(domain)
     root = _xml.parse(domain.XMLDesc(0 if state in OPEN else libvirt.VIR_DOMAIN_XML_INACTIVE))
     disks = {_xml.get(disk, "target/@dev"): disk for disk in root.iterfind("devices/disk")}
@@ -75,7 +73,7 @@ def find(conn, options, name, target=None):
     if disk.find("encryption") is not None or disk.find("source/encryption") is not None:
         raise InvalidInput.of(options[1], target, "it is encrypted, and its copy would not be")
     return GuestDisk(
-        guest=name,
+        guest=domain.name(),
         state=state,
         target=target,
         path=_path(conn, options[1], target, disk.find("source")),

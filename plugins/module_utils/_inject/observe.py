@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import require
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     Conflict,
@@ -25,7 +26,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     Unsupported,
     file_errors,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.lookup import find
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject import accounts, appliance, grow
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import SYSTEM_FILES
@@ -73,7 +73,8 @@ class Observed:
 
 def observe(conn, spec):
     """Return the Observed. Raises NotFound, Conflict, Unsupported, LibvirtFailed, KvmfleetError."""
-    domain = find(conn, spec.name)
+    with doing(f"looking for the guest {spec.name!r}"):
+        domain = require(conn, spec.name)
     with doing(f"reading guest {spec.name}"):
         state = power_state(domain)[0]
     if state != "stopped":

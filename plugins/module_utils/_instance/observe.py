@@ -14,7 +14,7 @@ from functools import partial
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe, metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe, lookup, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import NewGuest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, NotFound, Unsupported
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
@@ -88,7 +88,7 @@ def find(conn, spec):
 
     Raises Conflict when name and UUID belong to different guests.
     """
-    by_name = unless_gone(lambda: conn.lookupByName(spec.name), libvirt.VIR_ERR_NO_DOMAIN)
+    by_name = lookup.by_name(conn, spec.name)
     if spec.uuid is None:
         return by_name
     if by_name is not None:
@@ -97,7 +97,7 @@ def find(conn, spec):
                 f"uuid: {spec.uuid!r} is not allowed; a guest {spec.name!r} exists and has the UUID {by_name.UUIDString()}"
             )
         return by_name
-    by_uuid = unless_gone(lambda: conn.lookupByUUIDString(spec.uuid), libvirt.VIR_ERR_NO_DOMAIN)
+    by_uuid = lookup.by_uuid(conn, spec.uuid)
     if by_uuid is not None:
         raise Conflict(
             f"name: {spec.name!r} is not allowed; the UUID {spec.uuid} belongs to the guest {by_uuid.name()!r}"

@@ -18,16 +18,15 @@ import shutil
 from dataclasses import dataclass, replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import identity, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import interfaces
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import require
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import update_metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     Conflict,
     InvalidInput,
-    NotFound,
     file_errors,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
@@ -86,14 +85,12 @@ def needs(reading):
     if reading.inactive is not None and not metadata.planned(reading.record):
         return Needs()
     name = _wanted(spec).name
-    source = unless_gone(lambda: conn.lookupByName(name), libvirt.VIR_ERR_NO_DOMAIN)
-    if source is None:
-        raise NotFound(f"clone_from.name: there is no guest {name!r} on this host")
+    source = require(conn, name, f"clone_from.name: there is no guest {name!r} on this host")
     root = _xml.parse(source.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
     volumes = {_xml.get(disk, "target/@dev"): _found_volume(conn, disk) for disk in copied_disks(root)}
     pools = {volume.pool for volume in volumes.values() if volume is not None}
     found = SourceFacts(
-        name=name,
+        name=source.name(),
         state=power_state(source)[0],
         inactive=root,
         volumes=volumes,

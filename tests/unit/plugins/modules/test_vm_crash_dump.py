@@ -62,6 +62,12 @@ def test_an_nmi_alone_is_sent_in_each_run(dump):
         assert sent["actions"] == [{"action": "inject_nmi", "subject": "dumped"}] and sent["dump"] is None
 
 
+def test_a_guest_can_be_named_by_its_uuid(dump, run_module, embed_uri):
+    uuid = run_module("vm_instance_info", {"uri": embed_uri, "names": ["dumped"]})["instances"][0]["uuid"]
+    done = dump(name=uuid, path=dump.path)
+    assert done["changed"] and (dump.directory / "core").stat().st_size == done["dump"]["size"]
+
+
 @pytest.mark.parametrize(("mode", "state"), [("crash", "stopped"), ("reset", "running")])
 def test_what_becomes_of_the_guest(dump, run_module, embed_uri, mode, state):
     assert not dump(path=dump.path, mode=mode)["failed"]

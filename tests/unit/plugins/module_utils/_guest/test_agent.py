@@ -10,10 +10,8 @@ import io
 
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import agent, files
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
-from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.lookup import find
 
 GUEST = """<domain type='qemu'><name>deaf</name><memory unit='MiB'>64</memory>
 <os><type arch='x86_64' machine='pc'>hvm</type></os><devices>{channel}</devices></domain>"""
@@ -81,12 +79,3 @@ def test_the_pieces_are_the_whole():
     assert b"".join(pieces) == content
     assert [len(piece) for piece in pieces] == [100] * 7 + [68]
     assert list(files.chunks(io.BytesIO(b""))) == []
-
-
-def test_a_guest_is_found_by_its_name_and_by_its_uuid(test_uri):
-    with connect(test_uri) as conn:
-        domain = conn.lookupByName("test")
-        assert find(conn, "test").UUID() == domain.UUID()
-        assert find(conn, domain.UUIDString()).name() == "test"
-        with pytest.raises(NotFound, match="there is no guest with the name or the UUID 'web01' at test:"):
-            find(conn, "web01")

@@ -66,6 +66,16 @@ def test_a_clone_is_foreseen_made_once_and_then_left_alone(world, task):
     assert world.show()[1] == before[1], "the clone's volumes are its own"
 
 
+@pytest.mark.parametrize("task", [FULL, LINKED])
+def test_the_source_can_be_named_by_its_uuid(world, task):
+    world.run(SOURCE)
+    uuid = world.conn.lookupByName("web01").UUIDString()
+    by_uuid = dict(task, clone_from=dict(task["clone_from"], name=uuid))
+    assert world.plan(by_uuid).describe()["actions"] == world.plan(task).describe()["actions"]
+    world.run(by_uuid)
+    assert actions(world.plan(task)) == [] and metadata.read(definition(world, "web01")).has_clones is (task is LINKED)
+
+
 def test_a_clone_is_another_guest(world):
     world.run(SOURCE)
     world.run(FULL)

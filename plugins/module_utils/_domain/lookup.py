@@ -1,0 +1,40 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Find a guest by what people call it."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import NotFound
+
+
+def by_name(conn, name):
+    """Return the domain with this name, None when there is none. Source: virDomainLookupByName."""
+    return unless_gone(lambda: conn.lookupByName(name), libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG)
+
+
+def by_uuid(conn, uuid):
+    """Return the domain with this UUID, None when there is none. Source: virDomainLookupByUUIDString."""
+    return unless_gone(lambda: conn.lookupByUUIDString(uuid), libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG)
+
+
+def find(conn, guest):
+    """Return the domain with this name, else the one with this UUID, None when there is none.
+
+    `conn` can be a bulk.Known, as for the other functions. Raises libvirt's errors.
+    """
+    domain = by_name(conn, guest)
+    return by_uuid(conn, guest) if domain is None else domain
+
+
+def require(conn, guest, sentence=None):
+    """Return the domain that find returns. Raises NotFound, with the module's own sentence if it has one."""
+    domain = find(conn, guest)
+    if domain is None:
+        raise NotFound(sentence or f"there is no guest with the name or the UUID {guest!r} at {conn.getURI()}")
+    return domain

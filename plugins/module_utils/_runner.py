@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 
 from ansible.module_utils.basic import AnsibleModule
@@ -22,6 +23,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import (
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     KvmfleetError,
 )
+from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Plan
 
 URI_OPTION = {"uri": {"type": "str", "default": "qemu:///system"}}
 
@@ -50,6 +52,36 @@ class _Module(AnsibleModule):
         self.no_log_values.update([repr(value)[1:-1] for value in self.no_log_values])
 
 
+class Convergence:
+    """One object on its way: `observed` and `plan` are what look() found and planned."""
+
+    def __init__(self, resource, conn, spec):
+        self._resource = resource
+        self._conn = conn
+        self._spec = spec
+        self.observed = None
+        self.plan = Plan()
+
+    def look(self, *known):
+        """Observe and plan; `known` is what was read of many objects at once. Raises KvmfleetError."""
+        self.observed = self._resource.observe(self._conn, self._spec, *known)
+        self.plan = self._resource.plan(self._spec, self.observed)
+
+    def execute(self):
+        """Carry the plan out; return what came out otherwise. Raises KvmfleetError."""
+        return self._resource.execute(self._conn, self._spec, self.observed, self.plan) or {}
+
+
+@contextlib.contextmanager
+def converging(resource, conn, spec):
+    """Yield the Convergence of one object, for the time of a `with` block.
+
+    All that a run does with the object, from the first look at it to the last write, is in this block: what keeps other runs
+    away from the object meanwhile belongs around the `yield`.
+    """
+    yield Convergence(resource, conn, spec)
+
+
 def run_resource(argument_spec, resource, **spec_rules):
     """Observe, plan, execute: run a module that brings a resource into the state that its options say.
 
@@ -62,21 +94,22 @@ def run_resource(argument_spec, resource, **spec_rules):
     """
 
     def body(module, conn, spec):
-        observed = resource.observe(conn, spec)
-        plan = resource.plan(spec, observed)
-        result = plan.describe()
-        for warning in plan.warnings:
-            module.warn(warning)
-        if not module.check_mode:
-            try:
-                result.update(resource.execute(conn, spec, observed, plan) or {})
-            except KvmfleetError as exc:
-                # What was planned and is perhaps half done belongs to the failure.
-                exc.details.setdefault("actions", result["actions"])
-                raise
+        with converging(resource, conn, spec) as convergence:
+            convergence.look()
+            result = convergence.plan.describe()
+            for warning in convergence.plan.warnings:
+                module.warn(warning)
+            if not module.check_mode:
+                try:
+                    result.update(convergence.execute())
+                except KvmfleetError as exc:
+                    # What was planned and is perhaps half done belongs to the failure.
+                    exc.details.setdefault("actions", result["actions"])
+                    raise
         for warning in result.pop("warnings", ()):
             module.warn(warning)
-        result.update(resource.report(conn, spec, observed, bool(plan.changed) and not module.check_mode))
+        executed = bool(convergence.plan.changed) and not module.check_mode
+        result.update(resource.report(conn, spec, convergence.observed, executed))
         if not module._diff:
             # A definition is long; who wants to see it asks for it.
             result.pop("diff")

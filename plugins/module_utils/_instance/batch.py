@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import addresses, bulk, describe, recorded
@@ -17,6 +18,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import In
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import resource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.argspec import instance_options
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils._runner import Convergence, converging
 
 OPTIONS = {
     "instances": {"type": "list", "elements": "dict", "required": True},
@@ -33,9 +35,16 @@ class Entry:
 
     name: str
     spec: object = None
-    observed: object = None
-    plan: Plan = field(default_factory=Plan)
+    convergence: Convergence = None
     error: KvmfleetError = None
+
+    @property
+    def observed(self):
+        return self.convergence.observed
+
+    @property
+    def plan(self):
+        return Plan() if self.convergence is None else self.convergence.plan
 
     def attempt(self, step):
         """Do one step, unless an earlier one failed."""
@@ -59,10 +68,14 @@ class BatchSpec:
 
 @dataclass(frozen=True)
 class Batch:
-    """What was read of the host: every entry with what was observed, and the leases of all its networks."""
+    """What was read of the host: every entry with what was observed, and the leases of all its networks.
+
+    opened: the entries' convergences, which end with the batch.
+    """
 
     entries: tuple
     leases: object
+    opened: contextlib.ExitStack
 
 
 @dataclass(frozen=True)
@@ -170,14 +183,17 @@ def _secrets(options, given):
 
 
 def observe(conn, batch_spec):
-    """Return the Batch: all guests of the host by one bulk read, those to purge among them."""
-    known = bulk.Known(conn)
-    entries = list(batch_spec.entries)
-    if batch_spec.purge:
-        entries += _unlisted(batch_spec, known)
-    for entry in entries:
-        entry.attempt(lambda found: setattr(found, "observed", resource.observe(conn, found.spec, known)))
-    return Batch(tuple(entries), addresses.leases(conn))
+    """Return the Batch: all guests of the host by one bulk read, those to purge among them, each with its plan."""
+    with contextlib.ExitStack() as opened:
+        known = bulk.Known(conn)
+        entries = list(batch_spec.entries)
+        if batch_spec.purge:
+            entries += _unlisted(batch_spec, known)
+        for entry in entries:
+            if entry.error is None:
+                entry.convergence = opened.enter_context(converging(resource, conn, entry.spec))
+            entry.attempt(lambda found: found.convergence.look(known))
+        return Batch(tuple(entries), addresses.leases(conn), opened.pop_all())
 
 
 def _unlisted(batch_spec, known):
@@ -196,8 +212,6 @@ def _unlisted(batch_spec, known):
 
 def plan(batch_spec, batch):
     """Return the BatchPlan, complete before the first write."""
-    for entry in batch.entries:
-        entry.attempt(lambda found: setattr(found, "plan", resource.plan(found.spec, found.observed)))
     return BatchPlan(batch.entries)
 
 
@@ -205,7 +219,7 @@ def execute(conn, batch_spec, batch, batch_plan):
     """Carry the plans out, so many at a time; one that fails does not keep the others from going on."""
 
     def carry_out(entry):
-        entry.attempt(lambda found: resource.execute(conn, found.spec, found.observed, found.plan))
+        entry.attempt(lambda found: found.convergence.execute())
 
     with ThreadPoolExecutor(batch_spec.parallel) as pool:
         list(pool.map(carry_out, batch.entries))
@@ -214,6 +228,7 @@ def execute(conn, batch_spec, batch, batch_plan):
 
 def report(conn, batch_spec, batch, executed):
     """Return the result of each instance. Raises KvmfleetError, with the same results, when one of them failed."""
+    batch.opened.close()
     results = [_result(conn, entry, executed, batch.leases) for entry in batch.entries]
     failed = [entry for entry in batch.entries if entry.error is not None]
     if failed:

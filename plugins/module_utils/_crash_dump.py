@@ -76,7 +76,7 @@ class Observed:
     dumped: bool
 
 
-def spec(params):
+def parse(params):
     """Return the DumpSpec of a task's parameters. Raises InvalidInput."""
     found = DumpSpec(**{option: params[option] for option in OPTIONS})
     if found.path is None:

@@ -85,7 +85,7 @@ def converging(resource, conn, spec):
 def run_resource(argument_spec, resource, **spec_rules):
     """Observe, plan, execute: run a module that brings a resource into the state that its options say.
 
-    `resource` is a module with the five verbs: `spec(params)` returns the Spec, `observe(conn, spec)` reads,
+    `resource` is a module with the five verbs: `parse(params)` returns the Spec, `observe(conn, spec)` reads,
     `plan(spec, observed)` decides without touching anything, `execute(conn, spec, observed, plan)` writes and returns what of the
     plan's description came out otherwise, with `warnings` if there are any,
     `report(conn, spec, observed, executed)` returns the module's own keys as they are afterwards; unless executed, nothing has
@@ -115,19 +115,19 @@ def run_resource(argument_spec, resource, **spec_rules):
             result.pop("diff")
         return result
 
-    _run(argument_spec, resource.spec, body, spec_rules, getattr(resource, "secrets", None))
+    _run(argument_spec, resource.parse, body, spec_rules, getattr(resource, "secrets", None))
 
 
-def run_info(argument_spec, spec, query, **spec_rules):
-    """Run a module that only reads: `query(conn, spec)` returns its result."""
-    _run(argument_spec, spec, lambda module, conn, spec: dict(query(conn, spec), changed=False), spec_rules)
+def run_info(argument_spec, parse, query, **spec_rules):
+    """Run a module that only reads: `parse(params)` returns the spec, `query(conn, spec)` its result."""
+    _run(argument_spec, parse, lambda module, conn, spec: dict(query(conn, spec), changed=False), spec_rules)
 
 
-def _run(argument_spec, make_spec, body, spec_rules, secrets=None):
+def _run(argument_spec, parse, body, spec_rules, secrets=None):
     module = _Module(secrets, argument_spec=dict(URI_OPTION, **argument_spec), supports_check_mode=True, **spec_rules)
     try:
         require_libraries()
-        spec = make_spec(module.params)
+        spec = parse(module.params)
         with connect(module.params["uri"]) as conn:
             result = body(module, conn, spec)
     except KvmfleetError as exc:

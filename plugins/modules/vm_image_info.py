@@ -162,12 +162,12 @@ images:
           sample: [/var/lib/libvirt/images/web01-vda.qcow2]
 """
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.info import OPTIONS, query, spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.info import OPTIONS, parse, query
 from ansible_collections.kvmfleet.compute.plugins.module_utils._runner import run_info
 
 
 def main():
-    run_info(OPTIONS, spec, query)
+    run_info(OPTIONS, parse, query)
 
 
 if __name__ == "__main__":

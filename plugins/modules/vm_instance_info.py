@@ -568,7 +568,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._runner import ru
 
 
 def main():
-    run_info(info.OPTIONS, info.spec, info.query)
+    run_info(info.OPTIONS, info.parse, info.query)
 
 
 if __name__ == "__main__":

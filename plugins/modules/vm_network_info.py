@@ -153,12 +153,12 @@ networks:
           sample: 1767225600
 """
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._network.info import OPTIONS, query, spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._network.info import OPTIONS, parse, query
 from ansible_collections.kvmfleet.compute.plugins.module_utils._runner import run_info
 
 
 def main():
-    run_info(OPTIONS, spec, query)
+    run_info(OPTIONS, parse, query)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ OPTIONS = {name: option.get("default") for name, option in info.OPTIONS.items()}
 
 
 def ours(conn):
-    return info.query(conn, info.spec(OPTIONS))["instances"]
+    return info.query(conn, info.parse(OPTIONS))["instances"]
 
 
 def plain(conn):

@@ -15,9 +15,9 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors imp
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.execute import execute
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.observe import observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.plan import plan
-from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.spec import spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.spec import parse
 
-__all__ = ["execute", "observe", "plan", "report", "spec"]
+__all__ = ["execute", "observe", "parse", "plan", "report"]
 
 
 def report(conn, guest_spec, observed, executed):

@@ -130,7 +130,7 @@ class GuestSpec(NamedTuple):
     read: tuple
 
 
-def spec(params):
+def parse(params):
     """Return the GuestSpec of a module's options. Raises InvalidInput."""
     if params["frozen"] is not None:
         others = [option for option in _NOT_FROZEN if params[option]]

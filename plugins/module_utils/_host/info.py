@@ -35,7 +35,7 @@ class InfoSpec:
     refresh_pools: bool
 
 
-def spec(params):
+def parse(params):
     """Return the InfoSpec of a module's options."""
     return InfoSpec(gather=tuple(params["gather"]), refresh_pools=params["refresh_pools"])
 

@@ -30,7 +30,7 @@ class InfoSpec:
     pool: str
 
 
-def spec(params):
+def parse(params):
     """Return the InfoSpec of a module's options. Raises InvalidInput."""
     name = params["name"]
     return InfoSpec(name if name is None else check_name("name", name), params["pool"])

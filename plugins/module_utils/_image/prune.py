@@ -55,7 +55,7 @@ class Observed:
     now_ns: int
 
 
-def spec(params):
+def parse(params):
     """Return the PruneSpec of a task's parameters. Raises InvalidInput."""
     if params["keep"] < 0:
         raise InvalidInput.of("keep", params["keep"], "it is a number of versions, 0 or more")

@@ -14,9 +14,9 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._image.describe i
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.execute import execute
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, observe, pool_directory
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import plan
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import parse
 
-__all__ = ["execute", "observe", "plan", "report", "spec"]
+__all__ = ["execute", "observe", "parse", "plan", "report"]
 
 
 def report(conn, image_spec, observed, executed):

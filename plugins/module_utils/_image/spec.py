@@ -121,7 +121,7 @@ class ImageSpec:
             yield replace(self, option="mirrors", source=url, mirrors=(), username=login[0], password=login[1])
 
 
-def spec(params):
+def parse(params):
     """Return the ImageSpec of a task's parameters. Raises InvalidInput."""
     option = next((option for option in SOURCES if params[option] is not None), "src")
     glance = params["glance"]

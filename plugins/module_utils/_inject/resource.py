@@ -11,9 +11,9 @@ from __future__ import annotations
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.execute import execute
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.observe import observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.plan import plan
-from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import parse
 
-__all__ = ["execute", "observe", "plan", "report", "spec"]
+__all__ = ["execute", "observe", "parse", "plan", "report"]
 
 
 def report(conn, inject_spec, observed, executed):

@@ -88,7 +88,7 @@ class InjectSpec:
     leave_when_on: bool
 
 
-def spec(params):
+def parse(params):
     """Return the InjectSpec of a task's parameters. Raises InvalidInput."""
     if not any(params[option] for option in ("files", "users", "hostname", "machine_id", "grow_root")):
         raise InvalidInput("nothing is asked for; one of files, users, hostname, machine_id and grow_root is needed")

@@ -111,7 +111,7 @@ class BatchPlan:
         }
 
 
-def spec(params):
+def parse(params):
     """Return the BatchSpec of a task. What is wrong with one instance is that one's error; raises InvalidInput for the list."""
     if params["parallel"] < 1:
         raise InvalidInput.of("parallel", params["parallel"], "at least one guest is started at a time")
@@ -130,13 +130,13 @@ def _entry(index, given, validator, uri):
         raise InvalidInput.of(f"{option}.name", given.get("name"), "each instance needs a name of its own")
     entry = Entry(given["name"])
 
-    def parse(found):
+    def check(found):
         checked = validator.validate(given)
         if checked.error_messages:
             raise InvalidInput(f"{option}: {'; '.join(checked.error_messages)}")
-        found.spec = resource.spec(dict(checked.validated_parameters, uri=uri))
+        found.spec = resource.parse(dict(checked.validated_parameters, uri=uri))
 
-    entry.attempt(parse)
+    entry.attempt(check)
     return entry
 
 
@@ -206,7 +206,7 @@ def _unlisted(batch_spec, known):
         ours = recorded.of_domain(domain) if name not in listed else None
         if ours is not None and set(batch_spec.purge_tags) <= set(ours.tags):
             params = validator.validate({"name": name, "state": "absent"}).validated_parameters
-            found.append(Entry(name, resource.spec(dict(params, uri=batch_spec.uri))))
+            found.append(Entry(name, resource.parse(dict(params, uri=batch_spec.uri))))
     return sorted(found, key=lambda entry: entry.name)
 
 

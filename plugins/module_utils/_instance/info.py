@@ -97,7 +97,7 @@ class Guest:
         return describe.agent(self.root, self.facts)
 
 
-def spec(params):
+def parse(params):
     """Return the InfoSpec of a module's options. Raises InvalidInput."""
     values = {option: tuple(value) if isinstance(value, list) else value for option, value in params.items()}
     if values["uuids"] is not None:

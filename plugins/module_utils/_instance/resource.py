@@ -11,9 +11,9 @@ from __future__ import annotations
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import find, observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.plan import plan
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import parse
 
-__all__ = ["execute", "observe", "plan", "report", "spec"]
+__all__ = ["execute", "observe", "parse", "plan", "report"]
 
 
 def execute(conn, instance_spec, observed, the_plan):

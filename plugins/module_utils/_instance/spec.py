@@ -64,7 +64,7 @@ class InstanceSpec:
     procedures: dict = field(default_factory=dict)
 
 
-def spec(params):
+def parse(params):
     """Return the InstanceSpec of a task's parameters. Raises InvalidInput."""
     params = dict(params)
     name = _checked_name(params["name"])

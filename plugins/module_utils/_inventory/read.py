@@ -109,7 +109,7 @@ def _answer(far_end, wanted, host, uri):
 
 
 def _read(wanted, host, uri):
-    spec = info.spec(
+    spec = info.parse(
         {
             "names": None,
             "uuids": None,

@@ -29,7 +29,7 @@ class InfoSpec:
     name: str
 
 
-def spec(params):
+def parse(params):
     """Return the InfoSpec of a module's options."""
     return InfoSpec(params["name"])
 

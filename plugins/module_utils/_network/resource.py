@@ -12,9 +12,9 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._network.describe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.execute import execute
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.observe import observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.plan import plan
-from ansible_collections.kvmfleet.compute.plugins.module_utils._network.spec import spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._network.spec import parse
 
-__all__ = ["execute", "observe", "plan", "report", "spec"]
+__all__ = ["execute", "observe", "parse", "plan", "report"]
 
 
 def report(conn, network_spec, observed, executed):

@@ -67,7 +67,7 @@ class NetworkSpec:
     wanted: dict
 
 
-def spec(params):
+def parse(params):
     """Return the NetworkSpec of a task. Raises InvalidInput."""
     _check(
         "name", params["name"], _NAME, "a name has letters, digits, _, . and -, and begins with none of the last two"

@@ -11,9 +11,9 @@ from __future__ import annotations
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.execute import execute
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.observe import observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.plan import plan
-from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.spec import has_content, spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.spec import has_content, parse
 
-__all__ = ["execute", "observe", "plan", "report", "spec"]
+__all__ = ["execute", "observe", "parse", "plan", "report"]
 
 
 def report(conn, upload, observed, executed):

@@ -66,7 +66,7 @@ class UploadSpec:
     replace: bool
 
 
-def spec(params):
+def parse(params):
     """Return the UploadSpec of a task's parameters. Raises InvalidInput."""
     option = next(option for option in SOURCES if params[option] is not None)
     attributes = {name: _value(name, value) for name, value in sorted(params["properties"].items())}

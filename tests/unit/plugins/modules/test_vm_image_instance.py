@@ -19,7 +19,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Co
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import capture
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import Observed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import plan
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import OPTIONS, spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import OPTIONS, parse
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.store import Store
 
 STOPPED = """<domain type="test" xmlns:test="http://libvirt.org/schemas/domain/test/1.0"><test:runstate>5</test:runstate>
@@ -115,7 +115,7 @@ def test_bad_input_changes_nothing(golden, params, message):
 def test_what_is_to_be_known_of_a_copy_is_said_before_it_is_made(state, has_agent, quiesce, said):
     instance = {"name": "golden", "disk": None, "quiesce": quiesce, "refresh": False}
     params = {name: option.get("default") for name, option in OPTIONS.items()}
-    wanted = spec(dict(params, name="debian", instance=instance))
+    wanted = parse(dict(params, name="debian", instance=instance))
     disk = capture.GuestDisk("golden", state, "vda", "/data", "qcow2", has_agent)
     observed = Observed(Store("debian", "/images"), frozenset(), disk=disk)
     if said is None or said.startswith("as after"):

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.disk import flattened
-from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.spec import spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.spec import parse
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.cloud_server import Cloud
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.returned import differences, documented
 
@@ -159,7 +159,7 @@ def guest(embed_uri, tmp_path, make_image):
 def wanted(disk="vda"):
     glance = {"image": "golden", "cloud": "c", "auth": None, "region_name": None, "interface": None}
     others = {"image": None, "src": None, "visibility": None, "replace": False, "validate_certs": True, "ca_path": None}
-    return spec(dict(others, glance=glance, instance="golden", disk=disk, pool="images", properties={}))
+    return parse(dict(others, glance=glance, instance="golden", disk=disk, pool="images", properties={}))
 
 
 def test_a_disk_with_a_base_becomes_one_file_always_the_same(guest, tmp_path):

@@ -11,7 +11,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import boot, confidential
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import parse
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import SEV_SNP, complete
 from hypothesis import given
 
@@ -49,7 +49,7 @@ def guest(system, devices=""):
 
 
 def apply(root, **params):
-    wanted = spec(complete(dict(params, name="g"))).wanted
+    wanted = parse(complete(dict(params, name="g"))).wanted
     after, changes = definition.overlay(root, wanted)
     boot.check(root, after, wanted)
     assert definition.overlay(after, wanted)[1] == ()
@@ -115,7 +115,7 @@ def test_a_new_guest_has_secure_boot_as_asked_for():
         ({}, {"enrolled-keys": "no"}),
         ({"secure_boot": True}, {"enrolled-keys": "yes", "secure-boot": "yes"}),
     ):
-        wanted = definition.with_launch_defaults(spec(complete(dict(params, name="g", firmware="uefi"))).wanted, new)
+        wanted = definition.with_launch_defaults(parse(complete(dict(params, name="g", firmware="uefi"))).wanted, new)
         after, _changes = definition.overlay(definition.skeleton(new), wanted)
         assert features(after) == expected
         assert (after.find("features/smm[@state='on']") is not None) == (len(expected) == 2)

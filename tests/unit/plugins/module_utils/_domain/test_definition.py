@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage, targets
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import spec as make_spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import parse
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import PARAMETERS, complete
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ BASES = st.sampled_from([definition.skeleton(NEW), FOREIGN])
 
 def wanted_of(params, root):
     """Return the wanted values of a task on a guest with this definition, as plan makes them."""
-    spec = make_spec(complete(dict(params, name=root.findtext("name"))))
+    spec = parse(complete(dict(params, name=root.findtext("name"))))
     pairs = targets.assign_targets(spec.disks, root)
     items, _new = storage.resolve(spec.name, pairs, root, set(), storage.StorageFacts())
     wanted = dict(spec.wanted)
@@ -150,7 +150,7 @@ def test_purge_removes_the_devices_that_are_not_listed(option):
 
 def test_a_device_that_is_to_be_absent_goes_and_the_others_stay():
     target = FOREIGN.findall("devices/disk/target")[-1].get("dev")
-    spec = make_spec(complete({"name": "foreign", "disks": [{"target": target, "state": "absent"}]}))
+    spec = parse(complete({"name": "foreign", "disks": [{"target": target, "state": "absent"}]}))
     after, changes = definition.overlay(FOREIGN, spec.wanted, removals=spec.removals)
     assert [change.option for change in changes] == [f"disks[{target}]"]
     assert len(after.findall("devices/disk")) == len(FOREIGN.findall("devices/disk")) - 1

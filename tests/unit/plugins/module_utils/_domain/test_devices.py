@@ -11,7 +11,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _ranges, _
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import filesystems
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import parse
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import complete
 
 GUEST = """\
@@ -33,7 +33,7 @@ def guest(system="", devices=""):
 
 def apply(root, **params):
     """Return the definition and the changes of a task; what it asks for is there afterwards."""
-    found = spec(complete(dict(params, name="g")))
+    found = parse(complete(dict(params, name="g")))
     after, changes = definition.overlay(root, found.wanted, purge=found.purge, removals=found.removals)
     definition.check(root, after, found.wanted)
     assert definition.overlay(after, found.wanted, purge=found.purge, removals=found.removals)[1] == ()

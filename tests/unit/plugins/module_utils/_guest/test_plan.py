@@ -11,7 +11,7 @@ import hashlib
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.observe import FileState, Observed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.plan import plan
-from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.spec import OPTIONS, spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.spec import OPTIONS, parse
 
 HASH = "$6$salt$digest"
 KEYS = [f"ssh-ed25519 AAAA{letter * 20} {letter}@host" for letter in "abc"]
@@ -22,7 +22,7 @@ AS_WANTED = FileState(hashlib.sha256(b"hello").hexdigest(), 0o644, "root", "root
 def _planned(seen=None, **options):
     """Return the actions' names for a task's options and what was seen in the guest."""
     params = {option: entry.get("default") for option, entry in OPTIONS.items()}
-    wanted = spec(dict(params, name="web01", **options))
+    wanted = parse(dict(params, name="web01", **options))
     observed = Observed(**dict(dict.fromkeys(Observed._fields), **(seen or {})))
     return [action.name for action in plan(wanted, observed).actions]
 
@@ -113,7 +113,7 @@ def test_a_command(created, actions):
 def test_the_words_of_a_command_stay_what_they_are():
     params = {option: entry.get("default") for option, entry in OPTIONS.items()}
     command = {"argv": ["echo", "it's", "$HOME", ""], "cmd": None, "stdin": None, "creates": None, "timeout": "2m"}
-    found = spec(dict(params, name="web01", command=command)).command
+    found = parse(dict(params, name="web01", command=command)).command
     assert found.line == """echo 'it'"'"'s' '$HOME' ''"""
     assert found.timeout == 120
 
@@ -122,7 +122,7 @@ def test_diff_shows_what_differs_and_no_secret():
     password = {"user": "root", "password": None, "hash": HASH, "update_password": "always"}
     params = {option: entry.get("default") for option, entry in OPTIONS.items()}
     keys = {"user": "root", "keys": KEYS[1:2], "exclusive": False}
-    wanted = spec(dict(params, name="web01", password=password, authorized_keys=keys, files=[FILE], hostname="web01"))
+    wanted = parse(dict(params, name="web01", password=password, authorized_keys=keys, files=[FILE], hostname="web01"))
     seen = {
         "shadow": "$6$old$digest",
         "keys": tuple(KEYS[:1]),

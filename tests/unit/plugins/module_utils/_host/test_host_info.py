@@ -35,7 +35,7 @@ MACHINES = """<capabilities><host/><guest><os_type>hvm</os_type><arch name='x86_
 
 
 def query(conn, gather=ALL, refresh_pools=False):
-    return info.query(conn, info.spec({"gather": list(gather), "refresh_pools": refresh_pools}))["host"]
+    return info.query(conn, info.parse({"gather": list(gather), "refresh_pools": refresh_pools}))["host"]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import No
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.grow import Growth, Partition
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.observe import FileState, Observed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.plan import AUTORELABEL, plan
-from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import OPTIONS, spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import OPTIONS, parse
 
 ACCOUNTS = "root:x:0:0:root:/root:/bin/sh\nann:x:1000:1001::/home/ann:/bin/sh\n"
 KEYS = "/home/ann/.ssh/authorized_keys"
@@ -31,7 +31,7 @@ def _plan(seen=None, **options):
         {option: entry.get("default") for option, entry in OPTIONS.items()}, uri="qemu:///system", name="web01"
     )
     usual = {"system": {}, "passwd": ACCOUNTS, "group": "root:x:0:\n"}
-    return plan(spec(dict(params, **options)), Observed(None, "stopped", **dict(usual, **(seen or {})))).actions
+    return plan(parse(dict(params, **options)), Observed(None, "stopped", **dict(usual, **(seen or {})))).actions
 
 
 def _names(actions):

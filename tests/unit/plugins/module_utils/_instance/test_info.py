@@ -23,7 +23,7 @@ IDENTITY = {"name", "uuid", "id", "state", "state_reason", "persistent", "autost
 
 def make_spec(**params):
     values = {option: rules.get("default") for option, rules in info.OPTIONS.items()}
-    return info.spec(dict(values, **params))
+    return info.parse(dict(values, **params))
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.describe 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import Observed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.plan import plan
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import spec as make_spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import parse
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import StorageFacts
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import complete
 
@@ -26,7 +26,7 @@ MAC = LIVE.find("devices/interface/mac").get("address")
 
 
 def plan_for(state="running", inactive=LIVE, storage=None, **options):
-    spec = make_spec(complete(dict({"name": NAME, "state": "running"}, **options)))
+    spec = parse(complete(dict({"name": NAME, "state": "running"}, **options)))
     observed = Observed(
         exists=True,
         facts=Facts(NAME, LIVE.findtext("uuid"), None if state == "stopped" else 1, state, "booted", True, False),

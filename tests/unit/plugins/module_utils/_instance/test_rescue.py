@@ -18,7 +18,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import Observed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.plan import plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import rescue
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import spec as make_spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import parse
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import complete
 from lxml import etree
 
@@ -47,7 +47,7 @@ def observed(root, state="running", facts=STORAGE):
 
 
 def spec(root, **options):
-    return make_spec(complete(dict({"name": root.findtext("name"), "state": "rescued"}, **options)))
+    return parse(complete(dict({"name": root.findtext("name"), "state": "rescued"}, **options)))
 
 
 def actions(found):
@@ -116,7 +116,7 @@ def test_what_can_not_be_rescued_is_refused(options, error, message):
 
 def test_a_guest_must_be_there_and_managed():
     with pytest.raises(InvalidInput, match="state: 'rescued' is not allowed; there is no guest 'web01' to rescue"):
-        plan(make_spec(complete({"name": "web01", "state": "rescued"})), Observed(exists=False))
+        plan(parse(complete({"name": "web01", "state": "rescued"})), Observed(exists=False))
     root = definition(managed=False)
     with pytest.raises(Conflict, match="is not managed, so nothing would bring it back"):
         plan(spec(root, rescue={"image": "tiny"}), observed(root))
@@ -137,4 +137,4 @@ def test_the_rescue_disk_is_not_purged_and_not_somebody_elses():
 
 def test_options_of_a_rescue_need_one():
     with pytest.raises(InvalidInput, match=r"rescue: \['image'.*\] is not allowed; it needs state: rescued"):
-        make_spec(complete({"name": "a", "state": "running", "rescue": {"image": "tiny"}}))
+        parse(complete({"name": "a", "state": "running", "rescue": {"image": "tiny"}}))

@@ -83,7 +83,7 @@ class World:
         self.uri = uri
 
     def spec(self, params):
-        return resource.spec(complete(params, self.uri))
+        return resource.parse(complete(params, self.uri))
 
     def plan(self, params):
         return self._planned(params)[2]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import parse
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import complete
 
 
 def make(**params):
-    return spec(complete(dict({"name": "web01"}, **params)))
+    return parse(complete(dict({"name": "web01"}, **params)))
 
 
 @pytest.mark.parametrize(

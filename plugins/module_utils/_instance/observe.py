@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe, lookup, metadata
@@ -23,7 +23,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Reading
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets, names
-from ansible_collections.kvmfleet.compute.plugins.module_utils._state import pending_removals
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import (
     guests_by_disk,
     overlays_by_base,
@@ -112,7 +111,7 @@ def observe(conn, spec, known=None):
     """
     with doing(f"reading guest {spec.name}"):
         domain = find(known or conn, spec)
-        recorded = pending_removals(spec.uri, spec.name)
+        recorded = _journal.read(_journal.REMOVAL, spec.uri, spec.name, _owned_volumes) or ()
         if domain is None:
             leftovers = _leftovers(conn, spec, recorded)
             if spec.state == "absent":
@@ -158,6 +157,10 @@ def _live(domain, state):
 
 def _unless_unsupported(call):
     return unless_gone(call, libvirt.VIR_ERR_NO_SUPPORT)
+
+
+def _owned_volumes(removal):
+    return tuple(storage.OwnedVolume(**volume) for volume in removal["volumes"])
 
 
 def _leftovers(conn, spec, recorded):

@@ -43,6 +43,15 @@ class VolumeFacts:
 
 
 @dataclass(frozen=True)
+class OwnedVolume:
+    """A volume that a removal is about to delete, as the journal has it."""
+
+    pool: str
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
 class StorageFacts:
     """What the host has, as far as the disks of one guest touch it.
 

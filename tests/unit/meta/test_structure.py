@@ -11,7 +11,7 @@ from ansible_collections.kvmfleet.compute.tests.unit.meta import collection, str
 
 FLOOR = {name: number for number, floor in enumerate(structure.FLOORS) for name in floor}
 # What knows a host: a pure module reaches none of it, not by any way.
-IMPURE = ("_connection", "_events", "_optional", "_runner", "_state")
+IMPURE = ("_connection", "_events", "_optional", "_journal", "_runner")
 
 
 def _is_pure(name):

@@ -8,12 +8,14 @@
 
 from __future__ import annotations
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import feature
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import applied, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import interfaces
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import set_metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._state import OwnedVolume, forget_removal, record_removal
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import OwnedVolume
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
 
 
@@ -66,8 +68,11 @@ def _unset_autostart(run, action):
 
 
 def _record_removal(run, action):
-    volumes = [OwnedVolume(volume.pool, volume.name, volume.path) for volume in action.data]
-    record_removal(run.spec.uri, run.spec.name, volumes)
+    volumes = [vars(OwnedVolume(volume.pool, volume.name, volume.path)) for volume in action.data]
+    try:
+        _journal.record(_journal.REMOVAL, run.spec.uri, run.spec.name, {"volumes": volumes})
+    except KvmfleetError as exc:
+        raise KvmfleetError(f"{exc.message}; nothing was removed") from exc
 
 
 def _undefine(run, action):
@@ -96,7 +101,7 @@ def _undefine(run, action):
 
 
 def _finish_removal(run, action):
-    forget_removal(run.spec.uri, run.spec.name)
+    _journal.forget(_journal.REMOVAL, run.spec.uri, run.spec.name)
 
 
 ACTIONS = {

@@ -19,7 +19,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Kv
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import Observed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.plan import plan
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.resource import spec as make_spec
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.resource import parse
 from ansible_collections.kvmfleet.compute.tests.unit import foreign
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import complete
 from lxml import etree
@@ -84,7 +84,7 @@ def _completed(root, spec):
 
 
 def spec_of(params):
-    return make_spec(complete(dict(params, name="foreign", state="present")))
+    return parse(complete(dict(params, name="foreign", state="present")))
 
 
 def devices(root):

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import threading
 
 import libvirt
 import pytest
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _state
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, KvmfleetError
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import resource
@@ -48,7 +49,7 @@ VOLUME = """<volume><name>{0}</name><capacity>1048576</capacity><target><format 
 @pytest.fixture
 def world(test_uri, tmp_path, monkeypatch):
     """A connection to a host of its own, with an image in the store."""
-    monkeypatch.setattr(_state, "DIRECTORY", str(tmp_path / "state"))
+    monkeypatch.setattr(_journal, "DIRECTORY", str(tmp_path / "state"))
     with connect(test_uri) as conn:
         conn.storagePoolLookupByName("images").createXML(IMAGE, 0)
         yield World(conn, test_uri)
@@ -305,6 +306,30 @@ def test_a_run_that_was_killed_is_completed_by_running_it_again(world, name, cou
     for params in [*first, last] + ([final] if final is not last else []):
         world.run(params)
     assert _without_ids(killed) == _without_ids(world.show())
+
+
+# The journal of the version that knew removals alone, in a file whose name is removal- and the start of a SHA-256.
+OLD_REMOVAL = """{"uri": "%s", "name": "web01", "volumes": [\
+{"pool": "default", "name": "web01-vda.qcow2", "path": "/var/lib/libvirt/images/web01-vda.qcow2"}, \
+{"pool": "images", "name": "web01-vdc.qcow2", "path": "/var/lib/kvmfleet/images/web01-vdc.qcow2"}]}"""
+
+
+@pytest.mark.parametrize("undefined", [True, False])
+def test_a_removal_that_an_earlier_version_began_is_finished(world, tmp_path, undefined):
+    world.run(dict(LAUNCH, state="stopped"))
+    (tmp_path / "state").mkdir(mode=0o700)
+    digest = hashlib.sha256(f"{world.uri}\nweb01".encode()).hexdigest()
+    file = tmp_path / "state" / f"removal-{digest[:32]}.json"
+    file.write_text(OLD_REMOVAL % world.uri)
+    if undefined:
+        world.conn.lookupByName("web01").undefine()
+    done = world.run({"name": "web01", "state": "absent"})
+    assert actions(done)[-3:] == ["delete_volume", "delete_volume", "finish_removal"]
+    assert world.show()[1] == {
+        "default": ["web01-vdb.qcow2"] if undefined else [],
+        "images": ["tiny.0123456789ab.qcow2"],
+    }
+    assert not file.exists() and actions(world.plan({"name": "web01", "state": "absent"})) == []
 
 
 def _without_ids(shown):

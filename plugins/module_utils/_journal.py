@@ -22,6 +22,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Kv
 DIRECTORY = "/var/lib/kvmfleet/state"
 # The kinds of entries. A removal has the `volumes` that it is about to delete, each with its pool, name and path.
 REMOVAL = "removal"
+# The autostart of a network, named by its UUID, that is to be enabled once the network has started.
+AUTOSTART = "autostart"
 
 
 def _directory():

@@ -15,6 +15,8 @@ description:
   - Guests never lose their network by a task. What an active network can't take up at once waits while guests run on it, and is
     returned as RV(restart_required); when none does, the network is restarted. A network that guests are on is neither
     stopped nor removed.
+  - The module refuses a network that would take an interface, an address or a route from the host. Run the task on the host itself.
+    With an O(uri) of another host, libvirt does not show all of them; the module refuses what it sees, and warns.
 version_added: 0.1.0
 author:
   - kvmfleet developers (@kvmfleet)
@@ -48,6 +50,7 @@ options:
     description:
       - Whether the network becomes active when the host boots.
       - Not given, one that the task starts does, and another one stays as it is.
+      - It is enabled after the network has started. A new network that does not start is not left behind.
     type: bool
   mode:
     description:
@@ -62,7 +65,7 @@ options:
     choices: [isolated, nat, routed, open, bridge]
   bridge:
     description:
-      - The name of the network's bridge on the host. libvirt chooses one unless given.
+      - The name of the network's bridge on the host. libvirt chooses one unless given. The host must not have an interface of this name.
       - With O(mode=bridge), the bridge that the host has.
     type: str
   mtu:
@@ -85,6 +88,7 @@ options:
     description:
       - The addresses that the host has on the network; an empty list for none. The list is whole, addresses that it does not have are
         removed.
+      - They must not overlap with the addresses of the host's other interfaces.
       - Without an address the host is not on the network, and does neither DHCP nor DNS there.
     type: list
     elements: dict
@@ -237,6 +241,8 @@ actions:
     - action: define_network
       subject: lab
     - action: start_network
+      subject: lab
+    - action: enable_autostart
       subject: lab
 restart_required:
   description:

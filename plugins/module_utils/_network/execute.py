@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+import contextlib
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import LibvirtFailed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
@@ -34,9 +36,26 @@ def _define(run, action):
 
 
 def _start(run, action):
+    """A network that this run has defined and that does not start is not left behind."""
     network = _network(run)
-    if not network.isActive():
+    if network.isActive():
+        return
+    start = action.data or {}
+    if start.get("autostart"):
+        # Once it is active, nothing else would tell the next run that this one was killed before the network got its autostart.
+        _journal.record(_journal.AUTOSTART, run.conn.getURI(), network.UUIDString(), {})
+    try:
         network.create()
+    except libvirt.libvirtError:
+        _forget_autostart(run, network)
+        if start.get("is_new"):
+            with contextlib.suppress(libvirt.libvirtError):
+                network.undefine()
+        raise
+
+
+def _forget_autostart(run, network):
+    _journal.forget(_journal.AUTOSTART, run.conn.getURI(), network.UUIDString())
 
 
 def _stop(run, action):
@@ -53,7 +72,9 @@ def _undefine(run, action):
 
 
 def _enable_autostart(run, action):
-    _network(run).setAutostart(1)
+    network = _network(run)
+    network.setAutostart(1)
+    _forget_autostart(run, network)
 
 
 def _disable_autostart(run, action):

@@ -34,7 +34,8 @@ class NetworkFacts:
 
     `text` is its definition, `live` what the active network has, None while it is not active. `running` names the running guests
     that are on it, `guests` all that are defined to be; they are read only where something depends on them. One that is not
-    `persistent` was made without a definition. `open_without_address` tells what this libvirt can do.
+    `persistent` was made without a definition. `open_without_address` tells what this libvirt can do. `host` has the HostFacts when
+    the task has libvirt make something there. `autostart_due` tells of a run that was killed after it had started the network.
     """
 
     uuid: str = None
@@ -46,6 +47,8 @@ class NetworkFacts:
     guests: tuple = ()
     persistent: bool = True
     open_without_address: bool = False
+    host: object = None
+    autostart_due: bool = False
 
     @property
     def exists(self):
@@ -68,10 +71,14 @@ def observe(conn, spec):
         network = find(conn, spec.name)
         neighbours = tuple(_neighbours(conn, spec.name)) if spec.wanted else ()
         openness = feature(conn, "open_network_without_address")
-        if network is None:
-            return NetworkFacts(neighbours=neighbours, open_without_address=openness)
-        facts = read(network)
+        facts = NetworkFacts() if network is None else read(network)
         facts = replace(facts, neighbours=neighbours, open_without_address=openness)
+        if _makes_something(spec, facts):
+            facts = replace(facts, host=_host(conn, spec, facts))
+        if network is None:
+            return facts
+        if facts.live is not None and not facts.autostart:
+            facts = replace(facts, autostart_due=_autostart_due(conn, facts))
         if not _matters_to_guests(spec, facts.live):
             return facts
         values = definition.read(_xml.parse(facts.current))
@@ -96,6 +103,30 @@ def _definition(network):
     """Return what the network is from its next start on. libvirt's in-memory driver keeps no more than one definition."""
     text = unless_gone(partial(network.XMLDesc, libvirt.VIR_NETWORK_XML_INACTIVE), libvirt.VIR_ERR_INVALID_ARG)
     return network.XMLDesc(0) if text is None else text
+
+
+def _makes_something(spec, facts):
+    """Tell whether libvirt is to make something on the host, now or when the network starts."""
+    if spec.state == "absent":
+        return False
+    if facts.live is None and spec.state == "active":
+        return True
+    known = [text for text in (facts.text, facts.live) if text is not None]
+    return not known or any(definition.differing(_xml.parse(text), spec.wanted) for text in known)
+
+
+def _autostart_due(conn, facts):
+    from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal
+
+    return _journal.read(_journal.AUTOSTART, conn.getURI(), facts.uuid) is not None
+
+
+def _host(conn, spec, facts):
+    # Most runs make nothing, and do without this.
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._network import host
+
+    bridge = definition.read(_xml.parse(facts.text))["bridge"] if facts.exists else None
+    return host.read(conn, spec.wanted.get("bridge", bridge))
 
 
 def _matters_to_guests(spec, live):

@@ -31,12 +31,16 @@ def plan(spec, observed):
     text = _xml.to_text(root)
     autostart = _autostart(spec, observed)
     actions = [Action("define_network", spec.name, text)] if changed else []
+    power, restart_required = _power(spec, observed)
+    actions += power
+    # After a start that worked: what does not start now must not be tried at each boot.
     if autostart != observed.autostart:
         actions.append(Action("enable_autostart" if autostart else "disable_autostart", spec.name))
-    power, restart_required = _power(spec, observed)
+    makes = observed.host is not None and (changed or any(action.name == "start_network" for action in power))
     return Plan(
-        actions=(*actions, *power),
+        actions=tuple(actions),
         restart_required=tuple(restart_required),
+        warnings=_check_host(root, observed) if makes else (),
         before=_shown(observed.text, observed.live is not None, observed.autostart) if observed.exists else "",
         after=_shown(text, spec.state == "active", autostart),
     )
@@ -45,8 +49,8 @@ def plan(spec, observed):
 def _autostart(spec, observed):
     if spec.autostart is not None:
         return spec.autostart
-    # A run that was killed before it came to this has left a network that is not active either.
-    return observed.autostart or (spec.state == "active" and observed.live is None)
+    # A run that was killed before it came to this has left a network that is not active either, or has written down what is due.
+    return observed.autostart or (spec.state == "active" and (observed.live is None or observed.autostart_due))
 
 
 def _power(spec, observed):
@@ -57,7 +61,8 @@ def _power(spec, observed):
         _check_unused(spec, "stopped", observed.running)
         return [Action("stop_network", spec.name)], []
     if observed.live is None:
-        return [Action("start_network", spec.name)], []
+        start = {"is_new": not observed.exists, "autostart": _autostart(spec, observed) and not observed.autostart}
+        return [Action("start_network", spec.name, start)], []
     live = _xml.parse(observed.live)
     waiting = definition.differing(live, spec.wanted)
     if not waiting:
@@ -131,6 +136,63 @@ def _check(spec, values, observed):
             )
             if clash is not None:
                 raise Conflict(f"addresses: {subnet.address} overlaps with {clash} of the network {other.name!r}")
+
+
+def _check_host(root, observed):
+    """Refuse to take from the host what it has. Return the warnings about what can't be seen. Raises Conflict.
+
+    What the active network has already is not judged again.
+    """
+    values, host = definition.read(root), observed.host
+    live = definition.read(_xml.parse(observed.live)) if observed.live is not None else None
+    own = live["bridge"] if live is not None and live["mode"] != "bridge" else None
+    interfaces = [item for item in host.interfaces if own not in item.names]
+    found = next((item for item in interfaces if values["bridge"] in item.names), None)
+    if values["mode"] == "bridge":
+        # An Open vSwitch bridge is a device of another kind.
+        if root.find("virtualport") is None and (live is None or live["bridge"] != values["bridge"]) and host.complete:
+            _check_bridge(values["bridge"], found)
+        return ()
+    if found is not None:
+        # libvirt 11.3 deletes that interface when it can't make its own; libvirt 9.0 only fails.
+        other_way = ", or mode bridge to put guests on that bridge" if found.kind == "bridge" else ""
+        raise Conflict(
+            f"bridge: {values['bridge']!r} is not allowed; the host has an interface of this name; "
+            f"choose another name{other_way}"
+        )
+    for subnet in values["addresses"]:
+        if live is None or subnet.address not in [other.address for other in live["addresses"]]:
+            routes = [route for route in host.routes if own is None or route.interface != own]
+            _check_subnet(subnet.address, interfaces, routes)
+    if host.complete:
+        return ()
+    return (
+        "uri: this connection does not show all interfaces, addresses and routes of the host; make sure that the host has none that "
+        f"the network {root.findtext('name')!r} is to have, or run the task on the host itself",
+    )
+
+
+def _check_bridge(bridge, found):
+    """A network of mode bridge needs a bridge of the host. Without it, it starts all the same, and guests on it don't."""
+    if bridge is not None and (found is None or found.kind != "bridge"):
+        has = "no interface of this name" if found is None else "an interface of this name that is not a bridge"
+        raise Conflict(
+            f"bridge: {bridge!r} is not allowed; the host has {has}; with mode bridge it must have the bridge"
+        )
+
+
+def _check_subnet(address, interfaces, routes):
+    for interface in interfaces:
+        for other in interface.addresses:
+            if other.network.overlaps(address.network):
+                raise Conflict(
+                    f"addresses: {str(address)!r} is not allowed; it overlaps with {other} of the host's interface {interface.names[0]!r}"
+                )
+    for route in routes:
+        # libvirt refuses the same (networkCheckRouteCollision). A wider route gives way to the network, a narrower one is kept.
+        if route.network == address.network:
+            by = f" by the interface {route.interface!r}" if route.interface else ""
+            raise Conflict(f"addresses: {str(address)!r} is not allowed; the host has a route to {route.network}{by}")
 
 
 def _needs_address(mode, observed):

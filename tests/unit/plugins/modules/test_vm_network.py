@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.kill import Killed, killing
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.returned import differences, documented
@@ -34,8 +35,9 @@ LAB = {
 
 
 @pytest.fixture
-def host(shared_uri, run_module):
+def host(shared_uri, run_module, tmp_path, monkeypatch):
     """A function that runs the module on a host with the network `default`."""
+    monkeypatch.setattr(_journal, "DIRECTORY", str(tmp_path / "state"))
     with connect(shared_uri) as conn:
 
         def run(check=False, **params):
@@ -67,7 +69,7 @@ def actions(result):
 
 def test_a_network_is_isolated_unless_something_else_is_asked_for(host):
     done = host()
-    assert actions(done) == ["define_network", "enable_autostart", "start_network"]
+    assert actions(done) == ["define_network", "start_network", "enable_autostart"]
     network = done["network"]
     assert (network["mode"], network["addresses"], network["active"], network["autostart"]) == (
         "isolated",
@@ -167,7 +169,7 @@ def test_states(host):
     assert host(state="inactive")["msg"].startswith("name: there is no network 'lab'")
     made = host(state="inactive", mode="isolated")
     assert actions(made) == ["define_network"] and not made["network"]["active"] and not made["network"]["autostart"]
-    assert actions(host()) == ["enable_autostart", "start_network"]
+    assert actions(host()) == ["start_network", "enable_autostart"]
     assert actions(host(autostart=False)) == ["disable_autostart"]
     assert not host()["changed"]
     assert actions(host(autostart=True)) == ["enable_autostart"]
@@ -192,7 +194,7 @@ MOVED["addresses"].append(LAB["addresses"][1])
 @pytest.mark.parametrize(
     ("before", "task", "steps"),
     [
-        ({"state": "absent"}, LAB, ["define_network", "enable_autostart", "start_network"]),
+        ({"state": "absent"}, LAB, ["define_network", "start_network", "enable_autostart"]),
         (LAB, MOVED, ["define_network", "remove_reservation", "add_reservation"]),
         (LAB, {"state": "inactive"}, ["stop_network"]),
         (LAB, {"state": "absent"}, ["stop_network", "undefine_network"]),

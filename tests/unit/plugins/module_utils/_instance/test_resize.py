@@ -183,6 +183,12 @@ def test_a_resize_whose_overlay_cannot_be_made_gives_the_guest_back(world, launc
     assert shown(world)[0] == before[0]
 
 
+def test_a_volume_of_somebody_else_is_not_taken_for_the_overlay(world, launch):
+    world.conn.storagePoolLookupByName("default").createXML(test_runs.VOLUME.format(OVERLAY), 0)
+    with pytest.raises(Conflict, match=f"resize: the volume '{OVERLAY}' exists in pool 'default' and was not made for"):
+        world.plan(dict(LARGER, resize=MANUAL))
+
+
 PENDING = [dict(LARGER, resize=MANUAL)]
 KILLED = {
     "sizes, confirmed": ([], dict(BIGGER, resize=SEEN)),

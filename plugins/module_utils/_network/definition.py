@@ -37,7 +37,7 @@ class Mode:
         """What goes with another mode, such as NAT's range of ports, means nothing in the new one."""
         if "bridge" in (mode, Mode.read(root)):
             # A bridge that the host has is another one than that which libvirt makes, with all that libvirt does there.
-            for tag in ("bridge", "mtu", "domain", "dns", "ip"):
+            for tag in ("bridge", "mac", "mtu", "domain", "dns", "ip"):
                 _xml.drop(root, tag)
         _xml.drop(root, "forward")
         if MODES[mode] is not None:

@@ -24,6 +24,7 @@ FOREIGN = _xml.parse(
   <name>lab</name>
   <forward mode="nat"><nat><port start="1024" end="65535"/></nat></forward>
   <bridge name="virbr9" stp="on" delay="0"/>
+  <mac address="52:54:00:00:00:99"/>
   <domain name="old.example.com" localOnly="yes"/>
   <dns><host ip="192.0.2.9"><hostname>printer</hostname></host></dns>
   <ip address="192.0.2.1" netmask="255.255.255.0">

@@ -634,6 +634,8 @@ options:
       size:
         description:
           - The size, such as V(20GiB). A larger one than the disk has grows it, also while the guest runs.
+          - A disk does not grow while it is the base of an overlay, or another guest writes to it and it is not
+            O(disks[].shareable). Nor does an image of the image store.
         type: str
       pool:
         description:
@@ -681,6 +683,7 @@ options:
       readonly:
         description:
           - Whether the guest may only read.
+          - The base of an overlay, and an image of the image store, can only be a disk with V(true).
         type: bool
       shareable:
         description:

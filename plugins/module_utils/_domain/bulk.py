@@ -11,6 +11,7 @@ from __future__ import annotations
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.describe import Facts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import state_words
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import uses
 
 
 def statistics(conn, domains, groups):
@@ -69,6 +70,7 @@ class Known:
 
     def __init__(self, conn):
         guests = read(conn, conn.listAllDomains(0))
+        self.uses = uses(conn)
         self._by_name = {facts.name: (domain, facts) for domain, facts, _parameters in guests}
         self._by_uuid = {facts.uuid: (domain, facts) for domain, facts, _parameters in guests}
 

@@ -16,7 +16,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._image import sto
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.describe import describe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import check_name
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, pool_directory
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.usage import users
+from ansible_collections.kvmfleet.compute.plugins.module_utils._uses import read
 
 OPTIONS = {"name": {"type": "str"}, "pool": {"type": "str", "default": "images"}}
 _SECOND = 10**9
@@ -40,10 +40,10 @@ def query(conn, spec):
     """Return {"images": [...]}, by name, the newest version first. Raises KvmfleetError."""
     with doing(f"reading the storage pool {spec.pool}"):
         directory = pool_directory(find_pool(conn, spec.pool), spec.pool)
-        users_of = users(conn)
+        uses = read(conn)
     now = time.time_ns()
     found = versions(directory, spec.name)
-    return {"images": [known(entry, spec.pool, users_of(entry[1].path), now) for entry in found]}
+    return {"images": [known(entry, spec.pool, uses, now) for entry in found]}
 
 
 def versions(directory, name=None):
@@ -63,12 +63,12 @@ def age(version, now_ns):
     return max(0, (now_ns - version.mtime_ns) // _SECOND)
 
 
-def known(found, pool, used_by, now_ns):
-    """Return what is known of one of the versions, with its Users."""
+def known(found, pool, uses, now_ns):
+    """Return what is known of one of the versions, and by the Uses of the host who uses it."""
     name, version, current = found
     return dict(
         describe(name, pool, version),
         current=current,
         age=age(version, now_ns),
-        used_by={"guests": sorted(used_by.guests), "overlays": sorted(used_by.overlays)},
+        used_by={"guests": sorted(uses.guests_of(version.path)), "overlays": sorted(uses.overlays_of(version.path))},
     )

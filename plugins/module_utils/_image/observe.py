@@ -21,7 +21,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._image import sto
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import FILE_POOLS
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.probe import probe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import Digest
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.usage import users
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import uses
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
 
 
@@ -126,9 +126,9 @@ def pool_directory(pool, name):
 
 def _needed(conn, store):
     """Tell which versions a guest or an overlay needs, and in what words to say so."""
-    users_of = users(conn) if store.versions else None
-    found = {version.path: users_of(version.path) for version in store.versions.values()}
-    return {path: needed_by.reason for path, needed_by in found.items() if needed_by}
+    found = uses(conn)
+    needed = {version.path: found().user(version.path) for version in store.versions.values()}
+    return {path: need for path, need in needed.items() if need}
 
 
 def _wanted(spec, store, deadline):

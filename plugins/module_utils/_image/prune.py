@@ -21,9 +21,9 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._image import sto
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.info import age, known, versions
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import check_name
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, pool_directory
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.usage import users
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
+from ansible_collections.kvmfleet.compute.plugins.module_utils._uses import Uses, read
 
 OPTIONS = {
     "name": {"type": "str"},
@@ -47,11 +47,11 @@ class PruneSpec:
 
 @dataclass(frozen=True)
 class Observed:
-    """directory: the store's; found: (name, Version, current) of each version; users: by its path; now_ns: the time."""
+    """directory: the store's; found: (name, Version, current) of each version; now_ns: the time."""
 
     directory: str
     found: tuple
-    users: dict
+    uses: Uses
     now_ns: int
 
 
@@ -73,9 +73,8 @@ def observe(conn, spec):
     with doing(f"reading the storage pool {spec.pool}"):
         directory = pool_directory(find_pool(conn, spec.pool), spec.pool)
         found = tuple(versions(directory, spec.name))
-        users_of = users(conn)
-    used_by = {version.path: users_of(version.path) for _name, version, _current in found}
-    return Observed(directory, found, used_by, time.time_ns())
+        uses = read(conn)
+    return Observed(directory, found, uses, time.time_ns())
 
 
 def plan(spec, observed):
@@ -95,7 +94,7 @@ def _prunable(spec, observed):
     for _name, found in groupby(observed.found, key=lambda entry: entry[0]):
         for entry in list(found)[spec.keep :]:
             version = entry[1]
-            if age(version, observed.now_ns) >= spec.older_than and not observed.users[version.path]:
+            if age(version, observed.now_ns) >= spec.older_than and not observed.uses.user(version.path):
                 goes.append(entry)
     return goes
 
@@ -113,7 +112,7 @@ def _delete(run, action):
     directory = run.observed.directory
     with image_store.locked(directory, name, run.deadline):
         with doing(f"looking for what needs {action.subject}"):
-            needed = users(run.conn)(version.path)
+            needed = read(run.conn).user(version.path)
         if not needed:
             _delete_files(directory, version)
     return not needed
@@ -143,4 +142,4 @@ def report(conn, spec, observed, executed):
     goes = _prunable(spec, observed)
     if executed:
         goes = [entry for entry in goes if not os.path.exists(entry[1].path)]
-    return {"pruned": [known(entry, spec.pool, observed.users[entry[1].path], observed.now_ns) for entry in goes]}
+    return {"pruned": [known(entry, spec.pool, observed.uses, observed.now_ns) for entry in goes]}

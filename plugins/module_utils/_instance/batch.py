@@ -219,11 +219,18 @@ def execute(conn, batch_spec, batch, batch_plan):
     """Carry the plans out, so many at a time; one that fails does not keep the others from going on."""
 
     def carry_out(entry):
-        entry.attempt(lambda found: found.convergence.execute())
+        entry.attempt(lambda found: told.extend(_execute(found)))
 
+    told = []
     with ThreadPoolExecutor(batch_spec.parallel) as pool:
         list(pool.map(carry_out, batch.entries))
-    return {}
+    return {"warnings": sorted(told)}
+
+
+def _execute(entry):
+    """Carry the plan of one instance out; return its warnings."""
+    done = entry.convergence.execute() or {}
+    return [f"{entry.name}: {warning}" for warning in done.get("warnings", ())]
 
 
 def report(conn, batch_spec, batch, executed):

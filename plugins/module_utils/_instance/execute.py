@@ -36,14 +36,15 @@ def execute(conn, spec, observed, plan):
     carry_out(plan, ACTIONS, run)
     if spec.wait_for:
         wait_for(conn, run.domain(), spec.wait_for)
-    return {}
+    return {"warnings": run.warnings}
 
 
 class Run(BaseRun):
-    """What the actions of one run share, the guest's domain among it."""
+    """What the actions of one run share, the guest's domain and what is to be warned of among it."""
 
     def __init__(self, conn, spec, observed):
         super().__init__(conn, spec, observed)
+        self.warnings = []
         self._domain = None
 
     def domain(self):

@@ -23,12 +23,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Reading
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets, names
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import (
-    guests_by_disk,
-    overlays_by_base,
-    paths_of,
-    volume_of,
-)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import paths_of, uses, volume_of
 
 
 @dataclass(frozen=True)
@@ -109,14 +104,15 @@ def observe(conn, spec, known=None):
 
     known: all guests of the host as bulk.Known, when many are observed, so that each costs no calls but for its definition.
     """
+    users = known.uses if known else uses(conn)
     with doing(f"reading guest {spec.name}"):
         domain = find(known or conn, spec)
         recorded = _journal.read(_journal.REMOVAL, spec.uri, spec.name, _owned_volumes) or ()
         if domain is None:
-            leftovers = _leftovers(conn, spec, recorded)
+            leftovers = _leftovers(users, spec, recorded)
             if spec.state == "absent":
                 return Observed(exists=False, leftovers=leftovers, unfinished=bool(recorded))
-            found, procedures = _storage(conn, spec, leftovers=leftovers)
+            found, procedures = _storage(conn, users, spec, leftovers=leftovers)
             return Observed(
                 exists=False,
                 new_guest=_new_guest(conn, spec),
@@ -130,7 +126,7 @@ def observe(conn, spec, known=None):
         inactive = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
         networks = _networks(conn, spec, inactive)
         live = _live(domain, facts.state)
-        found, procedures = _storage(conn, spec, domain, inactive, live)
+        found, procedures = _storage(conn, users, spec, domain, inactive, live)
         return Observed(
             exists=True,
             facts=facts,
@@ -142,7 +138,7 @@ def observe(conn, spec, known=None):
             unfinished=bool(recorded),
             hotplug=conn.getType() == "QEMU",
             procedures=procedures,
-            clone=_linked_clone(conn, inactive, facts.state),
+            clone=_linked_clone(conn, users, spec, inactive, facts.state),
         )
 
 
@@ -163,10 +159,10 @@ def _owned_volumes(removal):
     return tuple(storage.OwnedVolume(**volume) for volume in removal["volumes"])
 
 
-def _leftovers(conn, spec, recorded):
-    """What an interrupted removal left, but for what another guest has taken into use since."""
-    users = guests_by_disk(conn, besides=spec.name) if recorded else {}
-    return tuple(volume for volume in recorded if volume.path not in users)
+def _leftovers(users, spec, recorded):
+    """What an interrupted removal left, but for what something else has come to need since."""
+    sole = users().sole([volume.path for volume in recorded], spec.name) if recorded else ()
+    return tuple(volume for volume in recorded if volume.path in sole)
 
 
 def _new_guest(conn, spec):
@@ -222,14 +218,14 @@ def _networks(conn, spec, inactive):
     return {name: bool(networks[name].isActive()) for name in wanted}
 
 
-def _storage(conn, spec, domain=None, inactive=None, live=None, leftovers=()):
+def _storage(conn, users, spec, domain=None, inactive=None, live=None, leftovers=()):
     """Return (StorageFacts, facts of the procedures that are due): pools, volumes and images as far as the disks need them.
 
     A guest that has all its disks needs none.
     """
     if spec.state == "absent":
-        return _removal(conn, spec, inactive), {}
-    reading = Reading(conn, spec, domain, inactive)
+        return _removal(conn, users, spec, inactive), {}
+    reading = Reading(conn, spec, users, domain, inactive)
     record = reading.record
     due = table.due(spec, record)
     needed = {name: procedure.needs(reading) for name, procedure in due.items()}
@@ -267,8 +263,9 @@ def _storage(conn, spec, domain=None, inactive=None, live=None, leftovers=()):
         images=images,
         known_pools=known_pools,
         known_images=known_images,
-        used_by=guests_by_disk(conn, besides=spec.name) if taken and any(t not in present for _d, t in taken) else {},
+        needed=_needed_by_others(users, spec, [d for d, t in taken if t not in present], volumes),
         capacities=capacities,
+        unwritable=_unwritable(conn, users, spec, inactive, targets, capacities),
         in_use=in_use,
     )
     sizes = {target: (size, capacities[target]) for target, size in sized.items()}
@@ -276,24 +273,65 @@ def _storage(conn, spec, domain=None, inactive=None, live=None, leftovers=()):
     return facts, {name: procedure.observe(reading, needed[name]) for name, procedure in due.items()}
 
 
+def _needed_by_others(users, spec, disks, volumes):
+    """Return, by path, the words for why disks that exist already can't be attached as they are to be."""
+    needed = {}
+    for disk in disks:
+        volume = volumes.get((disk.pool, disk.volume))
+        path = disk.source or (volume.path if volume else None)
+        given = disk.attributes
+        if path is None or given.get("readonly") or given.get("device") == "cdrom":
+            continue
+        needed[path] = _against_attaching(users, spec, path, given.get("shareable"))
+    return needed
+
+
+def _against_attaching(users, spec, path, shareable):
+    """Return the words for why a path can't be a disk that the guest writes to, None when it can."""
+    if shareable:
+        return users().against_writing(path, spec.name, shared=True)
+    return users().against_sole_use(path, spec.name)
+
+
+def _against_growing(users, spec, path, shareable):
+    return users().against_writing(path, spec.name, shared=shareable)
+
+
+def _unwritable(conn, users, spec, inactive, targets, capacities):
+    """Return, by target, the words for why the guest's disks can't be written to, as far as the task has them be.
+
+    They are to grow, or to be no longer read-only.
+    """
+    written = {}
+    for disk, target in targets if inactive is not None else ():
+        element = inactive.find(f"devices/disk/target[@dev='{target}']/..")
+        opens = storage.makes_writable(disk, element)
+        if not opens and not (target in capacities and disk.size > capacities[target]):
+            continue
+        shareable = disk.attributes.get("shareable", element.find("shareable") is not None)
+        for path in paths_of(conn, element.findall("source")):
+            against = _against_attaching if opens else _against_growing
+            written[target] = against(users, spec, path, shareable)
+    return {target: need for target, need in written.items() if need}
+
+
 def _record(inactive):
     """What we noted in a guest's definition; None where there is no guest, or it is not managed."""
     return None if inactive is None else metadata.read(inactive)
 
 
-def _linked_clone(conn, inactive, state):
-    """Return the path of a volume that is based on a disk of the guest. Nothing is read unless there ever was one."""
-    if state not in ("stopped", "suspended"):
+def _linked_clone(conn, users, spec, inactive, state):
+    """Return the path of a file that is based on a disk of a guest that is to start. Nothing is read unless there ever was one."""
+    if state not in ("stopped", "suspended") or (spec.state in ("stopped", "present", "absent") and not spec.autostart):
         return None
     record = _record(inactive)
     if record is None or not record.has_clones:
         return None
-    overlays = overlays_by_base(conn)
     paths = paths_of(conn, inactive.iterfind("devices/disk/source"))
-    return next((overlays[path] for path in paths if path in overlays), None)
+    return next((min(overlays) for overlays in map(users().overlays_of, paths) if overlays), None)
 
 
-def _removal(conn, spec, inactive):
+def _removal(conn, users, spec, inactive):
     record = _record(inactive)
     recorded = () if record is None else record.volumes
     names, paths = storage.removal_candidates(spec.remove_storage, inactive, recorded)
@@ -310,10 +348,10 @@ def _removal(conn, spec, inactive):
             facts = storage.volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
             found[facts.pool, facts.name] = facts
     removable = tuple(volume for volume in found.values() if volume is not None)
+    paths = [volume.path for volume in removable]
     return storage.StorageFacts(
         removable=removable,
-        used_by=guests_by_disk(conn, besides=spec.name),
-        based_on=overlays_by_base(conn) if removable else {},
+        needed={path: users().against_sole_use(path, spec.name, without=paths) for path in paths},
     )
 
 

@@ -22,11 +22,13 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import me
 class Reading:
     """What a guest is read with, and what is read so far; domain and inactive (its definition) are None when there is no guest.
 
-    storage: the StorageFacts. sizes: by target, (wanted, present) bytes of the disks that the task gives a size.
+    users: a function that tells the Uses of the host. storage: the StorageFacts. sizes: by target, (wanted, present) bytes of the
+    disks that the task gives a size.
     """
 
     conn: object
     spec: object
+    users: object
     domain: object = None
     inactive: object = None
     storage: object = None

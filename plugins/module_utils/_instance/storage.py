@@ -56,8 +56,8 @@ class StorageFacts:
     """What the host has, as far as the disks of one guest touch it.
 
     volumes: by (pool, name), None where there is no such volume. images: by the image's name as it was asked for.
-    used_by: the name of the other guest that has a path as a disk. capacities: by target, of the guest's own disks.
-    removable: the volumes that a removal is to delete. based_on: by the path of such a volume, an overlay that needs it.
+    needed: by path, the words for why a disk can't be deleted, or attached as the task says. capacities: by target, of the guest's
+    own disks; unwritable: the words for why such a disk can't be written to. removable: the volumes that a removal is to delete.
     in_use: device names that a new disk can't have, of the running guest or of the source of a clone.
     """
 
@@ -66,10 +66,10 @@ class StorageFacts:
     images: dict = field(default_factory=dict)
     known_pools: tuple = ()
     known_images: tuple = ()
-    used_by: dict = field(default_factory=dict)
+    needed: dict = field(default_factory=dict)
     capacities: dict = field(default_factory=dict)
+    unwritable: dict = field(default_factory=dict)
     removable: tuple = ()
-    based_on: dict = field(default_factory=dict)
     in_use: frozenset = frozenset()
 
 
@@ -137,6 +137,9 @@ def resolve(guest, targets, root, planned, facts):
     for disk, target in targets:
         element = None if root is None else root.find(f"devices/disk/target[@dev='{target}']/..")
         item = dict(disk.attributes, target=target)
+        need = facts.unwritable.get(target)
+        if need is not None and makes_writable(disk, element):
+            raise Conflict(f"{disk.option}.readonly: False is not allowed; the disk {target} is {need}")
         if element is None:
             item.setdefault("bus", new_bus(disk, machine))
             item.setdefault("device", "disk")
@@ -177,6 +180,11 @@ def _check_kind(disk, target, element):
         if option != "device":
             allowed += f"; give target: {target} to change it"
         raise InvalidInput.of(f"{disk.option}.{option}", given[option], allowed)
+
+
+def makes_writable(disk, element):
+    """Tell whether a task has a guest write to a disk that it only reads so far; element: the disk in its definition, if it has it."""
+    return disk.attributes.get("readonly") is False and element is not None and element.find("readonly") is not None
 
 
 def _kind(pool):
@@ -262,13 +270,11 @@ def _existing(disk, element, facts):
         kind = "block" if disk.source.startswith("/dev/") else "file"
         place, volume_format = (kind, disk.source), disk.format or _format_by_name(disk.source)
         option, value = f"{disk.option}.source", disk.source
-    shared = (
-        disk.attributes.get("shareable") or disk.attributes.get("readonly") or disk.attributes.get("device") == "cdrom"
-    )
-    user = facts.used_by.get(place[1])
-    if user is not None and not shared:
+    need = facts.needed.get(place[1])
+    if need is not None and element is None:
         raise Conflict(
-            f"{option}: {value!r} is in use by the guest {user!r}; a disk has one guest unless it is shareable or read-only"
+            f"{option}: {value!r} is {need}; readonly: true attaches it without writing to it, and guests can share a disk with "
+            "shareable: true"
         )
     current = None if element is None else origin_of(element)
     is_same = current in (place[1], f"{disk.pool}/{disk.volume}")
@@ -295,17 +301,22 @@ def _format_by_name(path):
 def growth(targets, facts):
     """Return [(target, bytes)] of the guest's disks that are to be larger than they are.
 
-    Raises InvalidInput when one is to be smaller: disks are never shrunk.
+    Raises InvalidInput when one is to be smaller: disks are never shrunk. Raises Conflict when something else needs it as it is.
     """
     found = []
     for disk, target in targets:
         current = facts.capacities.get(target)
         if disk.size is None or current is None:
             continue
+        option = "root_disk" if disk.option == "image" else f"{disk.option}.size"
         if disk.size < current:
-            option = "root_disk" if disk.option == "image" else f"{disk.option}.size"
             raise InvalidInput.of(
                 option, format_size(disk.size), f"the disk {target} has {format_size(current)}; disks are never shrunk"
+            )
+        need = facts.unwritable.get(target)
+        if disk.size > current and need is not None:
+            raise Conflict(
+                f"{option}: {format_size(disk.size)!r} is not allowed; the disk {target} can't grow, since it is {need}"
             )
         if disk.size > current:
             found.append((target, disk.size))
@@ -337,16 +348,10 @@ def removal_candidates(mode, root, recorded):
 
 def removals(facts):
     """Return the volumes that a removal deletes. Raises Conflict when something else still needs one of them."""
-    removed = {volume.path for volume in facts.removable}
     for volume in facts.removable:
-        user = facts.used_by.get(volume.path)
-        if user is not None:
+        need = facts.needed.get(volume.path)
+        if need is not None:
             raise Conflict(
-                f"remove_storage: the volume {volume.name!r} is in use by the guest {user!r}; remove_storage: none keeps all volumes"
-            )
-        overlay = facts.based_on.get(volume.path)
-        if overlay is not None and overlay not in removed:
-            raise Conflict(
-                f"remove_storage: the volume {volume.name!r} is the base of {overlay!r}; remove_storage: none keeps all volumes"
+                f"remove_storage: the volume {volume.name!r} is {need}; remove_storage: none keeps all volumes"
             )
     return facts.removable

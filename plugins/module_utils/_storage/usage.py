@@ -4,14 +4,11 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Where a disk's data lies, and who needs it: guests that have it as a disk, and overlays that are based on it.
-
-Read before anything is deleted.
-"""
+"""Where a disk's data lies, and what of a host tells who needs it; _uses has the answer."""
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
@@ -79,31 +76,27 @@ def _definition(domain, flags):
     return None if text is None else _xml.parse(text)
 
 
-def guests_by_disk(conn, besides=None):
-    """Map the paths of all guests' disks, of those that run and for the next boot, to the name of a guest that has them.
-
-    While a guest runs, the bases of its disks are among them. `besides` names a guest that does not count.
-    """
-    return {path: guest for path, guest in disks(conn) if guest != besides}
-
-
-def disks(conn):
-    """Yield (path, name of the guest) for all disks of all guests; a pair may come twice."""
-    for name, _running, root in definitions(conn):
-        for path in paths_of(conn, root.iterfind("devices/disk//source")):
-            yield path, name
-
-
-def overlays_by_base(conn):
-    """Map the paths that volumes of active pools are based on to the path of a volume that is."""
-    return dict(bases(conn))
+def pools(conn, flags=0):
+    """Return the storage pools that flags of VIR_CONNECT_LIST_STORAGE_POOLS_* select; none where libvirt has no storage driver."""
+    return unless_gone(partial(conn.listAllStoragePools, flags), libvirt.VIR_ERR_NO_SUPPORT) or []
 
 
 def bases(conn):
     """Yield (path of the base, path of the volume) for the volumes of active pools that are based on something."""
-    for pool in conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
+    for pool in pools(conn, libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
         for volume in pool.listAllVolumes(0):
             text = unless_gone(partial(volume.XMLDesc, 0), libvirt.VIR_ERR_NO_STORAGE_VOL)
             base = None if text is None else _xml.parse(text).findtext("backingStore/path")
             if base:
                 yield base, volume.path()
+
+
+def uses(conn):
+    """Return a function that tells the _uses.Uses of the host. They are read when it is first called."""
+
+    def read():
+        from ansible_collections.kvmfleet.compute.plugins.module_utils import _uses
+
+        return _uses.read(conn)
+
+    return lru_cache(maxsize=None)(read)

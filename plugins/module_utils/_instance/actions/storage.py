@@ -13,23 +13,24 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._connection impor
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import record_volume, update_metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import NotFound
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, NotFound
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import uses, volume_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, to_text
 
 
 def _create_volume(run, action):
     volume = action.data
     run.on_failure(lambda: undo_volume(run, volume))
-    make_volume(run.conn, volume)
+    make_volume(run, volume)
     record_volume(run.domain(), volume, "ready")
 
 
-def make_volume(conn, volume):
+def make_volume(run, volume):
     """Make a storage.NewVolume. Source: virStorageVolCreateXML, virStorageVolCreateXMLFrom."""
+    conn = run.conn
     pool = conn.storagePoolLookupByName(volume.pool)
     # The plan has made sure that what is there is the unfinished work of an earlier run for this guest.
-    delete_volume(conn, volume.pool, volume.name)
+    delete_volume(run, volume)
     text = to_text(_volume_element(volume))
     if volume.mode == "copy":
         image = conn.storagePoolLookupByName(volume.image.pool).storageVolLookupByName(volume.image.name)
@@ -45,7 +46,7 @@ def undo_volume(run, volume):
     if is_in_use(run.domain(), volume.path):
         return
     record_volume(run.domain(), volume, "planned")
-    delete_volume(run.conn, volume.pool, volume.name)
+    delete_volume(run, volume)
 
 
 def is_in_use(domain, path):
@@ -76,12 +77,22 @@ def _volume_element(volume):
     return root
 
 
-def delete_volume(conn, pool_name, name):
-    """Delete a volume; one that is gone already, with its pool perhaps, is fine."""
-    pool = unless_gone(lambda: conn.storagePoolLookupByName(pool_name), libvirt.VIR_ERR_NO_STORAGE_POOL)
-    volume = pool and unless_gone(lambda: pool.storageVolLookupByName(name), libvirt.VIR_ERR_NO_STORAGE_VOL)
-    if volume:
-        volume.delete(0)
+def delete_volume(run, volume):
+    """Delete a volume of the guest; one that is gone already, with its pool perhaps, is fine.
+
+    Raises Conflict when something else has come to need it.
+    """
+    found = _find_volume(run.conn, volume)
+    need = uses(run.conn)().against_sole_use(found.path(), run.spec.name) if found else None
+    if need is not None:
+        raise Conflict(f"the volume {volume.name!r} of the pool {volume.pool!r} can't be deleted; it is {need}")
+    if found:
+        found.delete(0)
+
+
+def _find_volume(conn, volume):
+    pool = unless_gone(lambda: conn.storagePoolLookupByName(volume.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    return pool and unless_gone(lambda: pool.storageVolLookupByName(volume.name), libvirt.VIR_ERR_NO_STORAGE_VOL)
 
 
 def _grow_disk(run, action):
@@ -101,7 +112,10 @@ def _grow_disk(run, action):
 
 
 def _delete_owned_volume(run, action):
-    delete_volume(run.conn, action.data.pool, action.data.name)
+    # The plan has made sure that nothing else needs one of those that go together.
+    found = _find_volume(run.conn, action.data)
+    if found:
+        found.delete(0)
 
 
 def _drop_volume(run, action):
@@ -109,8 +123,11 @@ def _drop_volume(run, action):
 
 
 def drop_volume(run, volume):
-    """Delete a volume that the guest does not have any more, and then forget it."""
-    delete_volume(run.conn, volume.pool, volume.name)
+    """Delete a volume that the guest does not have any more, and then forget it; what something else needs now stays."""
+    try:
+        delete_volume(run, volume)
+    except Conflict as exc:
+        run.warnings.append(exc.message)
     update_metadata(run.domain(), lambda found: metadata.without_volume(found, volume))
 
 

@@ -172,7 +172,7 @@ def _create(run, action):
         path = os.path.join(directory, "drive")
         drive.build(files, volume.spec.label, volume.spec.format, path)
         # The plan has made sure that what is there is the unfinished work of an earlier run for this guest.
-        delete_volume(run.conn, volume.pool, volume.name)
+        delete_volume(run, volume)
         created = run.conn.storagePoolLookupByName(volume.pool).createXML(_element(volume, os.path.getsize(path)), 0)
         with open(path, "rb") as content:
             _upload(run.conn, created, content)

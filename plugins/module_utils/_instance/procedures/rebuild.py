@@ -27,18 +27,17 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import overlays_by_base
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
 
 
 @dataclass(frozen=True)
 class RebuildFacts:
-    """The root disk as it is: its volume, the path that it is based on, an overlay that is based on it, all volumes' names
-    of its pool, and whether the guest has snapshots. All is None for a disk that we did not make."""
+    """The root disk as it is: its volume, the path that it is based on, the words for what needs it besides the guest when a
+    rebuild is due, all volumes' names of its pool, and whether the guest has snapshots. All is None for a disk that we did not make."""
 
     volume: storage.VolumeFacts = None
     base: str = None
-    overlay: str = None
+    need: str = None
     names: tuple = ()
     snapshots: bool = False
 
@@ -76,10 +75,12 @@ def observe(reading, _needs):
         return RebuildFacts()
     root = _xml.parse(text)
     volume = storage.volume_facts(record.pool, root)
+    base = root.findtext("backingStore/path")
+    due = _is_due(spec, reading.record, base, reading.storage.images.get(spec.image))
     return RebuildFacts(
         volume=volume,
-        base=root.findtext("backingStore/path"),
-        overlay=overlays_by_base(conn).get(volume.path),
+        base=base,
+        need=reading.users().against_sole_use(volume.path, spec.name) if due else None,
         names=tuple(pool.listVolumes()),
         snapshots=bool(reading.domain.snapshotNum(0)),
     )
@@ -116,19 +117,27 @@ def place(spec, draft):
     if image is None:
         known = ", ".join(sorted(draft.observed.storage.known_images)) or "none"
         raise NotFound(f"image: {spec.image!r} is not in the image store; it has {known}")
-    other = facts.base != image.path if facts.base else found.image != spec.image
-    if not other and _wanted(spec) == "changed":
+    if not _is_due(spec, found, facts.base, image):
         return replace(draft, dropped=(*draft.dropped, *begun))
     _check(spec, draft.observed)
     return _rebuild(spec, draft, _new_volume(disk, target, old, image, begun, facts), old)
 
 
+def _is_due(spec, found, base, image):
+    """Tell whether a root disk with a base (None for a full copy) is to be made of an image anew.
+
+    image: its VolumeFacts, None when it is not in the store.
+    """
+    if image is None:
+        return False
+    other = base != image.path if base else found.image != spec.image
+    return other or _wanted(spec) != "changed"
+
+
 def _check(spec, observed):
     facts = observed.procedures["rebuild"]
-    if facts.overlay is not None:
-        raise Conflict(
-            f"rebuild: the root disk of {spec.name!r} is the base of {facts.overlay!r}, which would be lost with it"
-        )
+    if facts.need is not None:
+        raise Conflict(f"rebuild: the root disk of {spec.name!r} can't be made anew; it is {facts.need}")
     if facts.snapshots:
         raise Conflict(f"rebuild: the guest {spec.name!r} has snapshots, which need its root disk; delete them first")
     if spec.state == "present" and observed.active:
@@ -191,7 +200,7 @@ def _record_volume(run, action):
 def _image_disk(run, action):
     volume = action.data
     run.on_failure(lambda: _roll_back(run, volume))
-    volumes.make_volume(run.conn, volume)
+    volumes.make_volume(run, volume)
 
 
 def _roll_back(run, volume):
@@ -199,7 +208,7 @@ def _roll_back(run, volume):
     if volumes.is_in_use(run.domain(), volume.path):
         return
     run.conn.defineXMLFlags(to_text(run.observed.inactive), 0)
-    volumes.delete_volume(run.conn, volume.pool, volume.name)
+    volumes.delete_volume(run, volume)
 
 
 PROCEDURE = Procedure(

@@ -60,10 +60,14 @@ class ResizeSpec:
 
 @dataclass(frozen=True)
 class ResizeFacts:
-    """The pool of the root disk that is to grow, None when it does not or is in none; whether it has a volume of the overlay's name."""
+    """The pool of the root disk that is to grow, None when it does not or is in none; whether it has a volume of the overlay's name.
+
+    need: the words for why the overlay can't be written into the old disk, as far as it is to be.
+    """
 
     pool: storage.PoolFacts = None
     taken: bool = False
+    need: str = None
 
 
 def parse(params):
@@ -100,14 +104,23 @@ def observe(reading, _needs):
     spec, inactive = reading.spec, reading.inactive
     if _wanted(spec) is None or inactive is None:
         return ResizeFacts()
+    need = _need_of_old_disk(reading)
     root = root_target(inactive)
     if not any(target == root and size > present for target, (size, present) in reading.sizes.items()):
-        return ResizeFacts()
+        return ResizeFacts(need=need)
     volume = volume_of(reading.conn, inactive.find(f"devices/disk/target[@dev='{root}']/../source"))
     if volume is None:
-        return ResizeFacts()
+        return ResizeFacts(need=need)
     pool = volume.storagePoolLookupByVolume()
-    return ResizeFacts(storage.pool_facts(pool), volume_name(spec.name, root) in pool.listVolumes())
+    return ResizeFacts(storage.pool_facts(pool), volume_name(spec.name, root) in pool.listVolumes(), need)
+
+
+def _need_of_old_disk(reading):
+    record = reading.record
+    overlay = metadata.resize_overlay(record)
+    if overlay is None or not _confirms(reading.spec, record.resize):
+        return None
+    return reading.users().against_writing(record.resize.path, reading.spec.name, without=[overlay.path])
 
 
 def excludes(spec, observed):
@@ -317,11 +330,25 @@ def _carry_out(spec, draft, overlay, boots, stops):
     draft = replace(
         draft, power=tuple(moves), define="resize" if begins else draft.define, drops_first=begins or draft.drops_first
     )
-    check = _wanted(spec).check
-    if _wanted(spec).action == "confirm" or check is not None or record.status == "confirming":
+    if _confirms(spec, record):
+        _check_old_disk(spec, draft.observed, record)
+        check = _wanted(spec).check
         last = (*draft.last, Action("confirm_resize", spec.name, check), *_drop(overlay))
         return _finished(spec, replace(draft, last=last))
     return draft
+
+
+def _confirms(spec, record):
+    """Tell whether a run for a resize, begun or to begin, is to make the new sizes the only ones."""
+    return _wanted(spec).action == "confirm" or _wanted(spec).check is not None or record.status == "confirming"
+
+
+def _check_old_disk(spec, observed, record):
+    need = observed.procedures["resize"].need
+    if need is not None:
+        raise Conflict(
+            f"resize: the resize of {spec.name!r} can't be confirmed; that writes to its old disk {record.path!r}, which is {need}"
+        )
 
 
 def _create(record, overlay):

@@ -312,14 +312,17 @@ def test_the_nvram_is_found_where_libvirt_keeps_it_unsaid():
     assert identity.nvram(root) is None
 
 
-def test_the_nvram_is_copied_whole_and_for_its_owner_alone(tmp_path):
+def test_the_nvram_is_copied_whole_and_for_its_owner_alone(world, tmp_path):
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import clone
     from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 
-    source, copy = tmp_path / "web01_VARS.fd", tmp_path / "copy01_VARS.fd"
+    directory = tmp_path / "nvram"
+    directory.mkdir()
+    source, copy = directory / "web01_VARS.fd", directory / "copy01_VARS.fd"
     source.write_bytes(b"keys")
-    (tmp_path / "copy01_VARS.fd.partial").write_bytes(b"of a run that was killed")
-    for _run in range(2):
-        clone.PROCEDURE.actions["copy_nvram"](None, Action("copy_nvram", "", (str(source), str(copy))))
+    (directory / "copy01_VARS.fd.partial").write_bytes(b"of a run that was killed")
+    run = execute.Run(world.conn, world.spec(FULL), None)
+    for _time in range(2):
+        clone.PROCEDURE.actions["copy_nvram"](run, Action("copy_nvram", "", (str(source), str(copy))))
         assert copy.read_bytes() == b"keys" and copy.stat().st_mode & 0o777 == 0o600
-        assert len(list(tmp_path.iterdir())) == 2
+        assert len(list(directory.iterdir())) == 2

@@ -157,7 +157,9 @@ def test_what_needs_the_old_disk_keeps_it(world):
         <backingStore><path>{world.conn.storagePoolLookupByName("default").storageVolLookupByName("web01-vda.qcow2").path()}</path>
         <format type='qcow2'/></backingStore></volume>"""
     volume = world.conn.storagePoolLookupByName("default").createXML(overlay, 0)
-    with pytest.raises(Conflict, match="the root disk of 'web01' is the base of '.*clone.qcow2', which would be lost"):
+    with pytest.raises(
+        Conflict, match="the root disk of 'web01' can't be made anew; it is the base of '.*clone.qcow2'"
+    ):
         world.plan(OTHER)
     volume.delete(0)
     world.conn.lookupByName("web01").snapshotCreateXML("<domainsnapshot/>")

@@ -1,0 +1,206 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Whether a file or device of the host may be written to or deleted: the one answer that everything that writes asks for.
+
+What libvirt knows of volumes is not all: a guest's disk need not be in a pool, and a volume that another tool made is known
+only after the next refresh. So the headers of guests' disks, and of the files in pools, are read, too, where the files are
+those of this host.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import struct
+from dataclasses import dataclass, field
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import FILE_POOLS, parse_file_name
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.store import info_path
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import bases, definitions, paths_of, pools
+
+_MAGIC = b"QFI\xfb"
+# The magic, the version, the place of the backing file's name, its length.
+_HEADER = struct.Struct(">4sIQI")
+_LONGEST = 1023
+
+
+@dataclass(frozen=True)
+class Uses:
+    """Who uses which path of the host at one time. The paths are those behind symbolic links, if the host is this one.
+
+    guests: by path, {name of a guest that has it: whether it only reads it}; while a guest runs, it has the bases of its disks.
+    overlays: by path, the files that are based on it. images: the files that vm_image keeps in an image store.
+    """
+
+    guests: dict = field(default_factory=dict)
+    overlays: dict = field(default_factory=dict)
+    images: frozenset = frozenset()
+    local: bool = True
+
+    def overlays_of(self, path):
+        """Return the files that are based on a path itself."""
+        return frozenset(self.overlays.get(_real(path, self.local), ()))
+
+    def guests_of(self, path):
+        """Return the names of the guests that have a path, or what is based on it."""
+        path = _real(path, self.local)
+        return frozenset().union(*(self.guests.get(file, ()) for file in (path, *_above(path, self.overlays))))
+
+    def user(self, path, besides=None, without=()):
+        """Return the words for an overlay or a guest that needs a path, None when there is none.
+
+        besides: the guest that does not count; without: the paths of overlays that do not.
+        """
+        return self._user(path, besides, without, readers=True)
+
+    def against_sole_use(self, path, guest, without=()):
+        """Return the words for why a path can't be a guest's alone, to be deleted or to be attached; None when it can."""
+        return self._user(path, guest, without, readers=True) or self._image(path)
+
+    def against_writing(self, path, guest, shared=False, without=()):
+        """Return the words for why a guest's disk can't be written to on its behalf, None when it can.
+
+        A guest that has the disk to read sees what is written to it whenever this one runs, and is no reason. shared: nor is one
+        that has it to write, since the disk is there for several guests.
+        """
+        return self._user(path, guest, without, guests=not shared) or self._image(path)
+
+    def sole(self, paths, guest):
+        """Return those of the paths that no other guest needs, and nothing but what is based on the others of them."""
+        paths = set(paths)
+        while True:
+            needed = {path for path in paths if self.against_sole_use(path, guest, paths)}
+            if not needed:
+                return paths
+            paths -= needed
+
+    def _user(self, path, besides, without, readers=False, guests=True):
+        path, ignored = _real(path, self.local), {_real(overlay, self.local) for overlay in without}
+        overlays = set(self.overlays.get(path, ())) - ignored
+        if overlays:
+            return f"the base of {min(overlays)!r}"
+        found = self.guests.get(path, {}) if guests else {}
+        names = [name for name, only_reads in found.items() if name != besides and (readers or not only_reads)]
+        return f"in use by the guest {min(names)!r}" if names else None
+
+    def _image(self, path):
+        return "an image of the image store" if _real(path, self.local) in self.images else None
+
+
+def read(conn):
+    """Return the Uses of a host. Raises libvirt's errors."""
+    local = not conn.getURI().partition("://")[2].partition("/")[0]
+    guests, formats, overlays = {}, {}, {}
+    for path, guest, only_reads, disk_format in _disks(conn):
+        path = _real(path, local)
+        found = guests.setdefault(path, {})
+        found[guest] = only_reads and found.get(guest, True)
+        formats.setdefault(path, set()).add(disk_format)
+    files = dict(_files(conn)) if local else {}
+    # What a guest wrote to a raw disk can look like the header of another format.
+    readable = [path for path in (*guests, *files) if formats.get(path) != {"raw"}] if local else []
+    for base, overlay in [*bases(conn), *_chains(readable)]:
+        overlays.setdefault(_real(base, local), set()).add(_real(overlay, local))
+    return Uses(guests, overlays, frozenset(path for path, is_image in files.items() if is_image), local)
+
+
+def _real(path, local):
+    return os.path.realpath(path) if local else os.path.normpath(path)
+
+
+def _disks(conn):
+    """Yield (path, name of the guest, whether it only reads it, format) for all disks of all guests; some come twice."""
+    for name, _running, root in definitions(conn):
+        for disk in root.iterfind("devices/disk"):
+            only_reads = disk.get("device") == "cdrom" or disk.find("readonly") is not None
+            top = disk.find("source")
+            for source in disk.iterfind(".//source"):
+                disk_format = _xml.get(disk, "driver/@type") if source is top else None
+                for path in paths_of(conn, [source]) or _path_in_pool(conn, source):
+                    yield path, name, only_reads and source is top, disk_format
+        for nvram in root.iterfind("os/nvram"):
+            path = (nvram.text or "").strip() or _xml.get(nvram, "source/@file")
+            if path:
+                yield path, name, False, None
+
+
+def _path_in_pool(conn, source):
+    """Return [path] of a volume whose pool is not active; libvirt does not tell it then."""
+    if not source.get("volume"):
+        return []
+    pool = unless_gone(lambda: conn.storagePoolLookupByName(source.get("pool")), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    directory = pool and _xml.parse(pool.XMLDesc(0)).findtext("target/path")
+    return [os.path.join(directory, source.get("volume"))] if directory else []
+
+
+def _files(conn):
+    """Yield (real path, whether it is an image of a store) of all files in the directories of pools, as far as this host has them."""
+    for pool in pools(conn):
+        root = _xml.parse(pool.XMLDesc(0))
+        directory = root.findtext("target/path")
+        if root.get("type") in FILE_POOLS and directory and os.path.isdir(directory):
+            # A user who may not look into it has libvirt's word.
+            with contextlib.suppress(PermissionError), os.scandir(directory) as entries:
+                for file in entries:
+                    if file.is_file():
+                        yield os.path.realpath(file.path), _is_image(directory, file.name)
+
+
+def _is_image(directory, file):
+    """Tell whether vm_image has put a file into a store: what is known of it is beside the store."""
+    return parse_file_name(file) is not None and os.path.exists(info_path(directory, file))
+
+
+def _chains(paths):
+    """Yield (base, overlay) for the files and their bases, as their headers say."""
+    seen = set()
+    for path in paths:
+        while path not in seen:
+            seen.add(path)
+            base = backing_file(path)
+            if base is None:
+                break
+            yield base, path
+            path = os.path.realpath(base)
+
+
+def _above(path, overlays):
+    """Return all files that are based on a path, on one that is, and so on."""
+    found, new = set(), {path}
+    while new:
+        new = set().union(*(overlays.get(file, ()) for file in new)) - found
+        found |= new
+    return found
+
+
+def backing_file(path):
+    """Return the path of the file that a qcow2 file is based on, None when it is on none, or is no file of this host.
+
+    It is in the file's header. QEMU is not asked: it could hold a lock, or be held up by one.
+    Source: QEMU's docs/interop/qcow2.txt.
+    """
+    try:
+        # A header can name anything, and to open some devices has an effect.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None
+        with open(path, "rb") as stream:
+            head = stream.read(_HEADER.size)
+            if len(head) < _HEADER.size or not head.startswith(_MAGIC):
+                return None
+            _magic, _version, offset, length = _HEADER.unpack(head)
+            if not offset or not 0 < length <= _LONGEST:
+                return None
+            stream.seek(offset)
+            name = os.fsdecode(stream.read(length))
+    except OSError:
+        return None
+    # It is relative to where the overlay is.
+    return os.path.join(os.path.dirname(path), name)

@@ -16,6 +16,8 @@ description:
   - What is there is looked at first, without writing, and only what differs is done. A file is compared by its checksum, written
     beside its place and renamed; what the task says nothing of, such as an existing file's owner and mode, is kept.
   - The disks of a guest that is on are never opened. While they are open here, the guest can't be started.
+  - A disk that something else needs is not written to. Such a disk is the base of a linked clone, is also the disk of another guest,
+    or is an image of the image store. The task fails before anything is changed when there is something to write.
   - With SELinux in the guest a new file makes its next boot label all files anew (C(/.autorelabel)).
 version_added: 0.1.0
 author:

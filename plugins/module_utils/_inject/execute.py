@@ -17,7 +17,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state imp
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, KvmfleetError, file_errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject import appliance, grow
-from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.observe import describe
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.observe import describe, needed_by_others
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.plan import check_disks
 
 
 def execute(conn, spec, observed, the_plan):
@@ -27,6 +28,7 @@ def execute(conn, spec, observed, the_plan):
     with doing(f"reading guest {spec.name}"):
         if power_state(observed.domain)[0] != "stopped":
             raise Conflict(f"name: the guest {spec.name!r} was started meanwhile; its disks were not written to")
+    check_disks(spec, needed_by_others(conn, observed.domain.name(), observed.disks))
     with appliance.started(observed.disks, observed.hardware, readonly=False) as handle:
         run = _Run(conn, spec, observed, handle)
         carry_out(the_plan, ACTIONS, run)

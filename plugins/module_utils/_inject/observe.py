@@ -29,7 +29,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject import accounts, appliance, grow
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import SYSTEM_FILES
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import path_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import path_of, uses
 
 SELINUX = "/etc/selinux/config"
 DAY = 24 * 3600
@@ -51,13 +51,14 @@ class Observed:
 
     files: FileState by path, None where there is none. texts: the content of those that are changed in part. missing: the
     directories that a path lacks. sources: the checksums of the host's files. today: in days since
-    1970. system: the result's key.
+    1970. system: the result's key. needed: by the path of a disk that is not to be written to, the words for why.
     """
 
     domain: object
     state: str
     uuid: str = ""
     disks: tuple = ()
+    needed: dict = field(default_factory=dict)
     hardware: bool = False
     sources: dict = field(default_factory=dict)
     today: int = 0
@@ -86,13 +87,18 @@ def observe(conn, spec):
         )
     sources = {file.src: _checksum_of_host(file.src) for file in spec.files if file.src}
     disks = _disks(conn, domain)
+    needed = needed_by_others(conn, domain.name(), disks)
     hardware = "kvm" in usable_virt_types(conn)
     with appliance.started(disks, hardware, readonly=True) as handle:
         system = appliance.find_system(handle, spec.luks_key)
         unmounted = appliance.mount(handle, system, readonly=True)
         with appliance.doing("looking into the guest's disks"):
             return _look(
-                Observed(domain, state, domain.UUIDString(), disks, hardware, sources), handle, spec, system, unmounted
+                Observed(domain, state, domain.UUIDString(), disks, needed, hardware, sources),
+                handle,
+                spec,
+                system,
+                unmounted,
             )
 
 
@@ -106,6 +112,14 @@ def _disks(conn, domain):
             f"name: the guest {domain.name()!r} has no disk of its own that is a file or a device of the host"
         )
     return found
+
+
+def needed_by_others(conn, name, disks):
+    """Return, by the path of each disk that is not to be written to, the words for why. Raises LibvirtFailed."""
+    with doing(f"looking for what needs the disks of guest {name}"):
+        found = uses(conn)()
+    needed = {disk.path: found.against_writing(disk.path, name) for disk in disks}
+    return {path: need for path, need in needed.items() if need}
 
 
 def _disk(conn, element):
@@ -156,6 +170,7 @@ def _look(observed, handle, spec, system, unmounted):
         observed.state,
         observed.uuid,
         observed.disks,
+        observed.needed,
         observed.hardware,
         observed.sources,
         today=int(time.time()) // DAY,

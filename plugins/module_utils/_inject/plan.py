@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject import accounts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import SYSTEM_FILES
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
@@ -42,7 +43,7 @@ class Target:
 
 
 def plan(spec, observed):
-    """Return the Plan: first what grows, then directories and files. Raises NotFound."""
+    """Return the Plan: first what grows, then directories and files. Raises NotFound, Conflict."""
     if observed.system is None:
         return Plan()
     actions = [*_growing(observed.growth)] if observed.growth else []
@@ -58,7 +59,15 @@ def plan(spec, observed):
     if observed.selinux and new:
         empty = hashlib.sha256(b"").hexdigest()
         actions.append(Action("write_file", AUTORELABEL, Target(AUTORELABEL, empty, b"", None, 0o644, 0, 0)))
+    if actions:
+        check_disks(spec, observed.needed)
     return Plan(actions=tuple(actions))
+
+
+def check_disks(spec, needed):
+    """Raise Conflict when a disk is not to be written to. What there is to write may be in any of them."""
+    for path, need in needed.items():
+        raise Conflict(f"name: the disk {path!r} of the guest {spec.name!r} can't be written to; it is {need}")
 
 
 def _growing(growth):

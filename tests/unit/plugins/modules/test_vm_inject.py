@@ -7,8 +7,12 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import MissingLibrary
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject import appliance
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.observe import needed_by_others
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.test_vm_image import version_of
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.test_vm_image_info import overlay
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpXhWq3rdnnmpMUZ2gIXBG7dEyj6qD9PLCqyDJnbpwE operator"
 FILE = {"path": "/etc/motd", "content": "hello"}
@@ -119,3 +123,22 @@ def test_a_host_without_libguestfs_is_told_what_to_install(monkeypatch):
         appliance.started((appliance.Disk("/srv/disk.qcow2", "qcow2"),), hardware=True, readonly=True),
     ):
         pytest.fail("there is nothing to work with")
+
+
+def test_what_is_in_the_way_of_writing_to_disks(host, make_image, tmp_path):
+    """Of a guest with a linked clone, of one that has an image as its disk, and of two that have the same disk."""
+    source, stored = make_image("source.qcow2"), make_image("stored.qcow2")
+    host.run(src=str(stored))
+    image, clone = str(host.store / version_of(stored)), overlay(source, tmp_path / "clone.qcow2")
+    both = str(make_image("both.qcow2"))
+    host.disks = {"source": source, "clone": clone, "foreign": image, "one": both, "two": both}
+    expected = {
+        "source": {str(source): f"the base of '{clone}'"},
+        "clone": {},
+        "foreign": {image: "an image of the image store"},
+        "one": {both: "in use by the guest 'two'"},
+    }
+    with connect(host.uri) as conn:
+        for name, needed in expected.items():
+            disks = (appliance.Disk(str(host.disks[name]), "qcow2"),)
+            assert needed_by_others(conn, name, disks) == needed

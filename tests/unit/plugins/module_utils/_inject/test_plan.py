@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import NotFound
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.grow import Growth, Partition
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.observe import FileState, Observed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.plan import AUTORELABEL, plan
@@ -137,3 +137,14 @@ def test_what_grows_comes_before_what_is_written():
         "write_file",
     ]
     assert _plan({"growth": Growth()}, grow_root=True) == ()
+
+
+def test_a_disk_that_something_else_needs_is_refused_as_soon_as_there_is_something_to_write():
+    needed = {"/disks/web01.qcow2": "the base of '/disks/copy01.qcow2'"}
+    seen = {"files": {"/etc/motd": _state(b"hello")}, "missing": {"/etc/motd": ()}, "needed": needed}
+    assert _plan(seen, files=[MOTD]) == ()
+    with pytest.raises(Conflict) as refused:
+        _plan(seen, files=[dict(MOTD, content="other")])
+    assert refused.value.message == (
+        "name: the disk '/disks/web01.qcow2' of the guest 'web01' can't be written to; it is the base of '/disks/copy01.qcow2'"
+    )

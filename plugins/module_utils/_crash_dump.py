@@ -25,6 +25,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import uses
 
 # The names of libvirt's constants, by the words of the options.
 FORMATS = {
@@ -69,11 +70,12 @@ class DumpSpec:
 
 @dataclass(frozen=True)
 class Observed:
-    """The guest, its power state, and whether the dump is there already."""
+    """The guest, its power state, whether the dump is there already, and the words for what needs a file in its place."""
 
     domain: object
     state: str
     dumped: bool
+    need: str = None
 
 
 def parse(params):
@@ -97,7 +99,17 @@ def observe(conn, dump_spec):
     """Return the Observed. Raises NotFound, Conflict, LibvirtFailed."""
     with doing(f"reading guest {dump_spec.name}"):
         domain = require(conn, dump_spec.name, f"name: there is no guest {dump_spec.name!r} on this host")
-        return Observed(domain, power_state(domain)[0], _is_there(dump_spec.path))
+        dumped = _is_there(dump_spec.path)
+        return Observed(domain, power_state(domain)[0], dumped, _needed(conn, dump_spec, dumped))
+
+
+def _needed(conn, dump_spec, dumped):
+    """Return the words for what needs a file that the dump would replace; nothing is read where it would replace none."""
+    if dump_spec.path is None or (dumped and not dump_spec.force):
+        return None
+    replaced = [path for path in (dump_spec.path, dump_spec.partial) if os.path.lexists(path)]
+    found = uses(conn)
+    return next(filter(None, (found().against_sole_use(path, None) for path in replaced)), None)
 
 
 def _is_there(path):
@@ -121,6 +133,8 @@ def plan(dump_spec, observed):
         return Plan()
     if observed.state in ("stopped", "suspended", "crashed"):
         raise Conflict(f"name: the guest {dump_spec.name!r} is {observed.state}; only a guest that is on can be dumped")
+    if observed.need is not None:
+        raise Conflict(f"path: {dump_spec.path!r} is not allowed; the file that it would replace is {observed.need}")
     actions = [Action("inject_nmi", dump_spec.name)] if dump_spec.nmi else []
     if dump_spec.path is not None:
         actions.append(Action("dump", f"{dump_spec.name} to {dump_spec.path}"))

@@ -71,6 +71,7 @@ options:
   force:
     description:
       - Whether to write the dump anew in each run. A dump that is there is replaced when the new one is whole.
+      - The task fails when the file at O(path) is no dump but a disk of a guest, the base of one, or an image of the image store.
     type: bool
     default: false
 seealso:

@@ -105,3 +105,22 @@ def test_a_guest_that_is_off_has_nothing_to_dump(run_module, shared_uri, tmp_pat
     result = run_module("vm_crash_dump", dict(guest, path=str(tmp_path / "core")))
     assert result["msg"] == "name: the guest 'off' is stopped; only a guest that is on can be dumped"
     run_module("vm_instance", dict(guest, state="absent"))
+
+
+@pytest.mark.parametrize("file", ["core", "core.partial"])
+def test_a_disk_is_not_replaced_by_a_dump(dump, run_module, embed_uri, file):
+    disk = dump.directory / file
+    disk.write_bytes(b"data".ljust(1024**2))
+    other = {"name": "other", "uri": embed_uri}
+    options = {"memory": "32MiB", "vcpus": "1", "state": "present", "disks": [{"source": str(disk)}]}
+    assert not run_module("vm_instance", dict(other, **options))["failed"]
+    try:
+        for check in (True, False):
+            refused = dump(path=dump.path, force=True, nmi=True, check=check)
+            assert refused["failed"] and refused["msg"] == (
+                f"path: '{dump.path}' is not allowed; the file that it would replace is in use by the guest 'other'"
+            )
+        assert disk.read_bytes() == b"data".ljust(1024**2)
+    finally:
+        assert not run_module("vm_instance", dict(other, state="absent"))["failed"]
+    assert not dump(path=dump.path, force=True)["failed"]

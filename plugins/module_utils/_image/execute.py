@@ -23,6 +23,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe im
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import plan as make_plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import power_failure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.probe import probe
+from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import uses
 
 # libvirt runs QEMU as a user of its own, which must read the image.
 MODE = 0o644
@@ -169,6 +170,9 @@ def _keep(run, target, partial, probed, info):
         if not run.unchanged:
             _make_newest(run, there.path)
         return
+    need = uses(run.conn)().user(there.path) if there is not None else None
+    if need is not None and image_source.file_digest(there.path, "sha256") != info.sha256:
+        raise Conflict(f"name: the file {file} of the image store was changed and can't be replaced; it is {need}")
     target.flush()
     os.fchmod(target.fileno(), MODE)
     _make_newest(run, target.fileno())

@@ -530,3 +530,28 @@ def test_a_dangerous_image_is_refused_in_check_mode_too(host, make_image):
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", image, "-F", "qcow2", overlay], check=True)
     assert "a qcow2 image with a backing file" in host.fail(src=str(overlay))
     assert "a qcow2 image with a backing file" in host.foresee(src=str(overlay))["msg"]
+
+
+def test_a_version_that_was_changed_is_not_replaced_while_it_is_needed(host, make_image, tmp_path):
+    image = make_image()
+    host.run(src=str(image))
+    version = host.store / version_of(image)
+    host.disks = {"foreign": str(version)}
+    with version.open("ab") as stream:
+        stream.write(b"of the guest".ljust(512))
+    assert host.fail(src=str(image)) == (
+        f"name: the file {version.name} of the image store was changed and can't be replaced; it is in use by the guest 'foreign'"
+    )
+    host.disks = {}
+    host.run(src=str(image))
+    assert version.read_bytes() == image.read_bytes()
+
+
+def test_a_version_that_is_what_it_should_be_gets_back_what_was_known_of_it(host, make_image):
+    image = make_image()
+    host.run(src=str(image))
+    host.disks = {"foreign": str(host.store / version_of(image))}
+    known = host.info_files()
+    (host.infos / known[0]).unlink()
+    assert host.run(src=str(image))["changed"]
+    assert host.info_files() == known

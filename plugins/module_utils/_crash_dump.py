@@ -25,7 +25,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import uses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
 
 # The names of libvirt's constants, by the words of the options.
 FORMATS = {
@@ -108,8 +108,10 @@ def _needed(conn, dump_spec, dumped):
     if dump_spec.path is None or (dumped and not dump_spec.force):
         return None
     replaced = [path for path in (dump_spec.path, dump_spec.partial) if os.path.lexists(path)]
-    found = uses(conn)
-    return next(filter(None, (found().against_sole_use(path, None) for path in replaced)), None)
+    if not replaced:
+        return None
+    found = uses.read(conn)
+    return next(filter(None, (found.against_sole_use(path, None) for path in replaced)), None)
 
 
 def _is_there(path):

@@ -11,7 +11,6 @@ from __future__ import annotations
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.describe import Facts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import state_words
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import uses
 
 
 def statistics(conn, domains, groups):
@@ -70,7 +69,6 @@ class Known:
 
     def __init__(self, conn):
         guests = read(conn, conn.listAllDomains(0))
-        self.uses = uses(conn)
         self._by_name = {facts.name: (domain, facts) for domain, facts, _parameters in guests}
         self._by_uuid = {facts.uuid: (domain, facts) for domain, facts, _parameters in guests}
 

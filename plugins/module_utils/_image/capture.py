@@ -27,7 +27,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     TimedOut,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import path_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import path_of
 
 # What a guest is in whose disk QEMU has open.
 OPEN = ("running", "paused", "crashed", "sleeping")

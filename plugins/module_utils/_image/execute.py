@@ -18,12 +18,12 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Co
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import source as image_source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import file_name
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import check_space, find_pool, observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import plan as make_plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import power_failure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.probe import probe
-from ansible_collections.kvmfleet.compute.plugins.module_utils._usage import uses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import file_name
 
 # libvirt runs QEMU as a user of its own, which must read the image.
 MODE = 0o644
@@ -170,7 +170,7 @@ def _keep(run, target, partial, probed, info):
         if not run.unchanged:
             _make_newest(run, there.path)
         return
-    need = uses(run.conn)().user(there.path) if there is not None else None
+    need = uses.read(run.conn).user(there.path) if there is not None else None
     if need is not None and image_source.file_digest(there.path, "sha256") != info.sha256:
         raise Conflict(f"name: the file {file} of the image store was changed and can't be replaced; it is {need}")
     target.flush()

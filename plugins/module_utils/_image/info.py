@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.describe import describe
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import check_name
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, pool_directory
-from ansible_collections.kvmfleet.compute.plugins.module_utils._uses import read
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import check_name
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.uses import read
 
 OPTIONS = {"name": {"type": "str"}, "pool": {"type": "str", "default": "images"}}
 _SECOND = 10**9

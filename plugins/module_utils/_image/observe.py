@@ -18,10 +18,10 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libv
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, KvmfleetError, NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import source as image_source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import FILE_POOLS
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.probe import probe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import Digest
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import uses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import FILE_POOLS
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
 
 
@@ -126,8 +126,10 @@ def pool_directory(pool, name):
 
 def _needed(conn, store):
     """Tell which versions a guest or an overlay needs, and in what words to say so."""
-    found = uses(conn)
-    needed = {version.path: found().user(version.path) for version in store.versions.values()}
+    if not store.versions:
+        return {}
+    found = uses.read(conn)
+    needed = {version.path: found.user(version.path) for version in store.versions.values()}
     return {path: need for path, need in needed.items() if need}
 
 

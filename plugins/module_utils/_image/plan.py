@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import file_name
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import file_name
 
 # How what is not in the store gets there, where it is no download.
 _FETCHES = {"src": "import", "instance": "copy_disk"}

@@ -19,11 +19,11 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import In
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.info import age, known, versions
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import check_name
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, pool_directory
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import check_name
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.uses import Uses, read
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
-from ansible_collections.kvmfleet.compute.plugins.module_utils._uses import Uses, read
 
 OPTIONS = {
     "name": {"type": "str"},

@@ -12,10 +12,10 @@ import contextlib
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.download import Part, ResumedStream
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import FORMATS
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.source import Source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import Digest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.glance import STRONG_HASHES, Glance
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import FORMATS
 
 # An ISO image is a disk without a format.
 _DISK_FORMATS = (*FORMATS, "iso")

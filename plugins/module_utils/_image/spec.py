@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import FORMATS, check_name
 from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.options import (
     CLOUD_OPTIONS,
     CLOUD_RULES,
     Cloud,
     cloud,
 )
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import FORMATS, check_name
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
 STATES = ("present", "absent")

@@ -21,9 +21,13 @@ import time
 from dataclasses import dataclass, field
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import TimedOut, file_errors
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import newest, parse_file_name
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import (
+    info_directory,
+    info_path,
+    newest,
+    parse_file_name,
+)
 
-INFO_DIRECTORY = "image-info"
 _LOCK_INTERVAL = 0.2
 
 
@@ -73,14 +77,6 @@ class Store:
     def current(self):
         """The Version that the image's name means, None when there is none."""
         return self.versions.get(newest({file: version.mtime_ns for file, version in self.versions.items()}, self.name))
-
-
-def info_directory(store):
-    return os.path.join(os.path.dirname(os.path.abspath(store)), INFO_DIRECTORY)
-
-
-def info_path(store, file):
-    return os.path.join(info_directory(store), f"{file}.json")
 
 
 def partial_path(store, name):

@@ -29,7 +29,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject import accounts, appliance, grow
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import SYSTEM_FILES
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import path_of, uses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import path_of
 
 SELINUX = "/etc/selinux/config"
 DAY = 24 * 3600
@@ -117,7 +118,7 @@ def _disks(conn, domain):
 def needed_by_others(conn, name, disks):
     """Return, by the path of each disk that is not to be written to, the words for why. Raises LibvirtFailed."""
     with doing(f"looking for what needs the disks of guest {name}"):
-        found = uses(conn)()
+        found = uses.read(conn)
     needed = {disk.path: found.against_writing(disk.path, name) for disk in disks}
     return {path: need for path, need in needed.items() if need}
 

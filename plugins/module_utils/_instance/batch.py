@@ -17,6 +17,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import ad
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, KvmfleetError
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import resource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.argspec import instance_options
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import users_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._runner import Convergence, converging
 
@@ -185,14 +186,14 @@ def _secrets(options, given):
 def observe(conn, batch_spec):
     """Return the Batch: all guests of the host by one bulk read, those to purge among them, each with its plan."""
     with contextlib.ExitStack() as opened:
-        known = bulk.Known(conn)
+        known, users = bulk.Known(conn), users_of(conn)
         entries = list(batch_spec.entries)
         if batch_spec.purge:
             entries += _unlisted(batch_spec, known)
         for entry in entries:
             if entry.error is None:
                 entry.convergence = opened.enter_context(converging(resource, conn, entry.spec))
-            entry.attempt(lambda found: found.convergence.look(known))
+            entry.attempt(lambda found: found.convergence.look(known, users))
         return Batch(tuple(entries), addresses.leases(conn), opened.pop_all())
 
 

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
@@ -18,12 +18,12 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import de
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import NewGuest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, NotFound, Unsupported
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import newest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Reading
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets, names
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import paths_of, uses, volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import paths_of, volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import newest
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,24 @@ def find(conn, spec):
     return None
 
 
-def observe(conn, spec, known=None):
+def users_of(conn):
+    """Return a function that tells the Uses of the host. They are read when it is first called: most runs write to no disk."""
+
+    def read():
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
+
+        return uses.read(conn)
+
+    return lru_cache(maxsize=None)(read)
+
+
+def observe(conn, spec, known=None, users=None):
     """Return the Observed for a spec. Raises Conflict, NotFound, Unsupported, LibvirtFailed.
 
-    known: all guests of the host as bulk.Known, when many are observed, so that each costs no calls but for its definition.
+    known: all guests of the host as bulk.Known, and users: what users_of() returns, when many are observed, so that each costs
+    no calls but for its definition.
     """
-    users = known.uses if known else uses(conn)
+    users = users or users_of(conn)
     with doing(f"reading guest {spec.name}"):
         domain = find(known or conn, spec)
         recorded = _journal.read(_journal.REMOVAL, spec.uri, spec.name, _owned_volumes) or ()

@@ -15,7 +15,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, feature, unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import definition
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import definitions
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import definitions
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, NotFound, file_errors
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import newest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, pool_directory
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.probe import probe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.glance import Glance
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import newest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.disk import flattened
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.spec import UNFINISHED
 

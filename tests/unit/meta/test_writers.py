@@ -13,9 +13,9 @@ from ansible_collections.kvmfleet.compute.tests.unit.meta import collection
 
 MODULE_UTILS = "plugins/module_utils/"
 TABLES = ("ACTIONS", "_ACTIONS", "_FILES", "_FETCHES")
-DOMAIN = "module_utils/_domain/"
-GUARD = f"{DOMAIN}test_guard.py::"
-START = f"{DOMAIN}test_clone.py::test_what_a_linked_clone_needs_stays_as_it_is"
+INSTANCE = "module_utils/_instance/"
+GUARD = f"{INSTANCE}test_guard.py::"
+START = f"{INSTANCE}test_clone.py::test_what_a_linked_clone_needs_stays_as_it_is"
 ATTACH = f"{GUARD}test_the_base_of_an_overlay_is_attached_only_to_be_read"
 DROP = f"{GUARD}test_a_volume_that_was_replaced_stays_when_it_is_needed_since"
 MAKE = f"{GUARD}test_what_took_the_name_of_an_unfinished_disk_is_not_replaced"
@@ -28,7 +28,7 @@ INJECT = (
 
 # The test that shows that an action leaves alone what something else needs, by package and action.
 WRITERS = {
-    "_domain": {
+    "_instance": {
         "grow_disk": GROW,
         "resize": GROW,
         "confirm_resize": f"{GUARD}test_a_resize_is_not_confirmed_into_a_disk_that_is_a_base",
@@ -42,9 +42,9 @@ WRITERS = {
         "attach_device": ATTACH,
         "update_device": ATTACH,
         "copy_nvram": f"{GUARD}test_the_nvram_of_another_guest_is_not_written_over",
-        "dump": "modules/test_vm_crash_dump.py::test_a_disk_is_not_replaced_by_a_dump",
         **dict.fromkeys(["start", "start_paused", "start_resized", "restart"], START),
     },
+    "_crash_dump": {"dump": "modules/test_vm_crash_dump.py::test_a_disk_is_not_replaced_by_a_dump"},
     "_image": {
         "delete": "modules/test_vm_image_prune.py::test_what_is_needed_stays",
         **dict.fromkeys(["download", "import", "copy_disk"], REPLACE),
@@ -56,9 +56,9 @@ WRITERS = {
 
 # Why the others need not ask.
 HARMLESS = {
-    "_domain": {
+    "_instance": {
         "it ends the guest or lets it go on, with the disks that it has": (
-            "restore restore_paused resume wake pause suspend discard_saved_state shutdown power_off inject_nmi"
+            "restore restore_paused resume wake pause suspend discard_saved_state shutdown power_off"
         ),
         "it changes definitions and records": (
             "update_live set_autostart unset_autostart record_removal undefine finish_removal record_volume mark_source finish_resize"
@@ -68,6 +68,7 @@ HARMLESS = {
         ),
         "the guest's agent does it": "open_rescue",
     },
+    "_crash_dump": {"it interrupts the guest": "inject_nmi"},
     "_image": {
         "the file is one that a run of vm_image has begun and not finished": "remove_leftover",
         "no content changes": "make_current update_properties refresh_pool",
@@ -95,7 +96,9 @@ def _found():
         if path.startswith(MODULE_UTILS) and path.endswith(".py"):
             names = set(_names(ast.parse((collection.ROOT / path).read_text())))
             if names:
-                found.setdefault(path.removeprefix(MODULE_UTILS).partition("/")[0], set()).update(names)
+                package = path.removeprefix(MODULE_UTILS).removesuffix(".py").partition("/")[0]
+                # What facets plan on a running guest, vm_instance does.
+                found.setdefault({"_domain": "_instance"}.get(package, package), set()).update(names)
     return found
 
 
@@ -109,6 +112,8 @@ def _names(tree):
                 yield from (value.value for value in node.value.values)
             elif table in TABLES:
                 yield from (key.value for key in node.value.keys)
+        elif isinstance(node, ast.keyword) and node.arg == "actions" and isinstance(node.value, ast.Dict):
+            yield from (key.value for key in node.value.keys)  # of a procedure
 
 
 def _texts(argument):

@@ -14,7 +14,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libv
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import record_volume, update_metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, NotFound
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import uses, volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import volume_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, to_text
 
 
@@ -83,7 +84,7 @@ def delete_volume(run, volume):
     Raises Conflict when something else has come to need it.
     """
     found = _find_volume(run.conn, volume)
-    need = uses(run.conn)().against_sole_use(found.path(), run.spec.name) if found else None
+    need = uses.read(run.conn).against_sole_use(found.path(), run.spec.name) if found else None
     if need is not None:
         raise Conflict(f"the volume {volume.name!r} of the pool {volume.pool!r} can't be deleted; it is {need}")
     if found:

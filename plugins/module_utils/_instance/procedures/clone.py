@@ -34,7 +34,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedu
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import config_drive
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import uses, volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import volume_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
 
 
@@ -262,7 +263,7 @@ def _mark_source(run, action):
 def _copy_nvram(run, action):
     """Copy the firmware's variables; the copy is written beside and renamed, and goes when the guest can't be defined."""
     source, path = action.data
-    need = uses(run.conn)().against_sole_use(path, run.spec.name) if os.path.lexists(path) else None
+    need = uses.read(run.conn).against_sole_use(path, run.spec.name) if os.path.lexists(path) else None
     if need is not None:
         raise Conflict(f"clone_from: the NVRAM {path!r} can't be written; it is {need}")
     partial = f"{path}.partial"

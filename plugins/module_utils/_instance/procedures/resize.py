@@ -40,7 +40,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import root_target
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import volume_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size, parse_duration
 
 SIZES = ("vcpus", "max_vcpus", "memory", "max_memory")

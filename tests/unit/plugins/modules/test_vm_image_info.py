@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from ansible_collections.kvmfleet.compute.plugins.module_utils._uses import backing_file
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.uses import backing_file
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.returned import differences, documented
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.test_vm_image import checksum, version_of
 

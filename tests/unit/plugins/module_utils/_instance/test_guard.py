@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _uses, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, KvmfleetError
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import batch, execute, resource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import clone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses as _uses
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance import test_runs
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.test_runs import (
     LAUNCH,

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     InvalidInput,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image import naming
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import naming
 from hypothesis import given
 from hypothesis import strategies as st
 

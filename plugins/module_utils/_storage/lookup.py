@@ -4,11 +4,11 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Where a disk's data lies, and what of a host tells who needs it; _uses has the answer."""
+"""Where the data of disks is, which disks the guests of a host have, and which volumes are based on others: as libvirt says."""
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import partial
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
@@ -89,14 +89,3 @@ def bases(conn):
             base = None if text is None else _xml.parse(text).findtext("backingStore/path")
             if base:
                 yield base, volume.path()
-
-
-def uses(conn):
-    """Return a function that tells the _uses.Uses of the host. They are read when it is first called."""
-
-    def read():
-        from ansible_collections.kvmfleet.compute.plugins.module_utils import _uses
-
-        return _uses.read(conn)
-
-    return lru_cache(maxsize=None)(read)

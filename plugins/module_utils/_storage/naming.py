@@ -12,6 +12,7 @@ older one, on which overlays may be based; the newest by modification time is th
 
 from __future__ import annotations
 
+import os
 import re
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
@@ -22,6 +23,8 @@ FORMATS = ("qcow2", "raw")
 # The types of libvirt's storage pools whose volumes are files of a directory.
 FILE_POOLS = ("dir", "fs", "netfs")
 DIGITS = 12
+# Beside the store, so that libvirt does not take it for volumes.
+INFO_DIRECTORY = "image-info"
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _VERSION = rf"({_NAME})\.([0-9a-f]{{{DIGITS}}})"
@@ -71,3 +74,13 @@ def newest(mtimes, wanted):
         if parsed and wanted in (parsed[0], f"{parsed[0]}.{parsed[1]}"):
             versions.append((mtime, file))
     return max(versions)[1] if versions else None
+
+
+def info_directory(store):
+    """Return the directory where what is known of the images of a store is kept."""
+    return os.path.join(os.path.dirname(os.path.abspath(store)), INFO_DIRECTORY)
+
+
+def info_path(store, file):
+    """Return the path of the file with what is known of a version."""
+    return os.path.join(info_directory(store), f"{file}.json")

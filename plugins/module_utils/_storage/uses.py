@@ -22,9 +22,17 @@ from dataclasses import dataclass, field
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.naming import FILE_POOLS, parse_file_name
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.store import info_path
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.usage import bases, definitions, paths_of, pools
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import (
+    bases,
+    definitions,
+    paths_of,
+    pools,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import (
+    FILE_POOLS,
+    info_path,
+    parse_file_name,
+)
 
 _MAGIC = b"QFI\xfb"
 # The magic, the version, the place of the backing file's name, its length.

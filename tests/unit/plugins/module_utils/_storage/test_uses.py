@@ -13,8 +13,8 @@ import tempfile
 import threading
 
 import pytest
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _uses
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses as _uses
 
 POOL = "<pool type='dir'><name>{}</name><target><path>{}</path></target></pool>"
 VOLUME = "<volume><name>{}</name><capacity>1048576</capacity><target><format type='qcow2'/></target>{}</volume>"

@@ -113,10 +113,12 @@ def read(conn):
         found[guest] = only_reads and found.get(guest, True)
         formats.setdefault(path, set()).add(disk_format)
     files = dict(_files(conn)) if local else {}
-    # What a guest wrote to a raw disk can look like the header of another format.
-    readable = [path for path in (*guests, *files) if formats.get(path) != {"raw"}] if local else []
+    # What a guest wrote to a raw disk can look like the header of another format, to libvirt, too.
+    raw = {path for path, found in formats.items() if found == {"raw"}}
+    readable = [path for path in (*guests, *files) if path not in raw] if local else []
     for base, overlay in [*bases(conn), *_chains(readable)]:
-        overlays.setdefault(_real(base, local), set()).add(_real(overlay, local))
+        if _real(overlay, local) not in raw:
+            overlays.setdefault(_real(base, local), set()).add(_real(overlay, local))
     return Uses(guests, overlays, frozenset(path for path, is_image in files.items() if is_image), local)
 
 

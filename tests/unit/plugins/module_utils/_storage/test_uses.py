@@ -185,6 +185,8 @@ def test_what_a_guest_wrote_to_a_raw_disk_is_not_believed(host):
     path, raw = host.file("disk.qcow2"), host.directory / "raw.img"
     raw.write_bytes(qcow2_header(path).ljust(1024**2, b"\0"))
     host.guest("malicious", raw, disk_format="raw")
+    pool = host.pool("more", host.directory)
+    pool.createXML(VOLUME.format(raw.name, f"<backingStore><path>{path}</path></backingStore>"), 0)
     assert host.uses().user(path) is None
     host.conn.lookupByName("malicious").undefine()
     host.guest("malicious", raw, disk_format="qcow2")

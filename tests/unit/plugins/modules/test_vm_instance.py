@@ -277,3 +277,16 @@ def test_a_host_without_the_libraries(tmp_path):
     assert (
         result["failed"] and "libvirt and lxml" in result["msg"] and "python3-libvirt and python3-lxml" in result["msg"]
     )
+
+
+def test_an_interface_without_a_name_is_found_again_and_moved(guest):
+    def interfaces(**item):
+        result = launch(guest, state="stopped", interfaces=[item])
+        return result["changed"], [(found["mac"], found["source"]) for found in result["instance"]["interfaces"]]
+
+    changed, [(mac, source)] = interfaces(bridge="br0")
+    assert changed and mac.startswith("52:54:00:") and source == "br0"
+    assert interfaces(bridge="br0") == (False, [(mac, "br0")])
+    assert interfaces(bridge="br1") == (True, [(mac, "br1")])
+    assert interfaces(bridge="br1", mtu=1400) == (True, [(mac, "br1")])
+    assert interfaces(bridge="br1", mtu=1400) == (False, [(mac, "br1")])

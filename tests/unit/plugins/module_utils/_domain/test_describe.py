@@ -10,6 +10,7 @@ import copy
 import json
 import pathlib
 
+import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe, metadata
@@ -32,6 +33,19 @@ def facts(**changed):
         "autostart": False,
     }
     return describe.Facts(**dict(values, **changed))
+
+
+# Descriptions as they were returned before, of definitions that ours, other tools and libvirt write.
+RECORDED = json.loads((HERE / "descriptions.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("recorded", RECORDED)
+def test_a_description_stays_as_it_was(recorded):
+    definition = recorded["definition"]
+    text = (HERE / definition).read_text(encoding="utf-8") if definition.endswith(".xml") else definition
+    described = describe.describe(_xml.parse(text), facts(), {MAC: [ADDRESS]})
+    # As text, so that 1 is not true.
+    assert json.dumps(described, sort_keys=True) == json.dumps(recorded["description"], sort_keys=True)
 
 
 def test_identity_is_the_facts():

@@ -36,8 +36,26 @@ PRESENCE = Codec(decode=lambda text: True, encode=lambda value: "")
 HEX = Codec(decode=lambda text: int(text, 16), encode=hex)
 
 
+class Row:
+    """A row of a table: an option, how the XML says its value, and how it is put there."""
+
+    option: str
+
+    def read(self, root):
+        """Return the value that the XML holds."""
+        raise NotImplementedError
+
+    def write(self, root, value):
+        """Put the value into the XML."""
+        raise NotImplementedError
+
+    def read_like(self, root, wanted):
+        """Return the value in the words of `wanted`, which may leave open what another task would ask for."""
+        return self.read(root)
+
+
 @dataclass(frozen=True)
-class Field:
+class Field(Row):
     """An option bound to a place below an element: `path` is tag names, with `@name` last for an attribute.
 
     `empty` is the value that means "not there": writing it removes the place, reading nothing returns it.
@@ -50,21 +68,19 @@ class Field:
     applies: str = NEXT_BOOT
 
     def read(self, root):
-        """Return the value that the XML holds."""
         text = _xml.get(root, self.path)
         return self.empty if text is None else self.codec.decode(text)
 
     def write(self, root, value):
-        """Put the value into the XML."""
         _xml.put(root, self.path, None if value == self.empty else self.codec.encode(value))
 
 
-class Presence:
+@dataclass(frozen=True)
+class Presence(Row):
     """Whether an element is there: writing True makes an empty one, writing False removes it with all that it has."""
 
-    def __init__(self, option, path):
-        self.option = option
-        self.path = path
+    option: str
+    path: str
 
     def read(self, root):
         return root.find(self.path) is not None

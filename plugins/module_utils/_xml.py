@@ -124,6 +124,13 @@ def drop(root, path):
         element.getparent().remove(element)
 
 
+def prune(root, path):
+    """Remove the element at a path when nothing is left in it."""
+    element = root.find(path)
+    if element is not None and not len(element):
+        element.getparent().remove(element)
+
+
 def element_of(tag, attributes=None, text=None):
     """Make an element; attributes with the value None are left out."""
     element = etree.Element(tag)

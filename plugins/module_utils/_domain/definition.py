@@ -52,6 +52,7 @@ FACETS = (
     cpu_pinning.PINNING,
     cpu_pinning.LIMITS,
     boot.FACET,
+    boot.DIRECT,
     platform.SMBIOS,
     platform.HYPERV,
     cpu.FACET,

@@ -85,55 +85,58 @@ def differences(name, before, after):
         yield name, before, after
 
 
-def scalar_facet(options, fields, parsers, **kwargs):
-    """Make a facet of a table of fields; `parsers` maps options to the function that normalises a given value."""
-    by_option = {row.option: row for row in fields}
-
-    def parse(params):
-        return {
-            option: parsers.get(option, lambda name, value: value)(option, params[option])
-            for option in by_option
-            if params.get(option) is not None
-        }
-
-    def read(root, wanted):
-        return {option: by_option[option].read(root) for option in wanted}
-
-    def write(root, wanted):
-        for option, value in wanted.items():
-            if by_option[option].read(root) != value:
-                by_option[option].write(root, value)
-
-    return Facet(options=options, parse=parse, read=read, write=write, **kwargs)
+def scalar_facet(options, fields, parse=None, **kwargs):
+    """Make a facet of a table of fields, one for each option. Without `parse` values are taken as they are given."""
+    return Facet(
+        options=options,
+        parse=parse or (lambda params: given_options(options, params)),
+        read=lambda root, wanted: _read_rows(fields, root, wanted),
+        write=lambda root, wanted: _write_rows(fields, root, wanted),
+        **kwargs,
+    )
 
 
-def mapping_facet(option, suboptions, fields, check, prepare, **kwargs):
+def mapping_facet(
+    option, suboptions, fields, complete=lambda mapping: None, prepare=lambda root, mapping: None, **kwargs
+):
     """Make a facet of one option that is a mapping, each key of which is a field.
 
-    check(mapping) completes what was given and refuses what is wrong. prepare(root, mapping) is called before the fields
+    complete(mapping) completes what was given and refuses what is wrong. prepare(root, mapping) is called before the fields
     are written: it makes, or removes, what they stand in.
     """
-    by_key = {row.option: row for row in fields}
 
     def parse(params):
         given = given_keys(params.get(option))
         if given:
-            check(given)
+            complete(given)
         return {option: given} if given else {}
 
     def read(root, wanted):
-        return {name: {key: by_key[key].read(root) for key in mapping} for name, mapping in wanted.items()}
+        return {name: _read_rows(fields, root, mapping) for name, mapping in wanted.items()}
 
     def write(root, wanted):
         for mapping in wanted.values():
             prepare(root, mapping)
-            for key, value in mapping.items():
-                if by_key[key].read(root) != value:
-                    by_key[key].write(root, value)
+            _write_rows(fields, root, mapping)
 
     return Facet(
         options={option: {"type": "dict", "options": suboptions}}, parse=parse, read=read, write=write, **kwargs
     )
+
+
+def _read_rows(rows, root, wanted):
+    return {row.option: row.read_like(root, wanted[row.option]) for row in rows if row.option in wanted}
+
+
+def _write_rows(rows, root, wanted):
+    for row in rows:
+        if row.option in wanted and row.read_like(root, wanted[row.option]) != wanted[row.option]:
+            row.write(root, wanted[row.option])
+
+
+def given_options(options, params):
+    """Return what the parameters of a task give of some options: one that is not given is None there."""
+    return {option: params[option] for option in options if params.get(option) is not None}
 
 
 def given_keys(mapping):
@@ -147,16 +150,13 @@ def enable_by_use(option, mapping):
         raise InvalidInput.of(f"{option}.enabled", False, f"the other options of {option} need it to be enabled")
 
 
-def device_facet(option, tag, suboptions, fields, make, check=lambda mapping: None):
+def device_facet(option, tag, suboptions, fields, make, complete=None, **kwargs):
     """Make a facet of a device that a guest has once or not at all, an option that is a mapping with the key `enabled`.
 
-    fields: as in mapping_facet, their places below the device. make(root, mapping): the element of a new one.
+    fields, complete: as in mapping_facet, the places of the fields below the device; `complete` calls enable_by_use.
+    make(root, mapping): the element of a new device.
     """
     path = f"devices/{tag}"
-
-    def complete(mapping):
-        enable_by_use(option, mapping)
-        check(mapping)
 
     def prepare(root, mapping):
         if mapping["enabled"] and root.find(path) is None:
@@ -166,8 +166,9 @@ def device_facet(option, tag, suboptions, fields, make, check=lambda mapping: No
         option,
         dict({"enabled": {"type": "bool"}}, **suboptions),
         (_field.Presence("enabled", path), *(replace(row, path=f"{path}/{row.path}") for row in fields)),
-        complete,
+        complete or (lambda mapping: enable_by_use(option, mapping)),
         prepare,
+        **kwargs,
     )
 
 

@@ -11,14 +11,18 @@ Source: libvirt domain XML, "Operating system booting"; libvirt, "Secure Boot".
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
-    Facet,
     enable_by_use,
     given_keys,
+    given_options,
+    mapping_facet,
+    scalar_facet,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import YES_NO, Field, Presence
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import YES_NO, Field, Presence, Row
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
 OPTIONS = {
@@ -26,30 +30,11 @@ OPTIONS = {
     "secure_boot": {"type": "bool"},
     "boot": {"type": "list", "elements": "str", "choices": ["hd", "cdrom", "network", "fd"]},
     "boot_menu": {"type": "bool"},
-    "direct_boot": {
-        "type": "dict",
-        "options": {
-            "enabled": {"type": "bool"},
-            "kernel": {"type": "path"},
-            "initrd": {"type": "path"},
-            "cmdline": {"type": "str"},
-        },
-    },
-}
-_MENU = Field("boot_menu", "os/bootmenu/@enable", YES_NO, empty=False)
-_DIRECT = {
-    row.option: row
-    for row in (
-        Presence("enabled", "os/kernel"),
-        Field("kernel", "os/kernel"),
-        Field("initrd", "os/initrd", empty=""),
-        Field("cmdline", "os/cmdline", empty=""),
-    )
 }
 
 
 def parse(params):
-    wanted = {option: params[option] for option in OPTIONS if params.get(option) is not None}
+    wanted = given_options(OPTIONS, params)
     if wanted.get("secure_boot") and wanted.get("firmware") != "uefi":
         raise InvalidInput.of("secure_boot", True, "it needs firmware: uefi")
     orders = _parse_orders(params)
@@ -58,8 +43,6 @@ def parse(params):
     elif orders:
         # A guest boots by kinds of device or by single devices; libvirt refuses a definition that has both.
         wanted["boot"] = ()
-    if "direct_boot" in wanted:
-        wanted["direct_boot"] = _parse_direct(given_keys(wanted["direct_boot"]))
     return wanted
 
 
@@ -88,112 +71,65 @@ def _parse_boot(kinds, orders):
     return tuple(kinds)
 
 
-def _parse_direct(direct):
-    enable_by_use("direct_boot", direct)
-    if direct["enabled"] and "kernel" not in direct:
-        raise InvalidInput.of("direct_boot", direct, "direct_boot.kernel is needed")
-    for key in ("kernel", "initrd"):
-        if direct.get(key) and not direct[key].startswith("/"):
-            raise InvalidInput.of(f"direct_boot.{key}", direct[key], "an absolute path is needed")
-    return direct
+class _Firmware(Row):
+    option = "firmware"
 
+    def read(self, root):
+        pflash = _xml.get(root, "os/loader/@type") == "pflash"
+        return "uefi" if pflash or _xml.get(root, "os/@firmware") == "efi" else "bios"
 
-def read(root, wanted):
-    return {option: _READERS[option](root, value) for option, value in wanted.items()}
-
-
-def _read_firmware(root, wanted):
-    pflash = _xml.get(root, "os/loader/@type") == "pflash"
-    return "uefi" if pflash or _xml.get(root, "os/@firmware") == "efi" else "bios"
-
-
-def _read_secure_boot(root, wanted):
-    """Whether Secure Boot is in force: the build has it and its keys. None while libvirt has not chosen a build."""
-    if _read_firmware(root, None) == "bios":
-        return False
-    features = [element.get("enabled") for element in root.findall("os/firmware/feature")]
-    if features:
-        return "no" not in features
-    if root.find("os/loader") is None:
-        return None
-    return _xml.get(root, "os/loader/@secure") == "yes"
-
-
-def _read_boot(root, wanted):
-    return tuple(element.get("dev") for element in root.findall("os/boot"))
-
-
-def _read_menu(root, wanted):
-    return _MENU.read(root)
-
-
-def _read_direct(root, wanted):
-    return {key: _DIRECT[key].read(root) for key in wanted or _DIRECT}
-
-
-_READERS = {
-    "firmware": _read_firmware,
-    "secure_boot": _read_secure_boot,
-    "boot": _read_boot,
-    "boot_menu": _read_menu,
-    "direct_boot": _read_direct,
-}
-
-
-def write(root, wanted):
-    for option, value in wanted.items():
-        if _READERS[option](root, value) != value:
-            _WRITERS[option](root, value)
-
-
-def _write_firmware(root, value):
-    """Let libvirt choose the UEFI build; for BIOS remove what it had chosen. The NVRAM file itself is never touched."""
-    for tag in ("loader", "nvram", "firmware"):
-        _xml.drop(root, f"os/{tag}")
-    _xml.put(root, "os/@firmware", "efi" if value == "uefi" else None)
-
-
-def _write_secure_boot(root, value):
-    """Let libvirt choose the build of UEFI by its features; what an NVRAM that is there would say to that, check() sees."""
-    for tag in ("loader", "firmware"):
-        _xml.drop(root, f"os/{tag}")
-    firmware = element_of("firmware")
-    if value:
-        firmware.append(element_of("feature", {"enabled": "yes", "name": "secure-boot"}))
-        # Else the guest could write to the NVRAM past the firmware. Source: libvirt domain XML, features/smm.
-        _xml.put(root, "features/smm/@state", "on")
-    firmware.append(element_of("feature", {"enabled": "yes" if value else "no", "name": "enrolled-keys"}))
-    root.find("os").append(firmware)
-
-
-def _write_boot(root, value):
-    _xml.drop(root, "os/boot")
-    if value:
-        _xml.drop(root, "devices/*/boot")
-    root.find("os").extend(element_of("boot", {"dev": kind}) for kind in value)
-
-
-def _write_menu(root, value):
-    _MENU.write(root, value)
-
-
-def _write_direct(root, value):
-    if not value["enabled"]:
-        for tag in ("kernel", "initrd", "cmdline"):
+    def write(self, root, value):
+        """Let libvirt choose the UEFI build; for BIOS remove what it had chosen. The NVRAM file itself is never touched."""
+        for tag in ("loader", "nvram", "firmware"):
             _xml.drop(root, f"os/{tag}")
-        return
-    for key, text in value.items():
-        if _DIRECT[key].read(root) != text:
-            _DIRECT[key].write(root, text)
+        _xml.put(root, "os/@firmware", "efi" if value == "uefi" else None)
 
 
-_WRITERS = {
-    "firmware": _write_firmware,
-    "secure_boot": _write_secure_boot,
-    "boot": _write_boot,
-    "boot_menu": _write_menu,
-    "direct_boot": _write_direct,
-}
+class _SecureBoot(Row):
+    """Whether Secure Boot is in force: the build has it and its keys. None while libvirt has not chosen a build."""
+
+    option = "secure_boot"
+
+    def read(self, root):
+        if _FIRMWARE.read(root) == "bios":
+            return False
+        features = [element.get("enabled") for element in root.findall("os/firmware/feature")]
+        if features:
+            return "no" not in features
+        if root.find("os/loader") is None:
+            return None
+        return _xml.get(root, "os/loader/@secure") == "yes"
+
+    def write(self, root, value):
+        """Let libvirt choose the build of UEFI by its features; what an NVRAM that is there would say to that, check() sees."""
+        for tag in ("loader", "firmware"):
+            _xml.drop(root, f"os/{tag}")
+        firmware = element_of("firmware")
+        if value:
+            firmware.append(element_of("feature", {"enabled": "yes", "name": "secure-boot"}))
+            # Else the guest could write to the NVRAM past the firmware. Source: libvirt domain XML, features/smm.
+            _xml.put(root, "features/smm/@state", "on")
+        firmware.append(element_of("feature", {"enabled": "yes" if value else "no", "name": "enrolled-keys"}))
+        root.find("os").append(firmware)
+
+
+class _Kinds(Row):
+    """The kinds of device to boot from, in their order."""
+
+    option = "boot"
+
+    def read(self, root):
+        return tuple(element.get("dev") for element in root.findall("os/boot"))
+
+    def write(self, root, value):
+        _xml.drop(root, "os/boot")
+        if value:
+            _xml.drop(root, "devices/*/boot")
+        root.find("os").extend(element_of("boot", {"dev": kind}) for kind in value)
+
+
+_FIRMWARE = _Firmware()
+_SECURE_BOOT = _SecureBoot()
 
 
 def launch(wanted, guest):
@@ -210,7 +146,7 @@ def check(before, after, wanted):
     machine = _xml.get(after, "os/type/@machine") or ""
     if secure and (machine == "pc" or machine.startswith("pc-i440fx")):
         raise InvalidInput.of("secure_boot", True, f"the guest is a {machine}; Secure Boot needs a q35")
-    if _read_firmware(before, None) == "uefi" and secure not in (None, _read_secure_boot(before, None)):
+    if _FIRMWARE.read(before) == "uefi" and secure not in (None, _SECURE_BOOT.read(before)):
         # The keys are in the NVRAM, and some builds that libvirt takes to be without Secure Boot (Debian 12's) heed them.
         raise InvalidInput.of(
             "secure_boot",
@@ -237,4 +173,54 @@ def _device_name(device):
     return f"{device.tag} {name}"
 
 
-FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, launch=launch, check=check)
+FACET = scalar_facet(
+    OPTIONS,
+    (_FIRMWARE, _SECURE_BOOT, _Kinds(), Field("boot_menu", "os/bootmenu/@enable", YES_NO, empty=False)),
+    parse,
+    launch=launch,
+    check=check,
+)
+
+
+def _complete_direct(direct):
+    enable_by_use("direct_boot", direct)
+    if direct["enabled"] and "kernel" not in direct:
+        raise InvalidInput.of("direct_boot", direct, "direct_boot.kernel is needed")
+    for key in ("kernel", "initrd"):
+        if direct.get(key) and not direct[key].startswith("/"):
+            raise InvalidInput.of(f"direct_boot.{key}", direct[key], "an absolute path is needed")
+
+
+def _prepare_direct(root, direct):
+    if not direct["enabled"]:
+        for tag in ("initrd", "cmdline"):
+            _xml.drop(root, f"os/{tag}")
+
+
+_DIRECT = mapping_facet(
+    "direct_boot",
+    {
+        "enabled": {"type": "bool"},
+        "kernel": {"type": "path"},
+        "initrd": {"type": "path"},
+        "cmdline": {"type": "str"},
+    },
+    (
+        Presence("enabled", "os/kernel"),
+        Field("kernel", "os/kernel"),
+        Field("initrd", "os/initrd", empty=""),
+        Field("cmdline", "os/cmdline", empty=""),
+    ),
+    _complete_direct,
+    _prepare_direct,
+)
+
+
+def _parse_direct(params):
+    """A mapping without any key asks for direct boot, too, and does not say of what."""
+    if params.get("direct_boot") is not None and not given_keys(params["direct_boot"]):
+        _complete_direct({})
+    return _DIRECT.parse(params)
+
+
+DIRECT = replace(_DIRECT, parse=_parse_direct)

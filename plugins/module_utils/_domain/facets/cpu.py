@@ -9,22 +9,17 @@
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import mapping_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_count
 
-OPTIONS = {
-    "cpu": {
-        "type": "dict",
-        "options": {
-            "mode": {"type": "str", "choices": ["host-model", "host-passthrough", "maximum", "custom"]},
-            "model": {"type": "str"},
-            "sockets": {"type": "int"},
-            "cores": {"type": "int"},
-            "threads": {"type": "int"},
-        },
-    },
+_OPTIONS = {
+    "mode": {"type": "str", "choices": ["host-model", "host-passthrough", "maximum", "custom"]},
+    "model": {"type": "str"},
+    "sockets": {"type": "int"},
+    "cores": {"type": "int"},
+    "threads": {"type": "int"},
 }
 FIELDS = (
     Field("mode", "cpu/@mode"),
@@ -36,10 +31,7 @@ FIELDS = (
 _TOPOLOGY = ("sockets", "cores", "threads")
 
 
-def parse(params):
-    if params.get("cpu") is None:
-        return {}
-    cpu = {key: value for key, value in params["cpu"].items() if value is not None}
+def _complete(cpu):
     if "model" in cpu and cpu.setdefault("mode", "custom") != "custom":
         raise InvalidInput.of("cpu.model", cpu["model"], "a model is given with mode custom alone")
     if cpu.get("mode") == "custom" and "model" not in cpu:
@@ -47,30 +39,19 @@ def parse(params):
     if any(key in cpu for key in _TOPOLOGY):
         for key in _TOPOLOGY:
             cpu[key] = parse_count(f"cpu.{key}", cpu.get(key, 1), key)
-    return {"cpu": cpu} if cpu else {}
 
 
-def read(root, wanted):
-    return {"cpu": {row.option: row.read(root) for row in FIELDS if row.option in wanted["cpu"]}} if wanted else {}
-
-
-def write(root, wanted):
-    if not wanted:
-        return
-    cpu = wanted["cpu"]
-    if "mode" in cpu and _xml.get(root, "cpu/@mode") not in (None, cpu["mode"]):
+def _prepare(root, cpu):
+    mode = cpu.get("mode")
+    if mode is not None and _xml.get(root, "cpu/@mode") not in (None, mode):
         # What belongs to another mode (its model, match and check) would contradict this one.
         for name in ("match", "check", "migratable"):
             _xml.put(root, f"cpu/@{name}", None)
-        _xml.put(root, "cpu/model", None)
-        model = root.find("cpu/model")
-        if model is not None:
-            model.getparent().remove(model)
-    for row in FIELDS:
-        if row.option in cpu and row.read(root) != cpu[row.option]:
-            row.write(root, cpu[row.option])
-    if cpu.get("mode") == "custom" and _xml.get(root, "cpu/@match") is None:
-        _xml.put(root, "cpu/@match", "exact")
+        _xml.drop(root, "cpu/model")
+    if mode == "custom":
+        _xml.put(root, "cpu/@mode", mode)
+        if _xml.get(root, "cpu/@match") is None:
+            _xml.put(root, "cpu/@match", "exact")
 
 
 def launch(wanted, guest):
@@ -78,4 +59,4 @@ def launch(wanted, guest):
     return {"cpu": {"mode": "host-model"}} if guest.virt_type == "kvm" else {}
 
 
-FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, launch=launch)
+FACET = mapping_facet("cpu", _OPTIONS, FIELDS, _complete, _prepare, launch=launch)

@@ -11,74 +11,69 @@ Source: libvirt domain XML, "CPU Tuning" and "IOThreads Allocation".
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
-    Facet,
-    given_keys,
+    given_options,
     mapping_facet,
     scalar_facet,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field, Row
 from ansible_collections.kvmfleet.compute.plugins.module_utils._ranges import RANGES, parse_ranges
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
-_LISTS = {"vcpus": ("vcpupin", "vcpu"), "iothreads": ("iothreadpin", "iothread")}
-_EMULATOR = Field("emulator", "cputune/emulatorpin/@cpuset", RANGES, empty="")
+
+@dataclass(frozen=True)
+class _Pins(Row):
+    """Pairs (number, its CPUs), in the order of the numbers. attribute: what has the number, also the key of an item."""
+
+    option: str
+    tag: str
+    attribute: str
+
+    @property
+    def suboptions(self):
+        return {self.attribute: {"type": "int", "required": True}, "cpus": {"type": "str", "required": True}}
+
+    def parse(self, items):
+        pairs = {}
+        for index, item in enumerate(items):
+            option, number = f"cpu_pinning.{self.option}[{index}]", item[self.attribute]
+            if number in pairs:
+                raise InvalidInput.of(f"{option}.{self.attribute}", number, "it is pinned by another item already")
+            pairs[number] = parse_ranges(f"{option}.cpus", item["cpus"])
+        return tuple(sorted(pairs.items()))
+
+    def read(self, root):
+        pins = root.findall(f"cputune/{self.tag}")
+        return tuple(sorted((int(pin.get(self.attribute)), RANGES.decode(pin.get("cpuset"))) for pin in pins))
+
+    def write(self, root, value):
+        _xml.drop(root, f"cputune/{self.tag}")
+        pins = [element_of(self.tag, {self.attribute: number, "cpuset": cpus}) for number, cpus in value]
+        _xml.ensure(root, "cputune").extend(pins)
+        _xml.prune(root, "cputune")
 
 
-def _item_options(name):
-    return {name: {"type": "int", "required": True}, "cpus": {"type": "str", "required": True}}
+class _EmulatorPin(Field):
+    def write(self, root, value):
+        super().write(root, value)
+        _xml.prune(root, "cputune")
 
 
-def _parse_pinning(params):
-    pinning = given_keys(params.get("cpu_pinning"))
+_VCPUS = _Pins("vcpus", "vcpupin", "vcpu")
+_IOTHREADS = _Pins("iothreads", "iothreadpin", "iothread")
+
+
+def _complete_pinning(pinning):
     if pinning.get("emulator"):
         pinning["emulator"] = parse_ranges("cpu_pinning.emulator", pinning["emulator"])
-    for key, (_tag, name) in _LISTS.items():
-        if key in pinning:
-            pinning[key] = _parse_items(f"cpu_pinning.{key}", name, pinning[key])
-    return {"cpu_pinning": pinning} if pinning else {}
-
-
-def _parse_items(option, name, items):
-    """Return pairs (number, its CPUs), in the order of the numbers."""
-    pairs = {}
-    for index, item in enumerate(items):
-        if item[name] in pairs:
-            raise InvalidInput.of(f"{option}[{index}].{name}", item[name], "it is pinned by another item already")
-        pairs[item[name]] = parse_ranges(f"{option}[{index}].cpus", item["cpus"])
-    return tuple(sorted(pairs.items()))
-
-
-def _read_pinning(root, wanted):
-    return {option: {key: _read_key(root, key) for key in pinning} for option, pinning in wanted.items()}
-
-
-def _read_key(root, key):
-    if key == "emulator":
-        return _EMULATOR.read(root)
-    tag, name = _LISTS[key]
-    pins = root.findall(f"cputune/{tag}")
-    return tuple(sorted((int(pin.get(name)), RANGES.decode(pin.get("cpuset"))) for pin in pins))
-
-
-def _write_pinning(root, wanted):
-    for pinning in wanted.values():
-        for key, value in pinning.items():
-            if _read_key(root, key) == value:
-                continue
-            if key == "emulator":
-                _EMULATOR.write(root, value)
-                continue
-            tag, name = _LISTS[key]
-            _xml.drop(root, f"cputune/{tag}")
-            place = _xml.ensure(root, "cputune")
-            place.extend(element_of(tag, {name: number, "cpuset": cpus}) for number, cpus in value)
-        place = root.find("cputune")
-        if place is not None and not len(place):
-            root.remove(place)
+    for row in (_VCPUS, _IOTHREADS):
+        if row.option in pinning:
+            pinning[row.option] = row.parse(pinning[row.option])
 
 
 def _check_pinning(before, after, wanted):
@@ -89,20 +84,15 @@ def _check_pinning(before, after, wanted):
             raise InvalidInput.of("cpu_pinning.vcpus", number, f"the guest has the virtual CPUs 0 to {count - 1}")
 
 
-PINNING = Facet(
-    options={
-        "cpu_pinning": {
-            "type": "dict",
-            "options": {
-                "vcpus": {"type": "list", "elements": "dict", "options": _item_options("vcpu")},
-                "emulator": {"type": "str"},
-                "iothreads": {"type": "list", "elements": "dict", "options": _item_options("iothread")},
-            },
-        },
+PINNING = mapping_facet(
+    "cpu_pinning",
+    {
+        "vcpus": {"type": "list", "elements": "dict", "options": _VCPUS.suboptions},
+        "emulator": {"type": "str"},
+        "iothreads": {"type": "list", "elements": "dict", "options": _IOTHREADS.suboptions},
     },
-    parse=_parse_pinning,
-    read=_read_pinning,
-    write=_write_pinning,
+    (_VCPUS, _EmulatorPin("emulator", "cputune/emulatorpin/@cpuset", RANGES, empty=""), _IOTHREADS),
+    _complete_pinning,
     check=_check_pinning,
 )
 
@@ -111,7 +101,7 @@ _PERIOD = (1000, 1_000_000)
 _QUOTA = (1000, 17_592_186_044_415)
 
 
-def _check_limits(limits):
+def _complete_limits(limits):
     for key, (lowest, highest) in (("period", _PERIOD), ("quota", _QUOTA)):
         if key not in limits:
             continue
@@ -133,12 +123,11 @@ LIMITS = mapping_facet(
         Field("period", "cputune/period", INTEGER, empty=0),
         Field("quota", "cputune/quota", INTEGER, empty=0),
     ),
-    _check_limits,
-    lambda root, limits: None,
+    _complete_limits,
 )
 
 
-class _IoThreads:
+class _IoThreads(Row):
     """How many there are; libvirt numbers them from 1, or as they are listed."""
 
     option = "iothreads"
@@ -152,10 +141,11 @@ class _IoThreads:
             thread.getparent().remove(thread)
 
 
-def _parse_count(option, value):
-    if value < 0:
-        raise InvalidInput.of(option, value, "a number of 0 or more is needed")
-    return value
+def _parse_iothreads(params):
+    wanted = given_options(("iothreads",), params)
+    if wanted.get("iothreads", 0) < 0:
+        raise InvalidInput.of("iothreads", wanted["iothreads"], "a number of 0 or more is needed")
+    return wanted
 
 
-IOTHREADS = scalar_facet({"iothreads": {"type": "int"}}, (_IoThreads(),), {"iothreads": _parse_count})
+IOTHREADS = scalar_facet({"iothreads": {"type": "int"}}, (_IoThreads(),), _parse_iothreads)

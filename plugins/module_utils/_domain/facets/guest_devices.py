@@ -8,7 +8,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import scalar_facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Presence
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, get
 
 OPTIONS = {
@@ -16,11 +20,12 @@ OPTIONS = {
     "rng": {"type": "bool"},
 }
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
+_AGENT_PATH = f"devices/channel/target[@name='{AGENT_CHANNEL}']/.."
 
 
 def agent_channel(root):
     """Return the element of the guest agent's channel, None if the guest has none."""
-    return root.find(f"devices/channel/target[@name='{AGENT_CHANNEL}']/..")
+    return root.find(_AGENT_PATH)
 
 
 def agent_connected(root):
@@ -35,39 +40,33 @@ def _new_agent_channel():
     return channel
 
 
-def _rng(root):
-    return root.find("devices/rng")
-
-
 def _new_rng():
     rng = element_of("rng", {"model": "virtio"})
     rng.append(element_of("backend", {"model": "random"}, "/dev/urandom"))
     return rng
 
 
-_DEVICES = {"agent": (agent_channel, _new_agent_channel), "rng": (_rng, _new_rng)}
+@dataclass(frozen=True)
+class _Device(Presence):
+    """make(): the element of a new one."""
+
+    make: Callable
+
+    def write(self, root, value):
+        if value:
+            root.find("devices").append(self.make())
+        else:
+            super().write(root, value)
 
 
-def parse(params):
-    return {option: params[option] for option in OPTIONS if params.get(option) is not None}
-
-
-def read(root, wanted):
-    return {option: _DEVICES[option][0](root) is not None for option in wanted}
-
-
-def write(root, wanted):
-    for option, present in wanted.items():
-        find, make = _DEVICES[option]
-        element = find(root)
-        if present and element is None:
-            root.find("devices").append(make())
-        elif not present and element is not None:
-            element.getparent().remove(element)
+_FIELDS = (
+    _Device("agent", _AGENT_PATH, _new_agent_channel),
+    _Device("rng", "devices/rng", _new_rng),
+)
 
 
 def launch(wanted, guest):
     return {option: True for option in OPTIONS if option not in wanted and guest.is_qemu}
 
 
-FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, launch=launch)
+FACET = scalar_facet(OPTIONS, _FIELDS, launch=launch)

@@ -41,7 +41,7 @@ class MemoryField(Field):
         return "{}@unit".format(self.path.split("@")[0])
 
 
-def _check_huge_pages(pages):
+def _complete_huge_pages(pages):
     enable_by_use("huge_pages", pages)
     if "size" in pages:
         pages["size"] = parse_memory("huge_pages.size", pages["size"])
@@ -49,10 +49,6 @@ def _check_huge_pages(pages):
         pages["nodes"] = parse_ranges("huge_pages.nodes", pages["nodes"])
         if "size" not in pages:
             raise InvalidInput.of("huge_pages.nodes", pages["nodes"], "it needs huge_pages.size")
-
-
-def _nothing(root, mapping):
-    """Every place is made when it is written."""
 
 
 HUGE_PAGES = mapping_facet(
@@ -63,8 +59,7 @@ HUGE_PAGES = mapping_facet(
         MemoryField("size", "memoryBacking/hugepages/page/@size"),
         Field("nodes", "memoryBacking/hugepages/page/@nodeset", RANGES, empty=""),
     ),
-    _check_huge_pages,
-    _nothing,
+    _complete_huge_pages,
 )
 
 _ACCESS = "memoryBacking/access/@mode"
@@ -101,8 +96,7 @@ _BACKING = mapping_facet(
         Field("access", _ACCESS, empty="private"),
         Presence("locked", "memoryBacking/locked"),
     ),
-    lambda backing: None,
-    _prepare_backing,
+    prepare=_prepare_backing,
 )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet, given_options
 
 OPTIONS = {
     "tags": {"type": "list", "elements": "str"},
@@ -32,7 +32,7 @@ INTERNAL = ("managed", "flavor_name", "image_name", "volumes")
 
 
 def parse(params):
-    wanted = {option: params[option] for option in OPTIONS if params.get(option) is not None}
+    wanted = given_options(OPTIONS, params)
     if "tags" in wanted:
         wanted["tags"] = tuple(sorted(set(wanted["tags"])))
     if "metadata" in wanted:

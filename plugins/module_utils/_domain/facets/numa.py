@@ -12,45 +12,36 @@ Source: libvirt domain XML, "Guest NUMA topology" and "NUMA Node Tuning".
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet, given_keys
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import mapping_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.memory_backing import MemoryField
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, Row
 from ansible_collections.kvmfleet.compute.plugins.module_utils._ranges import RANGES, numbers, parse_ranges, to_text
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size, parse_memory
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
-OPTIONS = {
-    "numa": {
-        "type": "dict",
+_OPTIONS = {
+    "cells": {
+        "type": "list",
+        "elements": "dict",
         "options": {
-            "cells": {
-                "type": "list",
-                "elements": "dict",
-                "options": {
-                    "cpus": {"type": "str", "required": True},
-                    "memory": {"type": "str", "required": True},
-                    "nodeset": {"type": "str"},
-                },
-            },
-            "mode": {"type": "str", "choices": ["strict", "preferred", "interleave", "restrictive"]},
+            "cpus": {"type": "str", "required": True},
+            "memory": {"type": "str", "required": True},
             "nodeset": {"type": "str"},
         },
     },
+    "mode": {"type": "str", "choices": ["strict", "preferred", "interleave", "restrictive"]},
+    "nodeset": {"type": "str"},
 }
 _CPUS = Field("cpus", "@cpus", RANGES, empty="")
 _MEMORY = MemoryField("memory", "@memory", empty=0)
 _SIZE = MemoryField("size", "size", empty=0)
 _GUEST_MEMORY = MemoryField("memory", "memory", empty=0)
 _NODESET = Field("nodeset", "@nodeset", RANGES, empty="")
-_TUNING = {
-    "mode": Field("mode", "numatune/memory/@mode"),
-    "nodeset": Field("nodeset", "numatune/memory/@nodeset", RANGES, empty=""),
-}
+_MODE = "numatune/memory/@mode"
 
 
-def parse(params):
-    numa = given_keys(params.get("numa"))
+def _complete(numa):
     if numa.get("nodeset"):
         numa["nodeset"] = parse_ranges("numa.nodeset", numa["nodeset"])
     elif "nodeset" in numa and "mode" in numa:
@@ -58,7 +49,6 @@ def parse(params):
     if "cells" in numa:
         numa["cells"] = tuple(_parse_cell(f"numa.cells[{index}]", cell) for index, cell in enumerate(numa["cells"]))
         _check_cpus(numa["cells"])
-    return {"numa": numa} if numa else {}
 
 
 def _parse_cell(option, cell):
@@ -80,72 +70,63 @@ def _check_cpus(cells):
         seen |= numbers(cell["cpus"])
 
 
-def read(root, wanted):
-    return {option: {key: _read_key(root, key) for key in numa} for option, numa in wanted.items()}
+def _prepare(root, numa):
+    if numa.get("nodeset") == "":
+        _xml.drop(root, "numatune/memory")
 
 
-def _read_key(root, key):
-    if key == "cells":
-        return tuple(_read_cell(root, cell) for cell in root.findall("cpu/numa/cell"))
-    return _TUNING[key].read(root)
+class _Tuning(Field):
+    def write(self, root, value):
+        _xml.put(root, "numatune/memory/@placement", None)
+        super().write(root, value)
 
 
-def _read_cell(root, cell):
-    bound = _binding(root, cell.get("id"))
-    return {
-        "cpus": _CPUS.read(cell),
-        "memory": _MEMORY.read(cell),
-        "nodeset": "" if bound is None else _NODESET.read(bound),
-    }
+class _Cells(Row):
+    option = "cells"
+
+    def read(self, root):
+        return tuple(self._read_cell(root, cell) for cell in root.findall("cpu/numa/cell"))
+
+    def _read_cell(self, root, cell):
+        bound = root.find("numatune/memnode[@cellid='{}']".format(cell.get("id")))
+        return {
+            "cpus": _CPUS.read(cell),
+            "memory": _MEMORY.read(cell),
+            "nodeset": "" if bound is None else _NODESET.read(bound),
+        }
+
+    def write(self, root, value):
+        """Cells keep what they have besides, such as their distances, as long as they are there."""
+        present = root.findall("cpu/numa/cell")
+        for cell in present[len(value) :]:
+            cell.getparent().remove(cell)
+        _xml.drop(root, "numatune/memnode")
+        for index, wanted in enumerate(value):
+            if index < len(present):
+                cell = present[index]
+            else:
+                cell = element_of("cell")
+                _xml.ensure(root, "cpu/numa").append(cell)
+            cell.set("id", str(index))
+            _CPUS.write(cell, wanted["cpus"])
+            _MEMORY.write(cell, wanted["memory"])
+            if wanted["nodeset"]:
+                mode = _xml.get(root, _MODE) or "strict"
+                bound = element_of("memnode", {"cellid": index, "mode": mode, "nodeset": wanted["nodeset"]})
+                _xml.ensure(root, "numatune").append(bound)
+        _xml.prune(root, "cpu/numa")
+        _xml.prune(root, "numatune")
 
 
-def _binding(root, cell_id):
-    return root.find(f"numatune/memnode[@cellid='{cell_id}']")
+_CELLS = _Cells()
 
 
-def write(root, wanted):
-    for numa in wanted.values():
-        for key, row in _TUNING.items():
-            if key in numa and row.read(root) != numa[key]:
-                _xml.put(root, "numatune/memory/@placement", None)
-                row.write(root, numa[key])
-        if numa.get("nodeset") == "":
-            _xml.drop(root, "numatune/memory")
-        if "cells" in numa:
-            _write_cells(root, numa["cells"])
-
-
-def _write_cells(root, cells):
-    """Cells keep what they have besides, such as their distances, as long as they are there."""
-    present = root.findall("cpu/numa/cell")
-    for cell in present[len(cells) :]:
-        cell.getparent().remove(cell)
-    _xml.drop(root, "numatune/memnode")
-    for index, wanted in enumerate(cells):
-        if index < len(present):
-            cell = present[index]
-        else:
-            cell = element_of("cell")
-            _xml.ensure(root, "cpu/numa").append(cell)
-        cell.set("id", str(index))
-        _CPUS.write(cell, wanted["cpus"])
-        _MEMORY.write(cell, wanted["memory"])
-        if wanted["nodeset"]:
-            mode = _TUNING["mode"].read(root) or "strict"
-            bound = element_of("memnode", {"cellid": index, "mode": mode, "nodeset": wanted["nodeset"]})
-            _xml.ensure(root, "numatune").append(bound)
-    for path in ("cpu/numa", "numatune"):
-        place = root.find(path)
-        if place is not None and not len(place):
-            place.getparent().remove(place)
-
-
-def check(before, after, wanted):
+def _check(before, after, wanted):
     """The cells have all of the guest's CPUs and memory: libvirt would make them do so, at the first cell's cost."""
-    mode = _TUNING["mode"].read(after)
+    mode = _xml.get(after, _MODE)
     if "numa" in wanted and mode and after.find("numatune/memory[@nodeset]") is None:
         raise InvalidInput.of("numa.mode", mode, "it needs numa.nodeset")
-    cells = _read_key(after, "cells")
+    cells = _CELLS.read(after)
     if not cells or not any(option in wanted for option in ("numa", "memory", "max_memory", "vcpus", "max_vcpus")):
         return
     memory = sum(cell["memory"] for cell in cells)
@@ -168,4 +149,11 @@ def check(before, after, wanted):
         )
 
 
-FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, check=check)
+FACET = mapping_facet(
+    "numa",
+    _OPTIONS,
+    (_Tuning("mode", _MODE), _Tuning("nodeset", "numatune/memory/@nodeset", RANGES, empty=""), _CELLS),
+    _complete,
+    _prepare,
+    check=_check,
+)

@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import scalar_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Row
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
 OPTIONS = {"pci_root_ports": {"type": "int"}}
@@ -28,23 +29,24 @@ def parse(params):
     return {"pci_root_ports": count}
 
 
-def _ports(root):
-    return root.findall("devices/controller[@model='pcie-root-port']")
+class _RootPorts(Row):
+    option = "pci_root_ports"
 
+    def read(self, root):
+        return len(root.findall("devices/controller[@model='pcie-root-port']"))
 
-def read(root, wanted):
-    """More ports than were asked for are fine: libvirt adds some itself, and none is taken away from its device."""
-    return {option: min(len(_ports(root)), count) for option, count in wanted.items()}
+    def read_like(self, root, wanted):
+        """More ports than were asked for are fine: libvirt adds some itself, and none is taken away from its device."""
+        return min(self.read(root), wanted)
 
-
-def write(root, wanted):
-    """Add ports behind the present ones, whose numbers the addresses of devices refer to."""
-    devices = root.find("devices")
-    if devices.find("controller[@type='pci']") is None:
-        # libvirt takes the first one for the root itself.
-        devices.append(element_of("controller", {"type": "pci", "index": "0", "model": "pcie-root"}))
-    for _missing in range(wanted["pci_root_ports"] - len(_ports(root))):
-        devices.append(element_of("controller", {"type": "pci", "model": "pcie-root-port"}))
+    def write(self, root, value):
+        """Add ports behind the present ones, whose numbers the addresses of devices refer to."""
+        devices = root.find("devices")
+        if devices.find("controller[@type='pci']") is None:
+            # libvirt takes the first one for the root itself.
+            devices.append(element_of("controller", {"type": "pci", "index": "0", "model": "pcie-root"}))
+        for _missing in range(value - self.read(root)):
+            devices.append(element_of("controller", {"type": "pci", "model": "pcie-root-port"}))
 
 
 def launch(wanted, guest):
@@ -53,4 +55,4 @@ def launch(wanted, guest):
     return {"pci_root_ports": NEW_GUEST_PORTS} if express and "pci_root_ports" not in wanted else {}
 
 
-FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, launch=launch)
+FACET = scalar_facet(OPTIONS, (_RootPorts(),), parse, launch=launch)

@@ -9,91 +9,95 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet, given_keys, mapping_facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import given_keys, mapping_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, YES_NO, Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, YES_NO, Field, Row
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
-# Section of smbios: its element, and its entries. Source: libvirt domain XML, "SMBIOS System Information".
-_SECTIONS = {
-    "bios": ("bios", ("vendor", "version", "date", "release")),
-    "system": ("system", ("manufacturer", "product", "version", "serial", "sku", "family")),
-    "baseboard": ("baseBoard", ("manufacturer", "product", "version", "serial", "asset", "location")),
-    "chassis": ("chassis", ("manufacturer", "version", "serial", "asset", "sku")),
-}
-_SMBIOS_OPTIONS = {
-    section: {"type": "dict", "options": {name: {"type": "str"} for name in names}}
-    for section, (_tag, names) in _SECTIONS.items()
-}
-_SMBIOS_OPTIONS["mode"] = {"type": "str", "choices": ["emulate", "host", "sysinfo"]}
-_SMBIOS_OPTIONS["oem_strings"] = {"type": "list", "elements": "str"}
-_MODE = Field("mode", "os/smbios/@mode", empty="emulate")
+_SYSINFO = "sysinfo[@type='smbios']"
 
 
-def _parse_smbios(params):
-    smbios = given_keys(params.get("smbios"))
-    for section in _SECTIONS:
-        if section in smbios:
-            smbios[section] = given_keys(smbios[section])
+def _sysinfo(root):
+    info = root.find(_SYSINFO)
+    if info is None:
+        info = element_of("sysinfo", {"type": "smbios"})
+        root.append(info)
+    return info
+
+
+@dataclass(frozen=True)
+class _Section(Row):
+    """A mapping of the entries that a section has; an empty text is no entry."""
+
+    option: str
+    tag: str
+    names: tuple
+
+    @property
+    def suboptions(self):
+        return {"type": "dict", "options": {name: {"type": "str"} for name in self.names}}
+
+    def read_like(self, root, wanted):
+        return {name: root.findtext(f"{_SYSINFO}/{self.tag}/entry[@name='{name}']") or "" for name in wanted}
+
+    def write(self, root, value):
+        section = _xml.ensure(_sysinfo(root), self.tag)
+        for name, text in value.items():
+            _xml.drop(section, f"entry[@name='{name}']")
+            if text:
+                section.append(element_of("entry", {"name": name}, text))
+        _xml.prune(root, f"{_SYSINFO}/{self.tag}")
+        _xml.prune(root, _SYSINFO)
+
+
+class _OemStrings(Row):
+    option = "oem_strings"
+
+    def read(self, root):
+        return tuple(entry.text or "" for entry in root.findall(f"{_SYSINFO}/oemStrings/entry"))
+
+    def write(self, root, value):
+        info = _sysinfo(root)
+        _xml.drop(info, "oemStrings")
+        _xml.ensure(info, "oemStrings").extend(element_of("entry", text=text) for text in value)
+        _xml.prune(info, "oemStrings")
+        _xml.prune(root, _SYSINFO)
+
+
+_SECTIONS = (
+    _Section("bios", "bios", ("vendor", "version", "date", "release")),
+    _Section("system", "system", ("manufacturer", "product", "version", "serial", "sku", "family")),
+    _Section("baseboard", "baseBoard", ("manufacturer", "product", "version", "serial", "asset", "location")),
+    _Section("chassis", "chassis", ("manufacturer", "version", "serial", "asset", "sku")),
+)
+
+
+def _complete_smbios(smbios):
+    for row in _SECTIONS:
+        if row.option in smbios:
+            smbios[row.option] = given_keys(smbios[row.option])
     if "oem_strings" in smbios:
         smbios["oem_strings"] = tuple(smbios["oem_strings"])
-    if smbios and smbios.setdefault("mode", "sysinfo") != "sysinfo" and len(smbios) > 1:
+    if smbios.setdefault("mode", "sysinfo") != "sysinfo" and len(smbios) > 1:
         raise InvalidInput.of("smbios.mode", smbios["mode"], "the other options of smbios need the mode sysinfo")
     date = smbios.get("bios", {}).get("date")
     if date and not re.fullmatch(r"\d{2}/\d{2}/(\d{2}|\d{4})", date):
         raise InvalidInput.of("smbios.bios.date", date, "a date such as 12/31/2026 is needed")
-    return {"smbios": smbios} if smbios else {}
 
 
-def _read_smbios(root, wanted):
-    return {
-        option: {key: _read_section(root, key, value) for key, value in smbios.items()}
-        for option, smbios in wanted.items()
-    }
-
-
-def _read_section(root, key, wanted):
-    if key == "mode":
-        return _MODE.read(root)
-    if key == "oem_strings":
-        return tuple(entry.text or "" for entry in root.findall("sysinfo[@type='smbios']/oemStrings/entry"))
-    path = f"sysinfo[@type='smbios']/{_SECTIONS[key][0]}/entry[@name='%s']"
-    return {name: root.findtext(path % name) or "" for name in wanted}
-
-
-def _write_smbios(root, wanted):
-    for smbios in wanted.values():
-        info = root.find("sysinfo[@type='smbios']")
-        if info is None:
-            info = element_of("sysinfo", {"type": "smbios"})
-            root.append(info)
-        for key, value in smbios.items():
-            if key == "mode":
-                _MODE.write(root, value)
-            elif key == "oem_strings":
-                _xml.drop(info, "oemStrings")
-                _xml.ensure(info, "oemStrings").extend(element_of("entry", text=text) for text in value)
-            else:
-                _write_entries(_xml.ensure(info, _SECTIONS[key][0]), value)
-        for section in (*info, info):
-            if not len(section):
-                section.getparent().remove(section)
-
-
-def _write_entries(section, entries):
-    for name, text in entries.items():
-        _xml.drop(section, f"entry[@name='{name}']")
-        if text:
-            section.append(element_of("entry", {"name": name}, text))
-
-
-SMBIOS = Facet(
-    options={"smbios": {"type": "dict", "options": _SMBIOS_OPTIONS}},
-    parse=_parse_smbios,
-    read=_read_smbios,
-    write=_write_smbios,
+# Source: libvirt domain XML, "SMBIOS System Information".
+SMBIOS = mapping_facet(
+    "smbios",
+    {
+        **{row.option: row.suboptions for row in _SECTIONS},
+        "mode": {"type": "str", "choices": ["emulate", "host", "sysinfo"]},
+        "oem_strings": {"type": "list", "elements": "str"},
+    },
+    (*_SECTIONS, Field("mode", "os/smbios/@mode", empty="emulate"), _OemStrings()),
+    _complete_smbios,
 )
 
 
@@ -105,11 +109,41 @@ _TIMER_FIELDS = (
     Field("frequency", "@frequency", INTEGER),
     Field("mode", "@mode"),
 )
-_CLOCK_FIELDS = (Field("offset", "clock/@offset", empty="utc"), Field("timezone", "clock/@timezone"))
+_OFFSET = Field("offset", "clock/@offset", empty="utc")
 
 
-def _parse_clock(params):
-    clock = given_keys(params.get("clock"))
+class _Timers(Row):
+    """What the definition says of the timers that are named."""
+
+    option = "timers"
+
+    def read_like(self, root, wanted):
+        return tuple(self._read_timer(root, timer) for timer in wanted)
+
+    def _read_timer(self, root, wanted):
+        element = self._find(root, wanted)
+        if element is None:
+            return None
+        return {
+            "name": wanted["name"],
+            **{row.option: row.read(element) for row in _TIMER_FIELDS if row.option in wanted},
+        }
+
+    def _find(self, root, timer):
+        return root.find("clock/timer[@name='{name}']".format(**timer))
+
+    def write(self, root, value):
+        for timer in value:
+            element = self._find(root, timer)
+            if element is None:
+                element = element_of("timer", {"name": timer["name"]})
+                _xml.ensure(root, "clock").append(element)
+            for row in _TIMER_FIELDS:
+                if row.option in timer:
+                    row.write(element, timer[row.option])
+
+
+def _complete_clock(clock):
     zone = clock.get("timezone")
     if zone is not None:
         if clock.setdefault("offset", "timezone") != "timezone":
@@ -124,75 +158,39 @@ def _parse_clock(params):
         for name in names:
             if names.count(name) > 1:
                 raise InvalidInput.of("clock.timers", name, "each timer may be named once")
-    return {"clock": clock} if clock else {}
 
 
-def _read_clock(root, wanted):
-    return {option: _read_clock_keys(root, clock) for option, clock in wanted.items()}
-
-
-def _read_clock_keys(root, clock):
-    found = {row.option: row.read(root) for row in _CLOCK_FIELDS if row.option in clock}
-    if "timers" in clock:
-        found["timers"] = tuple(_read_timer(_timer(root, timer["name"]), timer) for timer in clock["timers"])
-    return found
-
-
-def _timer(root, name):
-    return root.find(f"clock/timer[@name='{name}']")
-
-
-def _read_timer(element, wanted):
-    if element is None:
-        return None
-    return dict({row.option: row.read(element) for row in _TIMER_FIELDS if row.option in wanted}, name=wanted["name"])
-
-
-def _write_clock(root, wanted):
-    for clock in wanted.values():
-        if "offset" in clock and _CLOCK_FIELDS[0].read(root) != clock["offset"]:
+def _prepare_clock(root, clock):
+    if "offset" in clock:
+        if _OFFSET.read(root) != clock["offset"]:
             # What belongs to another offset would contradict this one.
             for name in ("timezone", "adjustment", "basis", "start"):
                 _xml.put(root, f"clock/@{name}", None)
-        for row in _CLOCK_FIELDS:
-            if row.option in clock:
-                _xml.put(root, row.path, clock[row.option])
-        for timer in clock.get("timers", ()):
-            element = _timer(root, timer["name"])
-            if element is None:
-                element = element_of("timer", {"name": timer["name"]})
-                _xml.ensure(root, "clock").append(element)
-            for row in _TIMER_FIELDS:
-                if row.option in timer:
-                    row.write(element, timer[row.option])
+        _xml.put(root, "clock/@offset", clock["offset"])
 
 
 # Source: libvirt domain XML, "Time keeping".
-CLOCK = Facet(
-    options={
-        "clock": {
-            "type": "dict",
+CLOCK = mapping_facet(
+    "clock",
+    {
+        "offset": {"type": "str", "choices": ["utc", "localtime", "timezone"]},
+        "timezone": {"type": "str"},
+        "timers": {
+            "type": "list",
+            "elements": "dict",
             "options": {
-                "offset": {"type": "str", "choices": ["utc", "localtime", "timezone"]},
-                "timezone": {"type": "str"},
-                "timers": {
-                    "type": "list",
-                    "elements": "dict",
-                    "options": {
-                        "name": {"type": "str", "required": True, "choices": list(_TIMERS)},
-                        "present": {"type": "bool"},
-                        "tickpolicy": {"type": "str", "choices": ["delay", "catchup", "merge", "discard"]},
-                        "track": {"type": "str", "choices": ["boot", "guest", "wall", "realtime"]},
-                        "frequency": {"type": "int"},
-                        "mode": {"type": "str", "choices": ["auto", "native", "emulate", "paravirt", "smpsafe"]},
-                    },
-                },
+                "name": {"type": "str", "required": True, "choices": list(_TIMERS)},
+                "present": {"type": "bool"},
+                "tickpolicy": {"type": "str", "choices": ["delay", "catchup", "merge", "discard"]},
+                "track": {"type": "str", "choices": ["boot", "guest", "wall", "realtime"]},
+                "frequency": {"type": "int"},
+                "mode": {"type": "str", "choices": ["auto", "native", "emulate", "paravirt", "smpsafe"]},
             },
         },
     },
-    parse=_parse_clock,
-    read=_read_clock,
-    write=_write_clock,
+    (_OFFSET, Field("timezone", "clock/@timezone"), _Timers()),
+    _complete_clock,
+    _prepare_clock,
 )
 
 
@@ -204,7 +202,7 @@ _NEEDS = {"synic": "vpindex", "stimer": "synic", "tlbflush": "vpindex", "ipi": "
 _LEAST_SPINLOCKS = 4095
 
 
-class _Enlightenments:
+class _Enlightenments(Row):
     """The names of those that are on; each is an element of its own."""
 
     option = "enlightenments"

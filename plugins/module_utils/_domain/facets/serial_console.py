@@ -9,74 +9,42 @@
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import mapping_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, Presence
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
-OPTIONS = {
-    "serial_console": {
-        "type": "dict",
-        "options": {
-            "enabled": {"type": "bool"},
-            "log_file": {"type": "path"},
-        },
-    },
-}
 LOG_DIRECTORY = "/var/log/libvirt/qemu"
 
 
-def parse(params):
-    if params.get("serial_console") is None:
-        return {}
-    console = {key: value for key, value in params["serial_console"].items() if value is not None}
+def _complete(console):
     log_file = console.get("log_file")
     if log_file and not log_file.startswith("/"):
         raise InvalidInput.of("serial_console.log_file", log_file, "an absolute path is needed")
-    if log_file:
-        console.setdefault("enabled", True)
-        if not console["enabled"]:
-            raise InvalidInput.of("serial_console.log_file", log_file, "a console that is not enabled has no log")
-    return {"serial_console": console} if console else {}
+    if log_file and not console.setdefault("enabled", True):
+        raise InvalidInput.of("serial_console.log_file", log_file, "a console that is not enabled has no log")
+    if not console.get("enabled", True):
+        # An empty one, which names no file.
+        console.pop("log_file", None)
 
 
-def read(root, wanted):
-    if not wanted:
-        return {}
-    values = {
-        "enabled": root.find("devices/serial") is not None,
-        "log_file": _xml.get(root, "devices/serial/log/@file"),
-    }
-    return {"serial_console": {key: values[key] for key in wanted["serial_console"]}}
-
-
-def write(root, wanted):
-    if read(root, wanted) == wanted:
-        return
-    console = wanted["serial_console"]
+def _prepare(root, console):
     devices = root.find("devices")
     # libvirt shows the first serial port a second time as <console>; it makes that twin anew from <serial>.
     for twin in devices.findall("console"):
         if _xml.get(twin, "target/@type") in (None, "serial"):
             devices.remove(twin)
-    if console.get("enabled") is False:
-        for element in devices.findall("serial"):
-            devices.remove(element)
-        return
-    serial = devices.find("serial")
-    if serial is None:
-        serial = element_of("serial", {"type": "pty"})
-        devices.append(serial)
-    if "log_file" in console:
-        _write_log(serial, console["log_file"])
+    if console.get("enabled", True) and devices.find("serial") is None:
+        devices.append(element_of("serial", {"type": "pty"}))
 
 
-def _write_log(serial, path):
-    log = serial.find("log")
-    if log is None:
-        log = element_of("log", {"append": "off"})
-        source = serial.find("source")
-        serial.insert(0 if source is None else serial.index(source) + 1, log)
-    log.set("file", path)
+class _LogFile(Field):
+    def write(self, root, value):
+        serial = root.find("devices/serial")
+        if serial.find("log") is None:
+            source = serial.find("source")
+            serial.insert(0 if source is None else serial.index(source) + 1, element_of("log", {"append": "off"}))
+        super().write(root, value)
 
 
 def launch(wanted, guest):
@@ -99,4 +67,12 @@ def _check(before, after, wanted):
         )
 
 
-FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, check=_check, launch=launch)
+FACET = mapping_facet(
+    "serial_console",
+    {"enabled": {"type": "bool"}, "log_file": {"type": "path"}},
+    (Presence("enabled", "devices/serial"), _LogFile("log_file", "devices/serial/log/@file")),
+    _complete,
+    _prepare,
+    check=_check,
+    launch=launch,
+)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import scalar_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field
 
 OPTIONS = {
     "machine": {"type": "str"},
@@ -23,39 +23,21 @@ OPTIONS = {
 MACHINE_ALIASES = {"q35": r"pc-q35-.+", "pc": r"pc-i440fx-.+", "virt": r"virt-.+"}
 
 
-def parse(params):
-    return {option: params[option] for option in OPTIONS if params.get(option) is not None}
+class _Machine(Field):
+    """The machine type. An alias is satisfied by any version of its kind of machine."""
 
+    def read_like(self, root, wanted):
+        machine = self.read(root)
+        return wanted if machine and re.fullmatch(MACHINE_ALIASES.get(wanted, "(?!)"), machine) else machine
 
-def read(root, wanted):
-    values = {
-        "machine": _machine(root, wanted.get("machine")),
-        "title": _xml.get(root, "title") or "",
-        "description": _xml.get(root, "description") or "",
-    }
-    return {option: values[option] for option in wanted}
-
-
-def _machine(root, wanted):
-    machine = _xml.get(root, "os/type/@machine")
-    if machine and re.fullmatch(MACHINE_ALIASES.get(wanted, "(?!)"), machine):
-        return wanted
-    return machine
-
-
-def write(root, wanted):
-    current = read(root, wanted)
-    for option, value in wanted.items():
-        if current[option] != value:
-            _WRITERS[option](root, value)
-
-
-def _write_machine(root, value):
-    """Another version of the same kind of machine is the operator's choice; another kind would need other devices."""
-    current = _xml.get(root, "os/type/@machine")
-    if current and _kind(current) != _kind(value):
-        raise InvalidInput.of("machine", value, f"the guest is a {current}, and can't become another kind of machine")
-    _xml.put(root, "os/type/@machine", value)
+    def write(self, root, value):
+        """Another version of the same kind of machine is the operator's choice; another kind would need other devices."""
+        current = self.read(root)
+        if current and _kind(current) != _kind(value):
+            raise InvalidInput.of(
+                "machine", value, f"the guest is a {current}, and can't become another kind of machine"
+            )
+        super().write(root, value)
 
 
 def _kind(machine):
@@ -65,18 +47,9 @@ def _kind(machine):
     return machine
 
 
-def _write_title(root, value):
-    _xml.put(root, "title", value or None)
-
-
-def _write_description(root, value):
-    _xml.put(root, "description", value or None)
-
-
-_WRITERS = {
-    "machine": _write_machine,
-    "title": _write_title,
-    "description": _write_description,
-}
-
-FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, live=("title", "description"))
+FIELDS = (
+    _Machine("machine", "os/type/@machine"),
+    Field("title", "title", empty=""),
+    Field("description", "description", empty=""),
+)
+FACET = scalar_facet(OPTIONS, FIELDS, live=("title", "description"))

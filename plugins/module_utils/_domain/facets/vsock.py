@@ -12,7 +12,7 @@ Source: libvirt domain XML, "Vsock".
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import device_facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import device_facet, enable_by_use
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
@@ -35,7 +35,8 @@ class _Cid(Field):
         _xml.put(root, f"{self.path}/@address", None if value == AUTO else value)
 
 
-def _check(vsock):
+def _complete(vsock):
+    enable_by_use("vsock", vsock)
     cid = vsock.get("cid", AUTO)
     if cid != AUTO:
         if not cid.isdecimal() or int(cid) not in _CIDS:
@@ -49,4 +50,4 @@ def _new(root, vsock):
     return device
 
 
-FACET = device_facet("vsock", "vsock", {"cid": {"type": "str"}}, (_Cid("cid", "cid"),), make=_new, check=_check)
+FACET = device_facet("vsock", "vsock", {"cid": {"type": "str"}}, (_Cid("cid", "cid"),), make=_new, complete=_complete)

@@ -17,7 +17,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet imp
     enable_by_use,
     mapping_facet,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, Row
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
 # Newer versions of libvirt show the one that a q35 machine has built in.
@@ -32,7 +32,7 @@ def _plugged(root):
     return next((element for element in _watchdogs(root) if element.get("model") != _BUILT_IN), None)
 
 
-class _Enabled:
+class _Enabled(Row):
     option = "enabled"
 
     def read(self, root):
@@ -45,7 +45,7 @@ class _Enabled:
                 element.getparent().remove(element)
 
 
-class _Model:
+class _Model(Row):
     option = "model"
 
     def read(self, root):
@@ -59,7 +59,7 @@ class _Model:
         _xml.drop(element, "address")
 
 
-class _Action:
+class _Action(Row):
     """QEMU has one action for all watchdogs of a guest, and libvirt refuses a definition that has several."""
 
     option = "action"

@@ -339,3 +339,9 @@ def test_sets_of_numbers_have_one_form(given, written):
 def test_other_text_is_no_set_of_numbers(bad):
     with pytest.raises(InvalidInput):
         _ranges.parse_ranges("o", bad)
+
+
+def test_a_guest_that_is_to_have_no_random_number_generator_has_none():
+    device = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+    after, changed = apply(guest(devices=device * 2), rng=False)
+    assert changed == ["rng"] and after.find("devices/rng") is None

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, kvmfleet developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Graphical consoles: where they listen, and the password that opens them. So far VNC is one that can be asked for.
+
+Source: libvirt domain XML, "Graphical framebuffers".
+"""
+
+from __future__ import annotations
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import device_facet, enable_by_use
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+
+AUTO = "auto"
+# The VNC protocol uses the first eight characters of a password and ignores the rest (RFC 6143, 7.2.2).
+VNC_PASSWORD_LENGTH = 8
+
+
+class _Attribute(Field):
+    """An attribute of <graphics> that is not there alone."""
+
+    @property
+    def graphics(self):
+        """The path of <graphics>, with a slash behind it unless it is empty."""
+        return self.path.rpartition("@")[0]
+
+
+class _Listen(_Attribute):
+    """The address stands twice, as an attribute and in <listen>; libvirt refuses a definition where they differ."""
+
+    def read(self, root):
+        return _xml.get(root, f"{self.graphics}listen/@address") or super().read(root)
+
+    def write(self, root, value):
+        super().write(root, value)
+        _xml.drop(root, f"{self.graphics}listen")
+        listen = element_of("listen", {"type": "address", "address": value})
+        root.find(self.graphics.rstrip("/")).insert(0, listen)
+
+
+class _Port(_Attribute):
+    """A number, as text, or `auto` where libvirt chooses a free one at each start."""
+
+    def read(self, root):
+        return AUTO if _xml.get(root, f"{self.graphics}@autoport") == "yes" else super().read(root)
+
+    def write(self, root, value):
+        _xml.put(root, f"{self.graphics}@autoport", "yes" if value == AUTO else "no")
+        super().write(root, "-1" if value == AUTO else value)
+
+
+def graphics_facet(kind, check, suboptions=None, fields=(), **kwargs):
+    """Make the facet of a kind of graphical console, such as vnc, an option of that name.
+
+    check(graphics) refuses what is wrong with the kind. suboptions, fields: what the kind has beside an address, a port and
+    a password; the places of the fields are below <graphics>.
+    """
+
+    def complete(graphics):
+        if "port" in graphics:
+            _check_port(f"{kind}.port", graphics["port"])
+        check(graphics)
+        enable_by_use(kind, graphics)
+
+    return device_facet(
+        kind,
+        f"graphics[@type='{kind}']",
+        {
+            "listen": {"type": "str"},
+            "port": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+            **(suboptions or {}),
+        },
+        (_Listen("listen", "@listen"), _Port("port", "@port"), Field("password", "@passwd", empty=""), *fields),
+        make=lambda root, graphics: element_of("graphics", {"type": kind, "port": "-1", "autoport": "yes"}),
+        complete=complete,
+        secret=(f"{kind}.password",),
+        **kwargs,
+    )
+
+
+def _check_port(option, value):
+    if value != AUTO and not (value.isdigit() and 5900 <= int(value) <= 65535):
+        raise InvalidInput.of(option, value, "a port between 5900 and 65535 or auto is needed")
+
+
+def _check_vnc(vnc):
+    if len(vnc.get("password", "")) > VNC_PASSWORD_LENGTH:
+        raise InvalidInput("vnc.password: the given password is too long; VNC uses 8 characters at most")
+
+
+def _launch_vnc(wanted, guest):
+    """A new guest has a VNC console that only the host itself can reach."""
+    given = wanted.get("vnc", {})
+    if given.get("enabled") is False or not guest.has_graphics:
+        return {}
+    return {"vnc": dict({"enabled": True, "listen": "127.0.0.1", "port": AUTO}, **given)}
+
+
+VNC = graphics_facet("vnc", _check_vnc, launch=_launch_vnc)

@@ -11,8 +11,6 @@ Source: libvirt domain XML, "CPU Tuning" and "IOThreads Allocation".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
     given_options,
@@ -26,34 +24,27 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._units import par
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
 
-@dataclass(frozen=True)
-class _Pins(Row):
-    """Pairs (number, its CPUs), in the order of the numbers. attribute: what has the number, also the key of an item."""
-
-    option: str
-    tag: str
-    attribute: str
-
-    @property
-    def suboptions(self):
-        return {self.attribute: {"type": "int", "required": True}, "cpus": {"type": "str", "required": True}}
+class _Pins(Field):
+    """Pairs (number, its CPUs), in the order of the numbers. The path is that of the numbers."""
 
     def parse(self, items):
+        _place, name = _xml.split_path(self.path)
         pairs = {}
         for index, item in enumerate(items):
-            option, number = f"cpu_pinning.{self.option}[{index}]", item[self.attribute]
-            if number in pairs:
-                raise InvalidInput.of(f"{option}.{self.attribute}", number, "it is pinned by another item already")
-            pairs[number] = parse_ranges(f"{option}.cpus", item["cpus"])
+            option = f"cpu_pinning.{self.option}[{index}]"
+            if item[name] in pairs:
+                raise InvalidInput.of(f"{option}.{name}", item[name], "it is pinned by another item already")
+            pairs[item[name]] = parse_ranges(f"{option}.cpus", item["cpus"])
         return tuple(sorted(pairs.items()))
 
     def read(self, root):
-        pins = root.findall(f"cputune/{self.tag}")
-        return tuple(sorted((int(pin.get(self.attribute)), RANGES.decode(pin.get("cpuset"))) for pin in pins))
+        place, name = _xml.split_path(self.path)
+        return tuple(sorted((int(pin.get(name)), RANGES.decode(pin.get("cpuset"))) for pin in root.findall(place)))
 
     def write(self, root, value):
-        _xml.drop(root, f"cputune/{self.tag}")
-        pins = [element_of(self.tag, {self.attribute: number, "cpuset": cpus}) for number, cpus in value]
+        place, name = _xml.split_path(self.path)
+        _xml.drop(root, place)
+        pins = [element_of(place.split("/")[1], {name: number, "cpuset": cpus}) for number, cpus in value]
         _xml.ensure(root, "cputune").extend(pins)
         _xml.prune(root, "cputune")
 
@@ -64,8 +55,8 @@ class _EmulatorPin(Field):
         _xml.prune(root, "cputune")
 
 
-_VCPUS = _Pins("vcpus", "vcpupin", "vcpu")
-_IOTHREADS = _Pins("iothreads", "iothreadpin", "iothread")
+_VCPUS = _Pins("vcpus", "cputune/vcpupin/@vcpu")
+_IOTHREADS = _Pins("iothreads", "cputune/iothreadpin/@iothread")
 
 
 def _complete_pinning(pinning):
@@ -84,12 +75,16 @@ def _check_pinning(before, after, wanted):
             raise InvalidInput.of("cpu_pinning.vcpus", number, f"the guest has the virtual CPUs 0 to {count - 1}")
 
 
+def _item_options(name):
+    return {name: {"type": "int", "required": True}, "cpus": {"type": "str", "required": True}}
+
+
 PINNING = mapping_facet(
     "cpu_pinning",
     {
-        "vcpus": {"type": "list", "elements": "dict", "options": _VCPUS.suboptions},
+        "vcpus": {"type": "list", "elements": "dict", "options": _item_options("vcpu")},
         "emulator": {"type": "str"},
-        "iothreads": {"type": "list", "elements": "dict", "options": _IOTHREADS.suboptions},
+        "iothreads": {"type": "list", "elements": "dict", "options": _item_options("iothread")},
     },
     (_VCPUS, _EmulatorPin("emulator", "cputune/emulatorpin/@cpuset", RANGES, empty=""), _IOTHREADS),
     _complete_pinning,

@@ -8,9 +8,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import scalar_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Presence
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, get
@@ -46,27 +43,19 @@ def _new_rng():
     return rng
 
 
-@dataclass(frozen=True)
+_NEW = {"agent": _new_agent_channel, "rng": _new_rng}
+
+
 class _Device(Presence):
-    """make(): the element of a new one."""
-
-    make: Callable
-
     def write(self, root, value):
         if value:
-            root.find("devices").append(self.make())
+            root.find("devices").append(_NEW[self.option]())
         else:
             super().write(root, value)
-
-
-_FIELDS = (
-    _Device("agent", _AGENT_PATH, _new_agent_channel),
-    _Device("rng", "devices/rng", _new_rng),
-)
 
 
 def launch(wanted, guest):
     return {option: True for option in OPTIONS if option not in wanted and guest.is_qemu}
 
 
-FACET = scalar_facet(OPTIONS, _FIELDS, launch=launch)
+FACET = scalar_facet(OPTIONS, (_Device("agent", _AGENT_PATH), _Device("rng", "devices/rng")), launch=launch)

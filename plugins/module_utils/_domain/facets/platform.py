@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import given_keys, mapping_facet
@@ -28,28 +27,19 @@ def _sysinfo(root):
     return info
 
 
-@dataclass(frozen=True)
-class _Section(Row):
+class _Section(Field):
     """A mapping of the entries that a section has; an empty text is no entry."""
 
-    option: str
-    tag: str
-    names: tuple
-
-    @property
-    def suboptions(self):
-        return {"type": "dict", "options": {name: {"type": "str"} for name in self.names}}
-
     def read_like(self, root, wanted):
-        return {name: root.findtext(f"{_SYSINFO}/{self.tag}/entry[@name='{name}']") or "" for name in wanted}
+        return {name: root.findtext(f"{_SYSINFO}/{self.path}/entry[@name='{name}']") or "" for name in wanted}
 
     def write(self, root, value):
-        section = _xml.ensure(_sysinfo(root), self.tag)
+        section = _xml.ensure(_sysinfo(root), self.path)
         for name, text in value.items():
             _xml.drop(section, f"entry[@name='{name}']")
             if text:
                 section.append(element_of("entry", {"name": name}, text))
-        _xml.prune(root, f"{_SYSINFO}/{self.tag}")
+        _xml.prune(root, f"{_SYSINFO}/{self.path}")
         _xml.prune(root, _SYSINFO)
 
 
@@ -67,18 +57,19 @@ class _OemStrings(Row):
         _xml.prune(root, _SYSINFO)
 
 
-_SECTIONS = (
-    _Section("bios", "bios", ("vendor", "version", "date", "release")),
-    _Section("system", "system", ("manufacturer", "product", "version", "serial", "sku", "family")),
-    _Section("baseboard", "baseBoard", ("manufacturer", "product", "version", "serial", "asset", "location")),
-    _Section("chassis", "chassis", ("manufacturer", "version", "serial", "asset", "sku")),
-)
+# The entries of each section.
+_ENTRIES = {
+    "bios": ("vendor", "version", "date", "release"),
+    "system": ("manufacturer", "product", "version", "serial", "sku", "family"),
+    "baseboard": ("manufacturer", "product", "version", "serial", "asset", "location"),
+    "chassis": ("manufacturer", "version", "serial", "asset", "sku"),
+}
 
 
 def _complete_smbios(smbios):
-    for row in _SECTIONS:
-        if row.option in smbios:
-            smbios[row.option] = given_keys(smbios[row.option])
+    for section in _ENTRIES:
+        if section in smbios:
+            smbios[section] = given_keys(smbios[section])
     if "oem_strings" in smbios:
         smbios["oem_strings"] = tuple(smbios["oem_strings"])
     if smbios.setdefault("mode", "sysinfo") != "sysinfo" and len(smbios) > 1:
@@ -92,11 +83,21 @@ def _complete_smbios(smbios):
 SMBIOS = mapping_facet(
     "smbios",
     {
-        **{row.option: row.suboptions for row in _SECTIONS},
+        **{
+            section: {"type": "dict", "options": {name: {"type": "str"} for name in names}}
+            for section, names in _ENTRIES.items()
+        },
         "mode": {"type": "str", "choices": ["emulate", "host", "sysinfo"]},
         "oem_strings": {"type": "list", "elements": "str"},
     },
-    (*_SECTIONS, Field("mode", "os/smbios/@mode", empty="emulate"), _OemStrings()),
+    (
+        Field("mode", "os/smbios/@mode", empty="emulate"),
+        _Section("bios", "bios"),
+        _Section("system", "system"),
+        _Section("baseboard", "baseBoard"),
+        _Section("chassis", "chassis"),
+        _OemStrings(),
+    ),
     _complete_smbios,
 )
 

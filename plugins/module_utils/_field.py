@@ -54,6 +54,11 @@ class Row:
         return self.read(root)
 
 
+def read_all(rows, root):
+    """Return the value of each row by its option."""
+    return {row.option: row.read(root) for row in rows}
+
+
 @dataclass(frozen=True)
 class Field(Row):
     """An option bound to a place below an element: `path` is tag names, with `@name` last for an attribute.
@@ -75,12 +80,8 @@ class Field(Row):
         _xml.put(root, self.path, None if value == self.empty else self.codec.encode(value))
 
 
-@dataclass(frozen=True)
-class Presence(Row):
+class Presence(Field):
     """Whether an element is there: writing True makes an empty one, writing False removes it with all that it has."""
-
-    option: str
-    path: str
 
     def read(self, root):
         return root.find(self.path) is not None

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.describe import Facts
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facts import Facts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import state_words
 
 

@@ -34,6 +34,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets im
     platform,
     serial_console,
     system,
+    tpm,
     vsock,
     watchdog,
 )
@@ -73,7 +74,7 @@ FACETS = (
     vsock.FACET,
     guest_devices.FACET,
     pci.FACET,
-    confidential.TPM,
+    tpm.FACET,
     confidential.LAUNCH_SECURITY,
 )
 # The lists of devices, whose items can be absent, and which `purge` can name.

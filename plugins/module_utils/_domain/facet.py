@@ -31,6 +31,7 @@ class Facet:
     the next boot. Raises InvalidInput, Conflict.
     hotplug(live, wanted): write into `live`, a copy of a running guest's definition, what libvirt can change of wanted while
     it runs, and return the Actions that do so. What differs after that waits for a restart.
+    describe(root): what modules return of a guest about it, None if nothing; listed in describe.FACETS.
     secret: options (or `option.key`) whose values are never shown.
     internal: further keys of wanted that other parts of the plan set, not the user.
     """
@@ -43,6 +44,7 @@ class Facet:
     live: tuple = ()
     check: Callable = lambda before, after, wanted: None
     hotplug: Callable = lambda live, wanted: ()
+    describe: Callable = None
     secret: tuple = field(default=())
     internal: tuple = field(default=())
 
@@ -180,6 +182,7 @@ class DeviceKind:
     label(element): what names a device to people and in a removal. identity: the keys of an item that name a device which
     the guest has; an item with `state: absent` has one of them. normalise(option, item): checks such an item.
     live_fields(element): the fields that libvirt can change on a running guest's device.
+    shown: the fields that describe a device to people.
     """
 
     option: str
@@ -191,6 +194,7 @@ class DeviceKind:
     identity: tuple
     normalise: Callable = lambda option, item: item
     live_fields: Callable = lambda element: ()
+    shown: tuple = ()
 
     def elements(self, root):
         return root.findall(f"devices/{self.tag}")
@@ -262,6 +266,10 @@ class DeviceKind:
                     row.write(element, item[row.option])
                 actions.append(Action("update_device", self.subject(element), to_text(element)))
         return tuple(actions)
+
+    def describe(self, root):
+        """See Facet.describe."""
+        return {self.option: [_field.read_all(self.shown, element) for element in self.elements(root)]}
 
     def subject(self, element, item=None):
         """Name a device to people, one that is new by what was asked for."""

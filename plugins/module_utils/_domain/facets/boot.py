@@ -22,7 +22,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet imp
     scalar_facet,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import YES_NO, Field, Presence, Row
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import YES_NO, Field, Presence, Row, read_all
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
 OPTIONS = {
@@ -179,6 +179,7 @@ FACET = scalar_facet(
     parse,
     launch=launch,
     check=check,
+    describe=lambda root: read_all((_FIRMWARE, _SECURE_BOOT), root),
 )
 
 

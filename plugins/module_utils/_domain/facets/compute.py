@@ -97,4 +97,10 @@ def live_range(live, option):
     return len(fixed) or current["vcpus"], current["max_vcpus"]
 
 
-FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, hotplug=hotplug)
+def describe(root):
+    """Memory in bytes."""
+    size = read(root, OPTIONS)
+    return dict(size, memory=size["memory"] * 1024, max_memory=size["max_memory"] * 1024)
+
+
+FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, hotplug=hotplug, describe=describe)

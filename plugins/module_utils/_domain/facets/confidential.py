@@ -4,7 +4,10 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What a guest keeps its secrets with: an emulated TPM, and memory that its host can't read."""
+"""Confidential guests, whose memory their host can't read.
+
+Source: libvirt domain XML, "Launch Security".
+"""
 
 from __future__ import annotations
 
@@ -12,49 +15,13 @@ import re
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import enable_by_use, mapping_facet
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import HEX, INTEGER, YES_NO, Field, Presence
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
-
-
-def _check_tpm(tpm):
-    enable_by_use("tpm", tpm)
-    if tpm.get("version") == "1.2" and tpm.get("model", "tpm-tis") != "tpm-tis":
-        raise InvalidInput.of("tpm.version", "1.2", f"a {tpm['model']} is a TPM 2.0")
-
-
-def _prepare_tpm(root, tpm):
-    """Make the device. Its state, on the host, is libvirt's to make and, when the guest is removed, to delete."""
-    device = root.find("devices/tpm")
-    if device is None and tpm["enabled"]:
-        version = tpm.get("version", "2.0")
-        is_pc = _xml.get(root, "os/type/@arch") in ("x86_64", "i686")
-        device = element_of("tpm", {"model": "tpm-crb" if is_pc and version == "2.0" else None})
-        device.append(element_of("backend", {"type": "emulator", "version": version}))
-        root.find("devices").append(device)
-    elif device is not None and len(tpm) > 1 and _xml.get(device, "backend/@type") != "emulator":
-        raise Conflict(
-            f"tpm: the guest has a TPM with the backend {_xml.get(device, 'backend/@type')}, which these options are not for"
-        )
-
-
-# Source: libvirt domain XML, "TPM device".
-TPM = mapping_facet(
-    "tpm",
-    {
-        "enabled": {"type": "bool"},
-        "model": {"type": "str", "choices": ["tpm-crb", "tpm-tis", "tpm-spapr"]},
-        "version": {"type": "str", "choices": ["1.2", "2.0"]},
-        "persistent_state": {"type": "bool"},
-    },
-    (
-        Presence("enabled", "devices/tpm"),
-        Field("model", "devices/tpm/@model"),
-        Field("version", "devices/tpm/backend/@version"),
-        Field("persistent_state", "devices/tpm/backend/@persistent_state", YES_NO, empty=False),
-    ),
-    _check_tpm,
-    _prepare_tpm,
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import (
+    HEX,
+    INTEGER,
+    YES_NO,
+    Field,
+    Presence,
 )
 
 _SEV = ("policy", "cbitpos", "reduced_phys_bits", "kernel_hashes")
@@ -93,7 +60,6 @@ def _prepare_launch_security(root, security):
         _xml.drop(root, "launchSecurity")
 
 
-# Source: libvirt domain XML, "Launch Security".
 LAUNCH_SECURITY = mapping_facet(
     "launch_security",
     {

@@ -11,7 +11,7 @@ from __future__ import annotations
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import mapping_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field, read_all
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_count
 
 _OPTIONS = {
@@ -21,7 +21,7 @@ _OPTIONS = {
     "cores": {"type": "int"},
     "threads": {"type": "int"},
 }
-FIELDS = (
+_FIELDS = (
     Field("mode", "cpu/@mode"),
     Field("model", "cpu/model"),
     Field("sockets", "cpu/topology/@sockets", INTEGER),
@@ -59,4 +59,12 @@ def launch(wanted, guest):
     return {"cpu": {"mode": "host-model"}} if guest.virt_type == "kvm" else {}
 
 
-FACET = mapping_facet("cpu", _OPTIONS, FIELDS, _complete, _prepare, launch=launch)
+FACET = mapping_facet(
+    "cpu",
+    _OPTIONS,
+    _FIELDS,
+    _complete,
+    _prepare,
+    launch=launch,
+    describe=lambda root: {"cpu": read_all(_FIELDS, root)},
+)

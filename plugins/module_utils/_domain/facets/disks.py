@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, PRESENCE, TEXT, Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, PRESENCE, TEXT, Field, Row
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_size
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
@@ -180,6 +180,22 @@ class SourceField:
             element.append(element_of("source", {_PLACES[kind]: place}))
 
 
+class _ShownSource(Row):
+    """A path; POOL/VOLUME of a pool's volume; PROTOCOL:NAME of network storage."""
+
+    option = "source"
+
+    def read(self, root):
+        source = root.find("source")
+        if source is None:
+            return None
+        if source.get("volume"):
+            return f"{source.get('pool')}/{source.get('volume')}"
+        if source.get("protocol"):
+            return f"{source.get('protocol')}:{source.get('name')}"
+        return source.get("file") or source.get("dev") or source.get("dir") or source.get("path")
+
+
 class BusField(Field):
     """A disk on another bus has another address, which libvirt gives it when the old one is gone."""
 
@@ -197,23 +213,24 @@ def _new_disk(item):
     return disk
 
 
+_DEVICE = Field("device", "@device", TEXT, empty="disk")
+_FIELDS = (
+    Field("format", "driver/@type"),
+    BusField("bus", "target/@bus"),
+    Field("serial", "serial"),
+    Field("cache", "driver/@cache"),
+    Field("io", "driver/@io"),
+    Field("discard", "driver/@discard"),
+    Field("iothread", "driver/@iothread", INTEGER),
+    Field("readonly", "readonly", PRESENCE, empty=False),
+    Field("shareable", "shareable", PRESENCE, empty=False),
+    Field("boot_order", "boot/@order", INTEGER),
+)
 KIND = DeviceKind(
     option="disks",
     tag="disk",
-    fields=(
-        Field("device", "@device", TEXT, empty="disk"),
-        SourceField(),
-        Field("format", "driver/@type"),
-        BusField("bus", "target/@bus"),
-        Field("serial", "serial"),
-        Field("cache", "driver/@cache"),
-        Field("io", "driver/@io"),
-        Field("discard", "driver/@discard"),
-        Field("iothread", "driver/@iothread", INTEGER),
-        Field("readonly", "readonly", PRESENCE, empty=False),
-        Field("shareable", "shareable", PRESENCE, empty=False),
-        Field("boot_order", "boot/@order", INTEGER),
-    ),
+    fields=(_DEVICE, SourceField(), *_FIELDS),
+    shown=(_DEVICE, *_FIELDS, Field("target", "target/@dev"), Field("type", "@type"), _ShownSource()),
     identify=lambda item: (item["target"], lambda element: _xml.get(element, "target/@dev") == item["target"]),
     new=_new_disk,
     label=lambda element: _xml.get(element, "target/@dev"),
@@ -247,4 +264,5 @@ FACET = Facet(
     read=read,
     write=write,
     hotplug=lambda live, wanted: KIND.hotplug(live, wanted["disks"]),
+    describe=KIND.describe,
 )

@@ -14,7 +14,7 @@ from __future__ import annotations
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import device_facet, enable_by_use
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Codec, Field, read_all
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
 AUTO = "auto"
@@ -103,4 +103,20 @@ def _launch_vnc(wanted, guest):
     return {"vnc": dict({"enabled": True, "listen": "127.0.0.1", "port": AUTO}, **given)}
 
 
-VNC = graphics_facet("vnc", _check_vnc, launch=_launch_vnc)
+# Until the guest runs, when libvirt chooses them, ports are -1.
+_CHOSEN_PORT = Codec(decode=lambda text: None if text == "-1" else int(text), encode=str)
+_SHOWN = (
+    Field("type", "@type"),
+    _Listen("listen", "@listen"),
+    Field("port", "@port", _CHOSEN_PORT),
+    Field("websocket", "@websocket", _CHOSEN_PORT),
+    Field("tls_port", "@tlsPort", _CHOSEN_PORT),
+)
+
+
+def _describe(root):
+    """All kinds, also those that can't be asked for. The password is never told."""
+    return {"graphics": [read_all(_SHOWN, element) for element in root.findall("devices/graphics")]}
+
+
+VNC = graphics_facet("vnc", _check_vnc, launch=_launch_vnc, describe=_describe)

@@ -14,7 +14,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _match, _x
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field, Row
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_mac, random_mac
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
@@ -58,6 +58,16 @@ class SourceField:
         element.append(element_of("source", {kind: name}))
 
 
+class _ShownSource(Row):
+    """The name of the network, the bridge or another device."""
+
+    option = "source"
+
+    def read(self, root):
+        kind, source = root.get("type"), root.find("source")
+        return None if source is None else source.get(kind) or source.get("dev") or source.get("path")
+
+
 def _identity(item):
     """A MAC or an alias (libvirt keeps those that start with `ua-`) names an interface.
 
@@ -81,16 +91,22 @@ def _new(item):
     return interface
 
 
+_FIELDS = (
+    Field("mac", "mac/@address"),
+    Field("alias", "alias/@name"),
+    Field("model", "model/@type"),
+    Field("mtu", "mtu/@size", INTEGER),
+)
 KIND = DeviceKind(
     option="interfaces",
     tag="interface",
-    fields=(
-        SourceField(),
-        Field("mac", "mac/@address"),
-        Field("alias", "alias/@name"),
-        Field("model", "model/@type"),
-        Field("mtu", "mtu/@size", INTEGER),
-        Field("boot_order", "boot/@order", INTEGER),
+    fields=(SourceField(), *_FIELDS, Field("boot_order", "boot/@order", INTEGER)),
+    shown=(
+        *_FIELDS,
+        Field("type", "@type"),
+        _ShownSource(),
+        Field("target", "target/@dev"),
+        Field("filter", "filterref/@filter"),
     ),
     identify=_identity,
     new=_new,
@@ -213,4 +229,5 @@ FACET = Facet(
     read=read,
     write=write,
     hotplug=lambda live, wanted: KIND.hotplug(live, wanted["interfaces"]),
+    describe=KIND.describe,
 )

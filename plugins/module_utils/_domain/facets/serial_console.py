@@ -67,6 +67,21 @@ def _check(before, after, wanted):
         )
 
 
+def _describe(root):
+    """Some machines have a console that is no serial port."""
+    element = root.find("devices/serial")
+    if element is None:
+        element = root.find("devices/console")
+    if element is None:
+        return {"serial_console": None}
+    return {
+        "serial_console": {
+            "pty": _xml.get(element, "source/@path") if element.get("type") == "pty" else None,
+            "log_file": _xml.get(element, "log/@file"),
+        }
+    }
+
+
 FACET = mapping_facet(
     "serial_console",
     {"enabled": {"type": "bool"}, "log_file": {"type": "path"}},
@@ -75,4 +90,5 @@ FACET = mapping_facet(
     _prepare,
     check=_check,
     launch=launch,
+    describe=_describe,
 )

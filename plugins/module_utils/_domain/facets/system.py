@@ -12,7 +12,7 @@ import re
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import scalar_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, read_all
 
 OPTIONS = {
     "machine": {"type": "str"},
@@ -52,4 +52,5 @@ FIELDS = (
     Field("title", "title", empty=""),
     Field("description", "description", empty=""),
 )
-FACET = scalar_facet(OPTIONS, FIELDS, live=("title", "description"))
+_SHOWN = (*FIELDS, Field("virt_type", "@type"), Field("arch", "os/type/@arch"))
+FACET = scalar_facet(OPTIONS, FIELDS, live=("title", "description"), describe=lambda root: read_all(_SHOWN, root))

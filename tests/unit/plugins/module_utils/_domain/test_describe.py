@@ -13,7 +13,7 @@ import pathlib
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe, metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, describe, metadata
 
 HERE = pathlib.Path(__file__).parent
 LIVE = _xml.parse((HERE / "running-guest.xml").read_text(encoding="utf-8"))
@@ -46,6 +46,10 @@ def test_a_description_stays_as_it_was(recorded):
     described = describe.describe(_xml.parse(text), facts(), {MAC: [ADDRESS]})
     # As text, so that 1 is not true.
     assert json.dumps(described, sort_keys=True) == json.dumps(recorded["description"], sort_keys=True)
+
+
+def test_every_facet_that_has_something_to_tell_is_asked():
+    assert {id(facet) for facet in definition.FACETS if facet.describe} == {id(facet) for facet in describe.FACETS}
 
 
 def test_identity_is_the_facts():

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 
 class KvmfleetError(Exception):
@@ -17,7 +18,7 @@ class KvmfleetError(Exception):
     The message is one sentence. `details` are further keys of the module's failed result.
     """
 
-    def __init__(self, message, **details):
+    def __init__(self, message: str, **details: object) -> None:
         super().__init__(message)
         self.message = message
         self.details = details
@@ -27,7 +28,7 @@ class InvalidInput(KvmfleetError):
     """An option has a value that is not allowed; nothing was changed."""
 
     @classmethod
-    def of(cls, option, value, allowed):
+    def of(cls, option: str, value: object, allowed: str) -> InvalidInput:
         """Say which option has which value, and what is allowed."""
         return cls(f"{option}: {value!r} is not allowed; {allowed}")
 
@@ -65,7 +66,7 @@ class LibvirtFailed(KvmfleetError):
 
 
 @contextlib.contextmanager
-def file_errors(what):
+def file_errors(what: str) -> Iterator[None]:
     """Say what was being done when the file system refused: raises KvmfleetError."""
     try:
         yield

@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 # When a change takes effect on a running guest.
 LIVE = "live"
@@ -22,8 +24,8 @@ NEXT_BOOT = "next_boot"
 class Codec:
     """How a value stands in the XML: `decode` makes the value of the text, `encode` the text of the value."""
 
-    decode: Callable
-    encode: Callable
+    decode: Callable[[str], Any]
+    encode: Callable[[Any], str]
 
 
 TEXT = Codec(decode=str, encode=str)
@@ -41,20 +43,20 @@ class Row:
 
     option: str
 
-    def read(self, root):
+    def read(self, root: Element) -> Any:
         """Return the value that the XML holds."""
         raise NotImplementedError
 
-    def write(self, root, value):
+    def write(self, root: Element, value: Any) -> None:
         """Put the value into the XML."""
         raise NotImplementedError
 
-    def read_like(self, root, wanted):
+    def read_like(self, root: Element, wanted: Any) -> Any:
         """Return the value in the words of `wanted`, which may leave open what another task would ask for."""
         return self.read(root)
 
 
-def read_all(rows, root):
+def read_all(rows: Iterable[Row], root: Element) -> dict[str, Any]:
     """Return the value of each row by its option."""
     return {row.option: row.read(root) for row in rows}
 
@@ -69,24 +71,24 @@ class Field(Row):
     option: str
     path: str
     codec: Codec = TEXT
-    empty: object = None
+    empty: Any = None
     applies: str = NEXT_BOOT
 
-    def read(self, root):
+    def read(self, root: Element) -> Any:
         text = _xml.get(root, self.path)
         return self.empty if text is None else self.codec.decode(text)
 
-    def write(self, root, value):
+    def write(self, root: Element, value: Any) -> None:
         _xml.put(root, self.path, None if value == self.empty else self.codec.encode(value))
 
 
 class Presence(Field):
     """Whether an element is there: writing True makes an empty one, writing False removes it with all that it has."""
 
-    def read(self, root):
+    def read(self, root: Element) -> bool:
         return root.find(self.path) is not None
 
-    def write(self, root, value):
+    def write(self, root: Element, value: bool) -> None:
         if value:
             _xml.ensure(root, self.path)
         else:

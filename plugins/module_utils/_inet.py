@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
+from collections.abc import Container
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 
@@ -18,7 +19,7 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*")
 
 
-def parse_mac(option, value):
+def parse_mac(option: str, value: str) -> str:
     """Return the MAC address of one device, as libvirt writes it. Raises InvalidInput."""
     mac = value.lower().replace("-", ":")
     if not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1:
@@ -26,7 +27,7 @@ def parse_mac(option, value):
     return mac
 
 
-def random_mac(taken):
+def random_mac(taken: Container[str]) -> str:
     """Return a new MAC address of the range that libvirt takes for QEMU's guests, none of those that are taken."""
     while True:
         mac = "52:54:00:" + secrets.token_bytes(3).hex(":")

@@ -9,11 +9,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 
 
-def pair(option, identities, elements):
+def pair(option: str, identities: Sequence[Any], elements: Iterable[Any]) -> list[Any]:
     """Return for each identity the element that it names, or None.
 
     An identity is a pair (text for messages, predicate over an element). An item without a name has a list of predicates

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Codec
@@ -17,7 +18,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Cod
 HIGHEST = 16383
 
 
-def parse_ranges(option, value):
+def parse_ranges(option: str, value: object) -> str:
     """Return the one way to write a set of numbers: ascending, with neighbours joined. Raises InvalidInput."""
     text = str(value).replace(" ", "")
     if re.fullmatch(r"\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*", text):
@@ -27,7 +28,7 @@ def parse_ranges(option, value):
     raise InvalidInput.of(option, value, f"numbers up to {HIGHEST} and ranges of them are needed, such as 0-3,8")
 
 
-def numbers(text):
+def numbers(text: str) -> set[int]:
     """Return the numbers of a set as a set. A range that ends before it begins has none."""
     found = set()
     for part in text.split(",") if text else ():
@@ -36,7 +37,7 @@ def numbers(text):
     return found
 
 
-def to_text(found):
+def to_text(found: Iterable[int]) -> str:
     """Write a set of numbers."""
     parts = []
     for number in sorted(found):

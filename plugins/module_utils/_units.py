@@ -26,7 +26,7 @@ TIME_UNITS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
 
-def parse_size(option, value, minimum=1):
+def parse_size(option: str, value: str, minimum: int = 1) -> int:
     """Return the bytes that a size such as `2GiB` or `500MB` means.
 
     A size without a unit is refused: 2048 could be bytes, KiB or MiB. Raises InvalidInput.
@@ -48,7 +48,7 @@ def parse_size(option, value, minimum=1):
     return int(size)
 
 
-def parse_memory(option, value):
+def parse_memory(option: str, value: str) -> int:
     """Return the KiB that a memory size means; libvirt counts memory in KiB and rounds everything else."""
     size = parse_size(option, value, minimum=1024)
     if size % 1024:
@@ -56,7 +56,7 @@ def parse_memory(option, value):
     return size // 1024
 
 
-def format_size(size):
+def format_size(size: int) -> str:
     """Write bytes in the largest binary unit that divides them without rest."""
     for unit in reversed(_BINARY):
         if size and size % SIZE_UNITS[unit] == 0:
@@ -64,7 +64,7 @@ def format_size(size):
     return f"{size}B"
 
 
-def parse_duration(option, value):
+def parse_duration(option: str, value: str) -> float:
     """Return the seconds that a time such as `90s` or `2m` means; a bare number is seconds. Raises InvalidInput."""
     match = _QUANTITY.fullmatch(str(value))
     unit = (match.group(2) or "s") if match else None
@@ -75,7 +75,7 @@ def parse_duration(option, value):
     return float(match.group(1)) * TIME_UNITS[unit]
 
 
-def parse_count(option, value, what, maximum=None):
+def parse_count(option: str, value: str | int, what: str, maximum: int | None = None) -> int:
     """Return a whole number of 1 or more. `what` names the thing counted. Raises InvalidInput."""
     text = str(value).strip()
     if not re.fullmatch(r"\d+", text) or int(text) < 1 or (maximum is not None and int(text) > maximum):

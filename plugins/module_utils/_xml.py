@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import copy
 import functools
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     InvalidInput,
 )
 
+# An lxml.etree._Element, by a name that is there without lxml, too.
+Element = Any
 # Attributes and elements of libvirt's XML that hold secrets (they appear only when read with the SECURE flag).
 SECRET_ATTRIBUTES = ("passwd",)
 SECRET_ELEMENTS = ("cookie",)
 REDACTED = "********"
 
 
-def parse(text):
+def parse(text: str) -> Element:
     """Parse XML without entities, network or DTD. Raises InvalidInput when it isn't well-formed."""
     # libvirt declares a namespace again in each element, which would be a difference to what we write.
     parser = etree.XMLParser(
@@ -42,16 +45,16 @@ def parse(text):
     return root
 
 
-def _shorten(text, length=60):
+def _shorten(text: str, length: int = 60) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
-def to_text(root):
+def to_text(root: Element) -> str:
     """Write XML as libvirt is to read it."""
     return etree.tostring(root, encoding="unicode", pretty_print=True)
 
 
-def redacted_text(root):
+def redacted_text(root: Element | None) -> str:
     """Write XML for people: secrets replaced, so that it can stand in a diff or a log."""
     if root is None:
         return ""
@@ -67,7 +70,7 @@ def redacted_text(root):
 
 
 @functools.cache
-def split_path(path):
+def split_path(path: str) -> tuple[str, str | None]:
     """Split `os/bootmenu/@enable` into the element's path and the attribute's name (None for the text)."""
     if "@" in path:
         element_path, attribute = path.rsplit("@", 1)
@@ -75,7 +78,7 @@ def split_path(path):
     return path, None
 
 
-def get(root, path):
+def get(root: Element, path: str) -> str | None:
     """Return the text or attribute at a path, None when it isn't there."""
     element_path, attribute = split_path(path)
     element = root.find(element_path) if element_path else root
@@ -84,7 +87,7 @@ def get(root, path):
     return element.get(attribute) if attribute else (element.text or "")
 
 
-def ensure(root, path):
+def ensure(root: Element, path: str) -> Element:
     """Return the element at a simple path of tag names, making what is missing."""
     element = root
     for tag in path.split("/") if path else ():
@@ -93,7 +96,7 @@ def ensure(root, path):
     return element
 
 
-def put(root, path, value):
+def put(root: Element, path: str, value: str | None) -> None:
     """Set the text or attribute at a path; None removes it, with an element that would be left empty."""
     element_path, attribute = split_path(path)
     if value is None:
@@ -106,7 +109,7 @@ def put(root, path, value):
         element.text = value
 
 
-def _remove(root, element_path, attribute):
+def _remove(root: Element, element_path: str, attribute: str | None) -> None:
     element = root.find(element_path) if element_path else root
     if element is None:
         return
@@ -118,20 +121,20 @@ def _remove(root, element_path, attribute):
         element.getparent().remove(element)
 
 
-def drop(root, path):
+def drop(root: Element, path: str) -> None:
     """Remove all elements at a path, with all that they have."""
     for element in root.findall(path):
         element.getparent().remove(element)
 
 
-def prune(root, path):
+def prune(root: Element, path: str) -> None:
     """Remove the element at a path when nothing is left in it."""
     element = root.find(path)
     if element is not None and not len(element):
         element.getparent().remove(element)
 
 
-def element_of(tag, attributes=None, text=None):
+def element_of(tag: str, attributes: dict[str, object] | None = None, text: str | None = None) -> Element:
     """Make an element; attributes with the value None are left out."""
     element = etree.Element(tag)
     for name, value in (attributes or {}).items():
@@ -141,7 +144,7 @@ def element_of(tag, attributes=None, text=None):
     return element
 
 
-def contains(existing, wanted):
+def contains(existing: Element, wanted: Element) -> bool:
     """Tell whether an element has everything that a fragment has; what libvirt added besides does not matter."""
     if existing.tag != wanted.tag or (wanted.text or "").strip() != (
         (existing.text or "").strip() if wanted.text else ""

@@ -9,10 +9,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata as recorded
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import patch
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Values
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import (
     balloon,
     boot,
@@ -40,7 +42,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets im
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import NEXT_BOOT
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Change
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 # In the order in which a reader of the XML meets them.
 FACETS = (
@@ -83,6 +85,9 @@ KINDS = {
     for kind in (disks.KIND, interfaces.KIND, filesystems.KIND, display.INPUTS_KIND, host_devices.KIND)
 }
 
+# By the names of KINDS.
+Items = dict[str, tuple[Values, ...]]
+
 
 @dataclass(frozen=True)
 class NewGuest:
@@ -94,25 +99,25 @@ class NewGuest:
     name: str
     virt_type: str
     arch: str
-    uuid: str = None
-    machine: str = None
-    emulator: str = None
+    uuid: str | None = None
+    machine: str | None = None
+    emulator: str | None = None
     system: bool = False
 
     @property
-    def is_qemu(self):
+    def is_qemu(self) -> bool:
         return self.virt_type in ("kvm", "qemu")
 
     @property
-    def has_graphics(self):
+    def has_graphics(self) -> bool:
         return self.is_qemu and not self.arch.startswith("s390")
 
     @property
-    def is_x86(self):
+    def is_x86(self) -> bool:
         return self.arch in ("x86_64", "i686")
 
 
-def skeleton(guest):
+def skeleton(guest: NewGuest) -> Element:
     """Return the smallest definition of a new guest.
 
     libvirt makes the UUID and the MAC addresses when it takes the definition, and fills in every default.
@@ -142,7 +147,7 @@ def skeleton(guest):
     return root
 
 
-def _clock(guest):
+def _clock(guest: NewGuest) -> Element:
     clock = element_of("clock", {"offset": "utc"})
     if guest.is_x86 and guest.is_qemu:
         # A guest that was stopped for a while catches up, and HPET costs time for nothing (as Nova sets them).
@@ -152,7 +157,7 @@ def _clock(guest):
     return clock
 
 
-def with_launch_defaults(wanted, guest):
+def with_launch_defaults(wanted: Values, guest: NewGuest) -> Values:
     """Return wanted with what a new guest gets where nothing was asked for."""
     complete = dict(wanted)
     for facet in FACETS:
@@ -160,7 +165,13 @@ def with_launch_defaults(wanted, guest):
     return complete
 
 
-def overlay(root, wanted, patches=(), purge=(), removals=None):
+def overlay(
+    root: Element,
+    wanted: Values,
+    patches: Iterable[patch.Patch] = (),
+    purge: Container[str] = (),
+    removals: Items | None = None,
+) -> tuple[Element, tuple[Change, ...]]:
     """Return (definition, changes): a copy of `root` with what was asked for, and all that differs from before.
 
     purge: names of KINDS whose devices go unless wanted has them. removals: by name of KINDS, items that name devices to go.
@@ -183,13 +194,15 @@ def overlay(root, wanted, patches=(), purge=(), removals=None):
     return after, tuple(changes)
 
 
-def check(before, after, wanted):
+def check(before: Element, after: Element, wanted: Values) -> None:
     """Refuse a definition in which what was asked for contradicts itself or the rest. Raises InvalidInput, Conflict."""
     for facet in FACETS:
         facet.check(before, after, wanted)
 
 
-def remove_devices(root, wanted, purge=(), removals=None):
+def remove_devices(
+    root: Element, wanted: Values, purge: Container[str] = (), removals: Items | None = None
+) -> list[tuple[DeviceKind, Element]]:
     """Remove from a definition the devices that are to go; returns them as [(DeviceKind, element)]."""
     gone = []
     for option, kind in KINDS.items():

@@ -8,9 +8,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.addresses import ASK, addresses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import (
     boot,
     compute,
@@ -24,9 +27,10 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets im
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.interfaces import FACET as INTERFACES
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facts import Facts, identity, read_facts
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata, read
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata, Volume, read
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
-# Those that have something to tell; a module that only reads guests loads no others.
+# Those that have something to tell, in the order of definition.FACETS; a module that only reads guests loads no others.
 FACETS = (
     system.FACET,
     compute.FACET,
@@ -40,7 +44,7 @@ FACETS = (
 )
 
 
-def describe(root, facts: Facts, found_addresses):
+def describe(root: Element, facts: Facts, found_addresses: dict[str, Any] | None) -> Values:
     """Return the description of a guest.
 
     root: its definition, the live one while it runs. found_addresses: what addresses.addresses() returns, None when
@@ -68,24 +72,24 @@ def describe(root, facts: Facts, found_addresses):
     return described
 
 
-def _is_on(disk, volume):
+def _is_on(disk: Values, volume: Volume) -> bool:
     """Tell from its description whether a disk is on a volume."""
     return disk["source"] == (f"{volume.pool}/{volume.name}" if disk["type"] == "volume" else volume.path)
 
 
-def interfaces(root, found_addresses):
+def interfaces(root: Element, found_addresses: dict[str, Any] | None) -> list[Values]:
     """Return the description of a guest's interfaces; see describe()."""
     return _add_addresses(INTERFACES.describe(root)["interfaces"], found_addresses)
 
 
-def _add_addresses(described, found_addresses):
+def _add_addresses(described: list[Values], found_addresses: dict[str, Any] | None) -> list[Values]:
     if found_addresses is not None:
         for interface in described:
             interface["addresses"] = found_addresses.get(interface["mac"], [])
     return described
 
 
-def agent(root, facts: Facts):
+def agent(root: Element, facts: Facts) -> Values:
     """Tell whether the guest has the agent's channel, and whether an agent is connected to it (None while off)."""
     channel = agent_channel(root)
     connected = channel is not None and facts.active
@@ -95,7 +99,7 @@ def agent(root, facts: Facts):
     }
 
 
-def instance(conn, domain):
+def instance(conn: Any, domain: Any) -> Values:
     """Read one guest and return its description. Raises LibvirtFailed."""
     with doing(f"reading guest {domain.name()}"):
         root = _xml.parse(domain.XMLDesc(0))
@@ -103,7 +107,7 @@ def instance(conn, domain):
         return describe(root, facts, addresses(conn, domain, root) if facts.active else {})
 
 
-def observed(conn, found, known_leases=ASK):
+def observed(conn: Any, found: Any, known_leases: Any = ASK) -> Values:
     """Return the description of a guest that was observed and not changed since, without reading it again."""
     active = found.facts.active
     root = found.live if active else found.inactive

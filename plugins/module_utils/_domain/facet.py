@@ -8,13 +8,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _field, _match
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, Row
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Change
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import REDACTED, to_text
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import REDACTED, Element, to_text
+
+# By the names of options: what a task gives, or what is wanted of it; also the keys of one option.
+Values = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,28 +36,28 @@ class Facet:
     the next boot. Raises InvalidInput, Conflict.
     hotplug(live, wanted): write into `live`, a copy of a running guest's definition, what libvirt can change of wanted while
     it runs, and return the Actions that do so. What differs after that waits for a restart.
-    describe(root): what modules return of a guest about it, None if nothing; listed in describe.FACETS.
+    describe(root): what modules return of a guest about it, by default nothing; a facet that has it is in describe.FACETS.
     secret: options (or `option.key`) whose values are never shown.
     internal: further keys of wanted that other parts of the plan set, not the user.
     """
 
-    options: dict
-    parse: Callable
-    read: Callable
-    write: Callable
-    launch: Callable = lambda wanted, guest: {}
-    live: tuple = ()
-    check: Callable = lambda before, after, wanted: None
-    hotplug: Callable = lambda live, wanted: ()
-    describe: Callable = None
-    secret: tuple = field(default=())
-    internal: tuple = field(default=())
+    options: Values
+    parse: Callable[[Values], Values]
+    read: Callable[[Element, Values], Values]
+    write: Callable[[Element, Values], None]
+    launch: Callable[[Values, Any], Values] = lambda wanted, guest: {}
+    live: tuple[str, ...] = ()
+    check: Callable[[Element, Element, Values], None] = lambda before, after, wanted: None
+    hotplug: Callable[[Element, Values], tuple[Action, ...]] = lambda live, wanted: ()
+    describe: Callable[[Element], Values] = lambda root: {}
+    secret: tuple[str, ...] = ()
+    internal: tuple[str, ...] = ()
 
-    def given(self, wanted):
+    def given(self, wanted: Values) -> Values:
         """Return the part of wanted that belongs to this facet."""
         return {option: wanted[option] for option in (*self.options, *self.internal) if option in wanted}
 
-    def changes(self, root, wanted):
+    def changes(self, root: Element, wanted: Values) -> list[Change]:
         """Return a Change for each value that the definition does not have."""
         current = self.read(root, wanted)
         found = []
@@ -64,7 +69,7 @@ class Facet:
         return found
 
 
-def differences(name, before, after):
+def differences(name: str, before: object, after: object) -> Iterator[tuple[str, object, object]]:
     """Yield (name, before, after) for each value that differs, going down into mappings and lists of devices."""
     if before == after:
         return
@@ -87,7 +92,9 @@ def differences(name, before, after):
         yield name, before, after
 
 
-def scalar_facet(options, fields, parse=None, **kwargs):
+def scalar_facet(
+    options: Values, fields: Sequence[Row], parse: Callable[[Values], Values] | None = None, **kwargs: Any
+) -> Facet:
     """Make a facet of a table of fields, one for each option. Without `parse` values are taken as they are given."""
     return Facet(
         options=options,
@@ -99,24 +106,29 @@ def scalar_facet(options, fields, parse=None, **kwargs):
 
 
 def mapping_facet(
-    option, suboptions, fields, complete=lambda mapping: None, prepare=lambda root, mapping: None, **kwargs
-):
+    option: str,
+    suboptions: Values,
+    fields: Sequence[Row],
+    complete: Callable[[Values], None] = lambda mapping: None,
+    prepare: Callable[[Element, Values], None] = lambda root, mapping: None,
+    **kwargs: Any,
+) -> Facet:
     """Make a facet of one option that is a mapping, each key of which is a field.
 
     complete(mapping) completes what was given and refuses what is wrong. prepare(root, mapping) is called before the fields
     are written: it makes, or removes, what they stand in.
     """
 
-    def parse(params):
+    def parse(params: Values) -> Values:
         given = given_keys(params.get(option))
         if given:
             complete(given)
         return {option: given} if given else {}
 
-    def read(root, wanted):
+    def read(root: Element, wanted: Values) -> Values:
         return {name: _read_rows(fields, root, mapping) for name, mapping in wanted.items()}
 
-    def write(root, wanted):
+    def write(root: Element, wanted: Values) -> None:
         for mapping in wanted.values():
             prepare(root, mapping)
             _write_rows(fields, root, mapping)
@@ -126,33 +138,41 @@ def mapping_facet(
     )
 
 
-def _read_rows(rows, root, wanted):
+def _read_rows(rows: Iterable[Row], root: Element, wanted: Values) -> Values:
     return {row.option: row.read_like(root, wanted[row.option]) for row in rows if row.option in wanted}
 
 
-def _write_rows(rows, root, wanted):
+def _write_rows(rows: Iterable[Row], root: Element, wanted: Values) -> None:
     for row in rows:
         if row.option in wanted and row.read_like(root, wanted[row.option]) != wanted[row.option]:
             row.write(root, wanted[row.option])
 
 
-def given_options(options, params):
+def given_options(options: Iterable[str], params: Values) -> Values:
     """Return what the parameters of a task give of some options: one that is not given is None there."""
     return {option: params[option] for option in options if params.get(option) is not None}
 
 
-def given_keys(mapping):
+def given_keys(mapping: Values | None) -> Values:
     """Return what a mapping of a task gives: an option that is not given is None there."""
     return {key: value for key, value in (mapping or {}).items() if value is not None}
 
 
-def enable_by_use(option, mapping):
+def enable_by_use(option: str, mapping: Values) -> None:
     """Complete a mapping that has the key `enabled`: to give another key enables, and needs it enabled."""
     if not mapping.setdefault("enabled", True) and len(mapping) > 1:
         raise InvalidInput.of(f"{option}.enabled", False, f"the other options of {option} need it to be enabled")
 
 
-def device_facet(option, tag, suboptions, fields, make, complete=None, **kwargs):
+def device_facet(
+    option: str,
+    tag: str,
+    suboptions: Values,
+    fields: Iterable[Field],
+    make: Callable[[Element, Values], Element],
+    complete: Callable[[Values], None] | None = None,
+    **kwargs: Any,
+) -> Facet:
     """Make a facet of a device that a guest has once or not at all, an option that is a mapping with the key `enabled`.
 
     fields, complete: as in mapping_facet, the places of the fields below the device; `complete` calls enable_by_use.
@@ -160,7 +180,7 @@ def device_facet(option, tag, suboptions, fields, make, complete=None, **kwargs)
     """
     path = f"devices/{tag}"
 
-    def prepare(root, mapping):
+    def prepare(root: Element, mapping: Values) -> None:
         if mapping["enabled"] and root.find(path) is None:
             root.find("devices").append(make(root, mapping))
 
@@ -187,19 +207,19 @@ class DeviceKind:
 
     option: str
     tag: str
-    fields: tuple
-    identify: Callable
-    new: Callable
-    label: Callable
-    identity: tuple
-    normalise: Callable = lambda option, item: item
-    live_fields: Callable = lambda element: ()
-    shown: tuple = ()
+    fields: tuple[Row, ...]
+    identify: Callable[[Values], Any]
+    new: Callable[[Values], Element]
+    label: Callable[[Element], str | None]
+    identity: tuple[str, ...]
+    normalise: Callable[[str, Values], Values] = lambda option, item: item
+    live_fields: Callable[[Element], tuple[str, ...]] = lambda element: ()
+    shown: tuple[Row, ...] = ()
 
-    def elements(self, root):
+    def elements(self, root: Element) -> list[Element]:
         return root.findall(f"devices/{self.tag}")
 
-    def pairs(self, root, items):
+    def pairs(self, root: Element, items: Sequence[Values]) -> list[tuple[Values, Element | None]]:
         """Return (item, element or None) for each item."""
         return list(zip(items, _match.pair(self.option, [self.identify(item) for item in items], self.elements(root))))
 
@@ -213,14 +233,14 @@ class DeviceKind:
             for item, element in self.pairs(root, items)
         )
 
-    def write(self, root, items):
+    def write(self, root: Element, items: Sequence[Values]) -> None:
         for item, element in self.pairs(root, items):
             if element is None:
                 self._added(root, item)
                 continue
             self.write_fields(element, item)
 
-    def _added(self, root, item):
+    def _added(self, root: Element, item: Values) -> Element:
         element = self.new(item)
         _append(root.find("devices"), element)
         self.write_fields(element, item)
@@ -231,7 +251,7 @@ class DeviceKind:
             if row.option in item and row.read(element) != item[row.option]:
                 row.write(element, item[row.option])
 
-    def parse_removals(self, items):
+    def parse_removals(self, items: Iterable[tuple[int, Values]]) -> tuple[Values, ...]:
         """Return the checked items of a task that name devices to be removed. Raises InvalidInput."""
         found = []
         for index, item in items:
@@ -244,7 +264,9 @@ class DeviceKind:
             found.append(self.normalise(option, named))
         return tuple(found)
 
-    def unwanted(self, root, items, removals, purge):
+    def unwanted(
+        self, root: Element, items: Sequence[Values], removals: Sequence[Values], purge: bool
+    ) -> list[Element]:
         """Return the elements that `removals` name and, with `purge`, all that no item names."""
         gone = [element for _item, element in self.pairs(root, removals) if element is not None]
         if purge:
@@ -252,7 +274,7 @@ class DeviceKind:
             gone += [element for element in self.elements(root) if element not in named and element not in gone]
         return gone
 
-    def hotplug(self, live, items):
+    def hotplug(self, live: Element, items: Sequence[Values]) -> tuple[Action, ...]:
         """See Facet.hotplug: plug in what is missing, change what can be changed in place."""
         actions = []
         for index, (item, element) in enumerate(self.pairs(live, items)):
@@ -267,22 +289,24 @@ class DeviceKind:
                 actions.append(Action("update_device", self.subject(element), to_text(element)))
         return tuple(actions)
 
-    def describe(self, root):
+    def describe(self, root: Element) -> Values:
         """See Facet.describe."""
         return {self.option: [_field.read_all(self.shown, element) for element in self.elements(root)]}
 
-    def subject(self, element, item=None):
+    def subject(self, element: Element, item: Values | None = None) -> str:
         """Name a device to people, one that is new by what was asked for."""
         return f"{self.option}[{self.label(element) or self.label_of(item or {})}]"
 
-    def label_of(self, item):
+    def label_of(self, item: Values) -> str:
         return next((item[key] for key in self.identity if key in item), "new")
 
 
-def device_list_facet(kind, suboptions, parse_one, **kwargs):
+def device_list_facet(
+    kind: DeviceKind, suboptions: Values, parse_one: Callable[[str, Values], Values], **kwargs: Any
+) -> Facet:
     """Make a facet of a list of devices that each have a name. parse_one(option, item): the checked item."""
 
-    def parse(params):
+    def parse(params: Values) -> Values:
         if params.get(kind.option) is None:
             return {}
         items = tuple(parse_one(f"{kind.option}[{index}]", item) for index, item in enumerate(params[kind.option]))
@@ -292,10 +316,10 @@ def device_list_facet(kind, suboptions, parse_one, **kwargs):
                 raise InvalidInput.of(f"{kind.option}[{index}]", name, "each device may be named once")
         return {kind.option: items}
 
-    def read(root, wanted):
+    def read(root: Element, wanted: Values) -> Values:
         return {option: kind.read(root, items) for option, items in wanted.items()}
 
-    def write(root, wanted):
+    def write(root: Element, wanted: Values) -> None:
         for items in wanted.values():
             kind.write(root, items)
 
@@ -304,7 +328,7 @@ def device_list_facet(kind, suboptions, parse_one, **kwargs):
     return Facet(options=options, parse=parse, read=read, write=write, hotplug=hotplug, **kwargs)
 
 
-def _append(devices, element):
+def _append(devices: Element, element: Element) -> None:
     """Put a device behind the last of its kind, since libvirt keeps the order of devices of one kind."""
     same = devices.findall(element.tag)
     if same:

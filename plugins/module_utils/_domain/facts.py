@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 
@@ -19,18 +20,18 @@ class Facts:
 
     name: str
     uuid: str
-    id: int
+    id: int | None
     state: str
     reason: str
     persistent: bool
     autostart: bool
 
     @property
-    def active(self):
+    def active(self) -> bool:
         return self.id is not None
 
 
-def identity(facts):
+def identity(facts: Facts) -> dict[str, Any]:
     """Return the part of a description that needs no definition."""
     return {
         "name": facts.name,
@@ -43,7 +44,7 @@ def identity(facts):
     }
 
 
-def read_facts(domain):
+def read_facts(domain: Any) -> Facts:
     """Return the Facts of one domain; see bulk.read for many."""
     state, reason = power_state(domain)
     return Facts(

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 OPTIONS = {
     "xml_patch": {
@@ -67,7 +69,7 @@ def _compiled(option, xpath):
         raise InvalidInput.of(f"{option}.xpath", xpath, f"an XPath below <domain> is needed ({exc})") from exc
 
 
-def apply(root, patches):
+def apply(root: Element, patches: Iterable[Patch]) -> None:
     """Apply patches to a definition, in their order; one whose meaning is there already changes nothing.
 
     Raises InvalidInput, also when the guest's identity would change.
@@ -79,7 +81,7 @@ def apply(root, patches):
             raise InvalidInput.of(f"{patch.option}.xpath", patch.xpath, "the guest's name and UUID can't be patched")
 
 
-def pending(root, patches):
+def pending(root: Element, patches: Iterable[Patch]) -> list[str]:
     """Return the options of the patches that would change a definition."""
     trial = copy.deepcopy(root)
     found = []

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 
@@ -25,7 +26,7 @@ _STATES = {
 
 
 @functools.cache
-def state_words(state, reason, saved):
+def state_words(state: int, reason: int, saved: bool) -> tuple[str, str]:
     """Return (state, reason) of libvirt's two numbers; `saved` tells whether a managed save image exists.
 
     The state is running, stopped, paused, suspended (saved to disk), crashed or sleeping. A guest that is shutting down
@@ -48,7 +49,7 @@ def _reason(prefix, number):
     return "unknown"
 
 
-def power_state(domain):
+def power_state(domain: Any) -> tuple[str, str]:
     """Return (state, reason) of a domain."""
     state, reason = domain.state()
     saved = state == libvirt.VIR_DOMAIN_SHUTOFF and bool(domain.hasManagedSaveImage(0))

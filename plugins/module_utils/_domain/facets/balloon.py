@@ -12,15 +12,16 @@ Source: libvirt domain XML, "Memory balloon device".
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import mapping_facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, mapping_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, ON_OFF, Field
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 _BALLOON = "devices/memballoon"
 
 
-def _check(balloon):
+def _check(balloon: Values) -> None:
     if balloon.setdefault("model", "virtio") == "none" and len(balloon) > 1:
         raise InvalidInput.of("memory_balloon.model", "none", "the other options of memory_balloon need a balloon")
     if "stats_period" in balloon:
@@ -31,7 +32,7 @@ def _check(balloon):
         balloon["stats_period"] = int(period)
 
 
-def _prepare(root, balloon):
+def _prepare(root: Element, balloon: Values) -> None:
     """libvirt gives a balloon to a guest that names none, so that to have none is said by its model."""
     if _xml.get(root, f"{_BALLOON}/@model") != balloon["model"]:
         _xml.drop(root, _BALLOON)

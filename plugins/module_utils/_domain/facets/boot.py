@@ -11,10 +11,11 @@ Source: libvirt domain XML, "Operating system booting"; libvirt, "Secure Boot".
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
+    Values,
     enable_by_use,
     given_keys,
     given_options,
@@ -23,7 +24,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet imp
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import YES_NO, Field, Presence, Row, read_all
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 OPTIONS = {
     "firmware": {"type": "str", "choices": ["bios", "uefi"]},
@@ -33,7 +34,7 @@ OPTIONS = {
 }
 
 
-def parse(params):
+def parse(params: Values) -> Values:
     wanted = given_options(OPTIONS, params)
     if wanted.get("secure_boot") and wanted.get("firmware") != "uefi":
         raise InvalidInput.of("secure_boot", True, "it needs firmware: uefi")
@@ -43,12 +44,15 @@ def parse(params):
     elif orders:
         # A guest boots by kinds of device or by single devices; libvirt refuses a definition that has both.
         wanted["boot"] = ()
+    if params.get("direct_boot") is not None and not given_keys(params["direct_boot"]):
+        # A mapping without any key asks for direct boot, too, and does not say of what.
+        _complete_direct({})
     return wanted
 
 
-def _parse_orders(params):
+def _parse_orders(params: Values) -> dict[str, int]:
     """Return the boot orders that the task gives to its devices, by the name of the option."""
-    orders = {}
+    orders: dict[str, int] = {}
     for kind in ("disks", "interfaces"):
         for index, item in enumerate(params.get(kind) or ()):
             if item.get("boot_order") is None:
@@ -63,7 +67,7 @@ def _parse_orders(params):
     return orders
 
 
-def _parse_boot(kinds, orders):
+def _parse_boot(kinds: list[str], orders: dict[str, int]) -> tuple[str, ...]:
     if not kinds or len(set(kinds)) != len(kinds):
         raise InvalidInput.of("boot", kinds, "at least one kind of device is needed, and each may be named once")
     for option in orders:
@@ -74,11 +78,11 @@ def _parse_boot(kinds, orders):
 class _Firmware(Row):
     option = "firmware"
 
-    def read(self, root):
+    def read(self, root: Element) -> str:
         pflash = _xml.get(root, "os/loader/@type") == "pflash"
         return "uefi" if pflash or _xml.get(root, "os/@firmware") == "efi" else "bios"
 
-    def write(self, root, value):
+    def write(self, root: Element, value: str) -> None:
         """Let libvirt choose the UEFI build; for BIOS remove what it had chosen. The NVRAM file itself is never touched."""
         for tag in ("loader", "nvram", "firmware"):
             _xml.drop(root, f"os/{tag}")
@@ -90,7 +94,7 @@ class _SecureBoot(Row):
 
     option = "secure_boot"
 
-    def read(self, root):
+    def read(self, root: Element) -> bool | None:
         if _FIRMWARE.read(root) == "bios":
             return False
         features = [element.get("enabled") for element in root.findall("os/firmware/feature")]
@@ -100,7 +104,7 @@ class _SecureBoot(Row):
             return None
         return _xml.get(root, "os/loader/@secure") == "yes"
 
-    def write(self, root, value):
+    def write(self, root: Element, value: bool) -> None:
         """Let libvirt choose the build of UEFI by its features; what an NVRAM that is there would say to that, check() sees."""
         for tag in ("loader", "firmware"):
             _xml.drop(root, f"os/{tag}")
@@ -118,10 +122,10 @@ class _Kinds(Row):
 
     option = "boot"
 
-    def read(self, root):
+    def read(self, root: Element) -> tuple[str, ...]:
         return tuple(element.get("dev") for element in root.findall("os/boot"))
 
-    def write(self, root, value):
+    def write(self, root: Element, value: tuple[str, ...]) -> None:
         _xml.drop(root, "os/boot")
         if value:
             _xml.drop(root, "devices/*/boot")
@@ -132,12 +136,12 @@ _FIRMWARE = _Firmware()
 _SECURE_BOOT = _SecureBoot()
 
 
-def launch(wanted, guest):
+def launch(wanted: Values, guest: Any) -> Values:
     """A new UEFI guest boots what nobody signed, too, unless Secure Boot is asked for; libvirt's own choice differs by host."""
     return {"secure_boot": False} if wanted.get("firmware") == "uefi" and "secure_boot" not in wanted else {}
 
 
-def check(before, after, wanted):
+def check(before: Element, after: Element, wanted: Values) -> None:
     """Refuse a guest that could not boot as asked for; `before` and `after` are its definitions for the next boot.
 
     Raises InvalidInput, Conflict.
@@ -156,9 +160,9 @@ def check(before, after, wanted):
     _check_order(after)
 
 
-def _check_order(root):
+def _check_order(root: Element) -> None:
     """Two devices can't have one place, as when a task gives one a place that another has already."""
-    seen = {}
+    seen: dict[str, str] = {}
     for element in root.findall("devices/*/boot[@order]"):
         name = _device_name(element.getparent())
         other = seen.setdefault(element.get("order"), name)
@@ -168,7 +172,7 @@ def _check_order(root):
             )
 
 
-def _device_name(device):
+def _device_name(device: Element) -> str:
     name = _xml.get(device, "target/@dev") if device.tag == "disk" else _xml.get(device, "mac/@address")
     return f"{device.tag} {name}"
 
@@ -183,7 +187,7 @@ FACET = scalar_facet(
 )
 
 
-def _complete_direct(direct):
+def _complete_direct(direct: Values) -> None:
     enable_by_use("direct_boot", direct)
     if direct["enabled"] and "kernel" not in direct:
         raise InvalidInput.of("direct_boot", direct, "direct_boot.kernel is needed")
@@ -192,13 +196,13 @@ def _complete_direct(direct):
             raise InvalidInput.of(f"direct_boot.{key}", direct[key], "an absolute path is needed")
 
 
-def _prepare_direct(root, direct):
+def _prepare_direct(root: Element, direct: Values) -> None:
     if not direct["enabled"]:
         for tag in ("initrd", "cmdline"):
             _xml.drop(root, f"os/{tag}")
 
 
-_DIRECT = mapping_facet(
+DIRECT = mapping_facet(
     "direct_boot",
     {
         "enabled": {"type": "bool"},
@@ -215,13 +219,3 @@ _DIRECT = mapping_facet(
     _complete_direct,
     _prepare_direct,
 )
-
-
-def _parse_direct(params):
-    """A mapping without any key asks for direct boot, too, and does not say of what."""
-    if params.get("direct_boot") is not None and not given_keys(params["direct_boot"]):
-        _complete_direct({})
-    return _DIRECT.parse(params)
-
-
-DIRECT = replace(_DIRECT, parse=_parse_direct)

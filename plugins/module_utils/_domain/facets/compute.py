@@ -8,11 +8,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet, Values
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size, parse_count, parse_memory
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 OPTIONS = {
     "memory": {"type": "str"},
@@ -22,7 +25,7 @@ OPTIONS = {
 }
 
 
-def parse(params):
+def parse(params: Values) -> Values:
     wanted = {}
     for option in ("memory", "max_memory"):
         if params.get(option) is not None:
@@ -37,7 +40,7 @@ def parse(params):
     return wanted
 
 
-def read(root, wanted):
+def read(root: Element, wanted: Iterable[str]) -> dict[str, int]:
     """Memory in KiB: `memory` is what the guest is given, `max_memory` what its balloon can be let out to."""
     maximum = int(_xml.get(root, "memory") or 0)
     vcpus = int(_xml.get(root, "vcpu") or 0)
@@ -50,7 +53,7 @@ def read(root, wanted):
     return {option: values[option] for option in wanted}
 
 
-def write(root, wanted):
+def write(root: Element, wanted: Values) -> None:
     if "memory" in wanted or "max_memory" in wanted:
         now, limit = _within_limit(root, wanted, "memory")
         for path, size in (("memory", limit), ("currentMemory", now)):
@@ -62,7 +65,7 @@ def write(root, wanted):
         _xml.put(root, "vcpu", str(limit))
 
 
-def _within_limit(root, wanted, option):
+def _within_limit(root: Element, wanted: dict[str, int], option: str) -> tuple[int, int]:
     """Return (value, maximum). A maximum above the value was made on purpose and is kept as long as it is large enough."""
     current = read(root, (option, f"max_{option}"))
     has_room = current[f"max_{option}"] > current[option]
@@ -71,7 +74,7 @@ def _within_limit(root, wanted, option):
     return (min(now, limit), limit) if option not in wanted else (now, max(now, limit))
 
 
-def hotplug(live, wanted):
+def hotplug(live: Element, wanted: Values) -> tuple[Action, ...]:
     """Source: virDomainSetVcpusFlags, virDomainSetMemoryFlags."""
     actions = []
     current = read(live, ("memory", "vcpus"))
@@ -86,7 +89,7 @@ def hotplug(live, wanted):
     return tuple(actions)
 
 
-def live_range(live, option):
+def live_range(live: Element, option: str) -> tuple[int, int]:
     """Return the least and the most that a running guest can be given of memory (KiB) or vcpus."""
     current = read(live, (option, f"max_{option}"))
     if option == "memory":
@@ -97,7 +100,7 @@ def live_range(live, option):
     return len(fixed) or current["vcpus"], current["max_vcpus"]
 
 
-def describe(root):
+def describe(root: Element) -> Values:
     """Memory in bytes."""
     size = read(root, OPTIONS)
     return dict(size, memory=size["memory"] * 1024, max_memory=size["max_memory"] * 1024)

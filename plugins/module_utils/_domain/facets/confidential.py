@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import enable_by_use, mapping_facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, enable_by_use, mapping_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import (
     HEX,
@@ -23,6 +23,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._field import (
     Field,
     Presence,
 )
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 _SEV = ("policy", "cbitpos", "reduced_phys_bits", "kernel_hashes")
 _KEYS = {
@@ -32,7 +33,7 @@ _KEYS = {
 }
 
 
-def _check_launch_security(security):
+def _check_launch_security(security: Values) -> None:
     enable_by_use("launch_security", security)
     if not security["enabled"]:
         return
@@ -46,7 +47,7 @@ def _check_launch_security(security):
         security["policy"] = _parse_policy(kind, security.get("policy"))
 
 
-def _parse_policy(kind, value):
+def _parse_policy(kind: str, value: str | None) -> int:
     if value is None:
         raise InvalidInput(f"launch_security.policy: no value is given; {kind} needs one, such as 0x3")
     if not re.fullmatch(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,19}", value):
@@ -54,7 +55,7 @@ def _parse_policy(kind, value):
     return int(value, 16 if value[1:2] in ("x", "X") else 10)
 
 
-def _prepare_launch_security(root, security):
+def _prepare_launch_security(root: Element, security: Values) -> None:
     """What belongs to another type has no meaning in this one."""
     if _xml.get(root, "launchSecurity/@type") != security.get("type"):
         _xml.drop(root, "launchSecurity")

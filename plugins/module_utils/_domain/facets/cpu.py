@@ -8,11 +8,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import mapping_facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, mapping_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field, read_all
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_count
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 _OPTIONS = {
     "mode": {"type": "str", "choices": ["host-model", "host-passthrough", "maximum", "custom"]},
@@ -31,7 +34,7 @@ _FIELDS = (
 _TOPOLOGY = ("sockets", "cores", "threads")
 
 
-def _complete(cpu):
+def _complete(cpu: Values) -> None:
     if "model" in cpu and cpu.setdefault("mode", "custom") != "custom":
         raise InvalidInput.of("cpu.model", cpu["model"], "a model is given with mode custom alone")
     if cpu.get("mode") == "custom" and "model" not in cpu:
@@ -41,7 +44,7 @@ def _complete(cpu):
             cpu[key] = parse_count(f"cpu.{key}", cpu.get(key, 1), key)
 
 
-def _prepare(root, cpu):
+def _prepare(root: Element, cpu: Values) -> None:
     mode = cpu.get("mode")
     if mode is not None and _xml.get(root, "cpu/@mode") not in (None, mode):
         # What belongs to another mode (its model, match and check) would contradict this one.
@@ -54,7 +57,7 @@ def _prepare(root, cpu):
             _xml.put(root, "cpu/@match", "exact")
 
 
-def launch(wanted, guest):
+def launch(wanted: Values, guest: Any) -> Values:
     # Under KVM a named host CPU keeps guests movable between like hosts; emulation has no host CPU to follow.
     return {"cpu": {"mode": "host-model"}} if guest.virt_type == "kvm" else {}
 

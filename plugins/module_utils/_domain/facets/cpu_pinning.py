@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
+    Values,
     given_options,
     mapping_facet,
     scalar_facet,
@@ -21,14 +22,14 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import In
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field, Row
 from ansible_collections.kvmfleet.compute.plugins.module_utils._ranges import RANGES, parse_ranges
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 
 class _Pins(Field):
     """Pairs (number, its CPUs), in the order of the numbers. The path is that of the numbers."""
 
-    def parse(self, items):
-        _place, name = _xml.split_path(self.path)
+    def parse(self, items: list[Values]) -> tuple[tuple[int, str], ...]:
+        name = self.path.rpartition("@")[2]
         pairs = {}
         for index, item in enumerate(items):
             option = f"cpu_pinning.{self.option}[{index}]"
@@ -37,12 +38,12 @@ class _Pins(Field):
             pairs[item[name]] = parse_ranges(f"{option}.cpus", item["cpus"])
         return tuple(sorted(pairs.items()))
 
-    def read(self, root):
-        place, name = _xml.split_path(self.path)
+    def read(self, root: Element) -> tuple[tuple[int, str], ...]:
+        place, _slash, name = self.path.rpartition("/@")
         return tuple(sorted((int(pin.get(name)), RANGES.decode(pin.get("cpuset"))) for pin in root.findall(place)))
 
-    def write(self, root, value):
-        place, name = _xml.split_path(self.path)
+    def write(self, root: Element, value: tuple[tuple[int, str], ...]) -> None:
+        place, _slash, name = self.path.rpartition("/@")
         _xml.drop(root, place)
         pins = [element_of(place.split("/")[1], {name: number, "cpuset": cpus}) for number, cpus in value]
         _xml.ensure(root, "cputune").extend(pins)
@@ -50,7 +51,7 @@ class _Pins(Field):
 
 
 class _EmulatorPin(Field):
-    def write(self, root, value):
+    def write(self, root: Element, value: str) -> None:
         super().write(root, value)
         _xml.prune(root, "cputune")
 
@@ -59,7 +60,7 @@ _VCPUS = _Pins("vcpus", "cputune/vcpupin/@vcpu")
 _IOTHREADS = _Pins("iothreads", "cputune/iothreadpin/@iothread")
 
 
-def _complete_pinning(pinning):
+def _complete_pinning(pinning: Values) -> None:
     if pinning.get("emulator"):
         pinning["emulator"] = parse_ranges("cpu_pinning.emulator", pinning["emulator"])
     for row in (_VCPUS, _IOTHREADS):
@@ -67,7 +68,7 @@ def _complete_pinning(pinning):
             pinning[row.option] = row.parse(pinning[row.option])
 
 
-def _check_pinning(before, after, wanted):
+def _check_pinning(before: Element, after: Element, wanted: Values) -> None:
     """libvirt forgets, and says nothing, where a pin is for a CPU that the guest does not have."""
     count = int(_xml.get(after, "vcpu") or 1)
     for number, _cpus in wanted.get("cpu_pinning", {}).get("vcpus", ()):
@@ -75,7 +76,7 @@ def _check_pinning(before, after, wanted):
             raise InvalidInput.of("cpu_pinning.vcpus", number, f"the guest has the virtual CPUs 0 to {count - 1}")
 
 
-def _item_options(name):
+def _item_options(name: str) -> Values:
     return {name: {"type": "int", "required": True}, "cpus": {"type": "str", "required": True}}
 
 
@@ -96,7 +97,7 @@ _PERIOD = (1000, 1_000_000)
 _QUOTA = (1000, 17_592_186_044_415)
 
 
-def _complete_limits(limits):
+def _complete_limits(limits: Values) -> None:
     for key, (lowest, highest) in (("period", _PERIOD), ("quota", _QUOTA)):
         if key not in limits:
             continue
@@ -127,16 +128,16 @@ class _IoThreads(Row):
 
     option = "iothreads"
 
-    def read(self, root):
+    def read(self, root: Element) -> int:
         return max(int(_xml.get(root, "iothreads") or 0), len(root.findall("iothreadids/iothread")))
 
-    def write(self, root, value):
+    def write(self, root: Element, value: int) -> None:
         _xml.put(root, "iothreads", str(value) if value else None)
         for thread in root.findall("iothreadids/iothread")[value:]:
             thread.getparent().remove(thread)
 
 
-def _parse_iothreads(params):
+def _parse_iothreads(params: Values) -> Values:
     wanted = given_options(("iothreads",), params)
     if wanted.get("iothreads", 0) < 0:
         raise InvalidInput.of("iothreads", wanted["iothreads"], "a number of 0 or more is needed")

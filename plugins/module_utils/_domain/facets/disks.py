@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Facet, Values
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, PRESENCE, TEXT, Field, Row
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_size
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 OPTIONS = {
     "disks": {
@@ -60,27 +61,27 @@ class DiskSpec:
     """
 
     option: str
-    target: str = None
-    image: str = None
+    target: str | None = None
+    image: str | None = None
     image_mode: str = "overlay"
-    size: int = None
+    size: int | None = None
     pool: str = "default"
-    volume: str = None
-    source: str = None
-    format: str = None
-    plain: tuple = ()
+    volume: str | None = None
+    source: str | None = None
+    format: str | None = None
+    plain: tuple[tuple[str, Any], ...] = ()
     replaces: bool = False
 
     @property
-    def attributes(self):
+    def attributes(self) -> Values:
         return dict(self.plain)
 
     @property
-    def creates_volume(self):
+    def creates_volume(self) -> bool:
         return self.image is not None or (self.size is not None and self.volume is None and self.source is None)
 
 
-def parse_disks(params, image, root_disk):
+def parse_disks(params: Values, image: str | None, root_disk: str | None) -> tuple[DiskSpec, ...]:
     """Return the DiskSpecs of the list, led by the root disk that `image`, or a root_disk of its own, asks for.
 
     Raises InvalidInput.
@@ -185,7 +186,7 @@ class _ShownSource(Row):
 
     option = "source"
 
-    def read(self, root):
+    def read(self, root: Element) -> str | None:
         source = root.find("source")
         if source is None:
             return None
@@ -199,7 +200,7 @@ class _ShownSource(Row):
 class BusField(Field):
     """A disk on another bus has another address, which libvirt gives it when the old one is gone."""
 
-    def write(self, root, value):
+    def write(self, root: Element, value: str) -> None:
         super().write(root, value)
         address = root.find("address")
         if address is not None:
@@ -240,7 +241,7 @@ KIND = DeviceKind(
 )
 
 
-def read(root, wanted):
+def read(root: Element, wanted: Values) -> Values:
     if not wanted:
         return {}
     found = KIND.read(root, wanted["disks"])
@@ -252,7 +253,7 @@ def read(root, wanted):
     }
 
 
-def write(root, wanted):
+def write(root: Element, wanted: Values) -> None:
     if wanted:
         KIND.write(root, wanted["disks"])
 

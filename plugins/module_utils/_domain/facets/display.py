@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
     DeviceKind,
+    Values,
     device_facet,
     device_list_facet,
     given_keys,
@@ -21,14 +22,14 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet imp
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_memory
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 # The models that have memory of a size of their own, and those that can have several heads.
 _WITH_MEMORY = ("vga", "qxl", "bochs")
 _WITH_HEADS = ("virtio", "qxl")
 
 
-def _check_video(video):
+def _check_video(video: Values) -> None:
     model = video.get("model")
     for key, models in (("vram", _WITH_MEMORY), ("heads", _WITH_HEADS)):
         if key in video and model not in (None, *models):
@@ -44,7 +45,7 @@ def _check_video(video):
         raise InvalidInput.of("video.heads", video["heads"], "a video device has 1 to 16 heads")
 
 
-def _prepare_video(root, video):
+def _prepare_video(root: Element, video: Values) -> None:
     """What belongs to another model, such as the sizes of its memory, has no meaning in this one."""
     model = root.find("devices/video/model")
     if "model" in video and model is not None and model.get("type") != video["model"]:
@@ -72,7 +73,7 @@ VIDEO = mapping_facet(
 class _SoundModel(Field):
     """Another model is another device: what the former had is left behind with it."""
 
-    def write(self, root, value):
+    def write(self, root: Element, value: str) -> None:
         device = root.find("devices/sound")
         device.getparent().replace(device, element_of("sound", {"model": value}))
 
@@ -89,7 +90,7 @@ SOUND = device_facet(
 class _Inputs(DeviceKind):
     """Without the mouse and the keyboard on PS/2, which x86 machines have built in."""
 
-    def elements(self, root):
+    def elements(self, root: Element) -> list[Element]:
         return [element for element in super().elements(root) if element.get("bus") != "ps2"]
 
 

@@ -16,18 +16,19 @@ import re
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
     DeviceKind,
+    Values,
     device_list_facet,
     given_keys,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.memory_backing import is_shared
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import PRESENCE, Field
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 _IS_VIRTIOFS = "filesystem/driver[@type='virtiofs']/.."
 
 
-def _normalised(option, item):
+def _normalised(option: str, item: Values) -> Values:
     # Source: virtio specification, "File System Device": a tag has 36 bytes.
     if not re.fullmatch(r"[A-Za-z0-9_.:/@+-]{1,36}", item["target"]):
         raise InvalidInput.of(
@@ -36,7 +37,7 @@ def _normalised(option, item):
     return item
 
 
-def _parse_one(option, given):
+def _parse_one(option: str, given: Values) -> Values:
     item = given_keys(given)
     for key in ("target", "source"):
         if key not in item:
@@ -46,7 +47,7 @@ def _parse_one(option, given):
     return _normalised(option, item)
 
 
-def _new(item):
+def _new(item: Values) -> Element:
     filesystem = element_of("filesystem", {"type": "mount", "accessmode": "passthrough"})
     filesystem.append(element_of("driver", {"type": "virtiofs"}))
     return filesystem
@@ -68,7 +69,7 @@ KIND = DeviceKind(
 )
 
 
-def _check(before, after, wanted):
+def _check(before: Element, after: Element, wanted: Values) -> None:
     if after.find(f"devices/{_IS_VIRTIOFS}") is not None and not is_shared(after):
         raise InvalidInput.of("memory_backing.access", "private", "the guest's filesystems need it to be shared")
 

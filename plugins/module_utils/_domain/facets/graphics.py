@@ -11,11 +11,19 @@ Source: libvirt domain XML, "Graphical framebuffers".
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import device_facet, enable_by_use
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
+    Facet,
+    Values,
+    device_facet,
+    enable_by_use,
+)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Codec, Field, read_all
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 AUTO = "auto"
 # The VNC protocol uses the first eight characters of a password and ignores the rest (RFC 6143, 7.2.2).
@@ -26,7 +34,7 @@ class _Attribute(Field):
     """An attribute of <graphics> that is not there alone."""
 
     @property
-    def graphics(self):
+    def graphics(self) -> str:
         """The path of <graphics>, with a slash behind it unless it is empty."""
         return self.path.rpartition("@")[0]
 
@@ -34,10 +42,10 @@ class _Attribute(Field):
 class _Listen(_Attribute):
     """The address stands twice, as an attribute and in <listen>; libvirt refuses a definition where they differ."""
 
-    def read(self, root):
+    def read(self, root: Element) -> str | None:
         return _xml.get(root, f"{self.graphics}listen/@address") or super().read(root)
 
-    def write(self, root, value):
+    def write(self, root: Element, value: str) -> None:
         super().write(root, value)
         _xml.drop(root, f"{self.graphics}listen")
         listen = element_of("listen", {"type": "address", "address": value})
@@ -47,22 +55,28 @@ class _Listen(_Attribute):
 class _Port(_Attribute):
     """A number, as text, or `auto` where libvirt chooses a free one at each start."""
 
-    def read(self, root):
+    def read(self, root: Element) -> str | None:
         return AUTO if _xml.get(root, f"{self.graphics}@autoport") == "yes" else super().read(root)
 
-    def write(self, root, value):
+    def write(self, root: Element, value: str) -> None:
         _xml.put(root, f"{self.graphics}@autoport", "yes" if value == AUTO else "no")
         super().write(root, "-1" if value == AUTO else value)
 
 
-def graphics_facet(kind, check, suboptions=None, fields=(), **kwargs):
+def graphics_facet(
+    kind: str,
+    check: Callable[[Values], None],
+    suboptions: Values | None = None,
+    fields: Iterable[Field] = (),
+    **kwargs: Any,
+) -> Facet:
     """Make the facet of a kind of graphical console, such as vnc, an option of that name.
 
     check(graphics) refuses what is wrong with the kind. suboptions, fields: what the kind has beside an address, a port and
     a password; the places of the fields are below <graphics>.
     """
 
-    def complete(graphics):
+    def complete(graphics: Values) -> None:
         if "port" in graphics:
             _check_port(f"{kind}.port", graphics["port"])
         check(graphics)
@@ -85,17 +99,17 @@ def graphics_facet(kind, check, suboptions=None, fields=(), **kwargs):
     )
 
 
-def _check_port(option, value):
+def _check_port(option: str, value: str) -> None:
     if value != AUTO and not (value.isdigit() and 5900 <= int(value) <= 65535):
         raise InvalidInput.of(option, value, "a port between 5900 and 65535 or auto is needed")
 
 
-def _check_vnc(vnc):
+def _check_vnc(vnc: Values) -> None:
     if len(vnc.get("password", "")) > VNC_PASSWORD_LENGTH:
         raise InvalidInput("vnc.password: the given password is too long; VNC uses 8 characters at most")
 
 
-def _launch_vnc(wanted, guest):
+def _launch_vnc(wanted: Values, guest: Any) -> Values:
     """A new guest has a VNC console that only the host itself can reach."""
     given = wanted.get("vnc", {})
     if given.get("enabled") is False or not guest.has_graphics:
@@ -114,7 +128,7 @@ _SHOWN = (
 )
 
 
-def _describe(root):
+def _describe(root: Element) -> Values:
     """All kinds, also those that can't be asked for. The password is never told."""
     return {"graphics": [read_all(_SHOWN, element) for element in root.findall("devices/graphics")]}
 

@@ -8,9 +8,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import scalar_facet
+from typing import Any
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, scalar_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Presence
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, get
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of, get
 
 OPTIONS = {
     "agent": {"type": "bool"},
@@ -20,24 +22,24 @@ AGENT_CHANNEL = "org.qemu.guest_agent.0"
 _AGENT_PATH = f"devices/channel/target[@name='{AGENT_CHANNEL}']/.."
 
 
-def agent_channel(root):
+def agent_channel(root: Element) -> Element | None:
     """Return the element of the guest agent's channel, None if the guest has none."""
     return root.find(_AGENT_PATH)
 
 
-def agent_connected(root):
+def agent_connected(root: Element) -> bool:
     """Tell from a running guest's XML whether an agent is connected to the channel."""
     channel = agent_channel(root)
     return channel is not None and get(channel, "target/@state") == "connected"
 
 
-def _new_agent_channel():
+def _new_agent_channel() -> Element:
     channel = element_of("channel", {"type": "unix"})
     channel.append(element_of("target", {"type": "virtio", "name": AGENT_CHANNEL}))
     return channel
 
 
-def _new_rng():
+def _new_rng() -> Element:
     rng = element_of("rng", {"model": "virtio"})
     rng.append(element_of("backend", {"model": "random"}, "/dev/urandom"))
     return rng
@@ -47,14 +49,14 @@ _NEW = {"agent": _new_agent_channel, "rng": _new_rng}
 
 
 class _Device(Presence):
-    def write(self, root, value):
+    def write(self, root: Element, value: bool) -> None:
         if value:
             root.find("devices").append(_NEW[self.option]())
         else:
             super().write(root, value)
 
 
-def launch(wanted, guest):
+def launch(wanted: Values, guest: Any) -> Values:
     return {option: True for option in OPTIONS if option not in wanted and guest.is_qemu}
 
 

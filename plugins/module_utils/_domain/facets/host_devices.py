@@ -12,16 +12,19 @@ Source: libvirt domain XML, "Host device assignment".
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
     DeviceKind,
+    Values,
     device_list_facet,
     given_keys,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import YES_NO, Field
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._field import YES_NO, Field, Row
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 _HEX = "([0-9a-f]{%s})"
 _PCI = re.compile(rf"(?:{_HEX % 4}:)?{_HEX % 2}:([01][0-9a-f])\.([0-7])")
@@ -31,21 +34,21 @@ _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KINDS = ("pci", "usb", "mdev")
 
 
-def _checked_pci(option, value):
+def _checked_pci(option: str, value: str) -> str:
     match = _PCI.fullmatch(value.lower())
     if not match:
         raise InvalidInput.of(option, value, "the address of a PCI device is needed, such as 0000:01:00.0")
     return "{}:{}:{}.{}".format(match[1] or "0000", match[2], match[3], match[4])
 
 
-def _checked_usb(option, value):
+def _checked_usb(option: str, value: str) -> str:
     product, place = _USB_PRODUCT.fullmatch(value.lower()), _USB_PLACE.fullmatch(value)
     if not product and not place:
         raise InvalidInput.of(option, value, "vendor:product, such as 046d:c52b, or bus/device, such as 1/4, is needed")
     return product[0] if product else f"{int(place[1])}/{int(place[2])}"
 
 
-def _checked_mdev(option, value):
+def _checked_mdev(option: str, value: str) -> str:
     if not _UUID.fullmatch(value.lower()):
         raise InvalidInput.of(option, value, "the UUID of a mediated device is needed")
     return value.lower()
@@ -54,16 +57,16 @@ def _checked_mdev(option, value):
 _CHECKS = {"pci": _checked_pci, "usb": _checked_usb, "mdev": _checked_mdev}
 
 
-def _kind(item):
+def _kind(item: Values) -> str:
     return next(key for key in _KINDS if key in item)
 
 
-def _normalised(option, item):
+def _normalised(option: str, item: Values) -> Values:
     kind = _kind(item)
     return dict(item, **{kind: _CHECKS[kind](f"{option}.{kind}", item[kind])})
 
 
-def _parse_one(option, given):
+def _parse_one(option: str, given: Values) -> Values:
     item = given_keys(given)
     if sum(key in item for key in _KINDS) != 1:
         raise InvalidInput.of(option, item, "a device of the host is named by one of {}".format(", ".join(_KINDS)))
@@ -72,36 +75,36 @@ def _parse_one(option, given):
     return _normalised(option, item)
 
 
-class _Address:
+class _Address(Row):
     """The device of one kind that an element names, None for one of another kind. Another address is another device."""
 
-    def __init__(self, option, read):
+    def __init__(self, option: str, read: Callable[[Element], str | None]) -> None:
         self.option = option
         self._read = read
 
-    def read(self, element):
+    def read(self, element: Element) -> str | None:
         return self._read(element.find("source")) if element.get("type") == self.option else None
 
 
-def _number(element, name):
+def _number(element: Element, name: str) -> int:
     """libvirt writes these numbers with 0x or without, and reads both."""
     text = element.get(name, "0")
     return int(text, 16 if text.startswith("0x") else 10)
 
 
-def _read_pci(source):
+def _read_pci(source: Element) -> str:
     address = source.find("address")
     parts = (int(address.get(name, "0"), 16) for name in ("domain", "bus", "slot", "function"))
     return "{:04x}:{:02x}:{:02x}.{:x}".format(*parts)
 
 
-def _pci_source(value):
+def _pci_source(value: str) -> Element:
     domain, bus, slot, function = re.split("[:.]", value)
     numbers = {"domain": domain, "bus": bus, "slot": slot, "function": function}
     return _source(element_of("address", {name: f"0x{number}" for name, number in numbers.items()}))
 
 
-def _read_usb(source):
+def _read_usb(source: Element) -> str:
     vendor = source.find("vendor")
     if vendor is not None:
         return "{:04x}:{:04x}".format(int(vendor.get("id"), 16), int(source.find("product").get("id"), 16))
@@ -109,7 +112,7 @@ def _read_usb(source):
     return "{}/{}".format(_number(address, "bus"), _number(address, "device"))
 
 
-def _usb_source(value):
+def _usb_source(value: str) -> Element:
     if "/" in value:
         bus, device = value.split("/")
         return _source(element_of("address", {"bus": bus, "device": device}))
@@ -117,7 +120,7 @@ def _usb_source(value):
     return _source(element_of("vendor", {"id": f"0x{vendor}"}), element_of("product", {"id": f"0x{product}"}))
 
 
-def _source(*parts):
+def _source(*parts: Element) -> Element:
     source = element_of("source")
     source.extend(parts)
     return source
@@ -135,16 +138,16 @@ _SOURCES = {
 }
 
 
-def _label(element):
+def _label(element: Element) -> str | None:
     return next((found for found in (row.read(element) for row in _ADDRESSES) if found), None)
 
 
-def _identity(item):
+def _identity(item: Values) -> Any:
     kind = _kind(item)
     return item[kind], lambda element: element.get("type") == kind and _label(element) == item[kind]
 
 
-def _new(item):
+def _new(item: Values) -> Element:
     """A PCI device is taken from its host's driver when the guest starts, and given back when it ends."""
     kind = _kind(item)
     device = element_of("hostdev", {"mode": "subsystem", "type": kind})

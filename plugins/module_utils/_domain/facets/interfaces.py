@@ -12,11 +12,11 @@ from dataclasses import replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _match, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Facet, Values
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field, Row
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_mac, random_mac
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 OPTIONS = {
     "interfaces": {
@@ -36,7 +36,7 @@ OPTIONS = {
 }
 
 
-class SourceField:
+class SourceField(Row):
     """The network or bridge that an interface is on, as the pair (type, name): they change together.
 
     Source: libvirt domain XML, "Network interfaces".
@@ -63,7 +63,7 @@ class _ShownSource(Row):
 
     option = "source"
 
-    def read(self, root):
+    def read(self, root: Element) -> str | None:
         kind, source = root.get("type"), root.find("source")
         return None if source is None else source.get(kind) or source.get("dev") or source.get("path")
 
@@ -214,11 +214,11 @@ def _parse_one(index, given):
     return item
 
 
-def read(root, wanted):
+def read(root: Element, wanted: Values) -> Values:
     return {"interfaces": KIND.read(root, wanted["interfaces"])} if wanted else {}
 
 
-def write(root, wanted):
+def write(root: Element, wanted: Values) -> None:
     if wanted:
         KIND.write(root, wanted["interfaces"])
 

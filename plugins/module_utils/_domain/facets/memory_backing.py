@@ -12,9 +12,11 @@ Source: libvirt domain XML, "Memory Backing".
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
+    Values,
     enable_by_use,
     given_keys,
     mapping_facet,
@@ -23,25 +25,26 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import In
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, Presence
 from ansible_collections.kvmfleet.compute.plugins.module_utils._ranges import RANGES, parse_ranges
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import LIBVIRT_UNITS, parse_memory
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 
 class MemoryField(Field):
     """An attribute in KiB, beside an attribute `unit` that says so."""
 
-    def read(self, root):
+    def read(self, root: Element) -> Any:
         number = _xml.get(root, self.path)
         unit = _xml.get(root, self._unit()) or "KiB"
         return self.empty if number is None else int(number) * LIBVIRT_UNITS[unit] // 1024
 
-    def write(self, root, value):
+    def write(self, root: Element, value: int) -> None:
         _xml.put(root, self._unit(), None if value == self.empty else "KiB")
         _xml.put(root, self.path, None if value == self.empty else str(value))
 
-    def _unit(self):
+    def _unit(self) -> str:
         return "{}@unit".format(self.path.split("@")[0])
 
 
-def _complete_huge_pages(pages):
+def _complete_huge_pages(pages: Values) -> None:
     enable_by_use("huge_pages", pages)
     if "size" in pages:
         pages["size"] = parse_memory("huge_pages.size", pages["size"])
@@ -66,14 +69,14 @@ _ACCESS = "memoryBacking/access/@mode"
 _SOURCE = "memoryBacking/source/@type"
 
 
-def is_shared(root):
+def is_shared(root: Element) -> bool:
     """Tell whether other processes, such as virtiofsd, can share all of the guest's memory."""
     cells = root.findall("cpu/numa/cell")
     default = _xml.get(root, _ACCESS)
     return all(access == "shared" for access in ([cell.get("memAccess", default) for cell in cells] or [default]))
 
 
-def _prepare_backing(root, backing):
+def _prepare_backing(root: Element, backing: Values) -> None:
     """Memory can be shared from a file; one that is nobody's, and needs no disk, serves unless another is there."""
     if (
         backing.get("access") == "shared"
@@ -100,7 +103,7 @@ _BACKING = mapping_facet(
 )
 
 
-def _parse_backing(params):
+def _parse_backing(params: Values) -> Values:
     """Shared file systems imply memory that virtiofsd can share."""
     if params.get("filesystems"):
         backing = given_keys(params.get("memory_backing"))

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet, given_options
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet, Values, given_options
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 OPTIONS = {
     "tags": {"type": "list", "elements": "str"},
@@ -31,7 +32,7 @@ _FIELDS = {
 INTERNAL = ("managed", "flavor_name", "image_name", "volumes")
 
 
-def parse(params):
+def parse(params: Values) -> Values:
     wanted = given_options(OPTIONS, params)
     if "tags" in wanted:
         wanted["tags"] = tuple(sorted(set(wanted["tags"])))
@@ -40,7 +41,7 @@ def parse(params):
     return wanted
 
 
-def read(root, wanted):
+def read(root: Element, wanted: Values) -> Values:
     recorded = metadata.read(root)
     found = recorded or metadata.InstanceMetadata()
     values = {key: getattr(found, name) for key, name in _FIELDS.items() if key in wanted}
@@ -53,7 +54,7 @@ def read(root, wanted):
     return values
 
 
-def write(root, wanted):
+def write(root: Element, wanted: Values) -> None:
     if read(root, wanted) == wanted:
         return
     found = metadata.read(root) or metadata.InstanceMetadata()

@@ -12,13 +12,13 @@ Source: libvirt domain XML, "Guest NUMA topology" and "NUMA Node Tuning".
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import mapping_facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, mapping_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.memory_backing import MemoryField
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, Row
 from ansible_collections.kvmfleet.compute.plugins.module_utils._ranges import RANGES, numbers, parse_ranges, to_text
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size, parse_memory
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 _OPTIONS = {
     "cells": {
@@ -41,7 +41,7 @@ _NODESET = Field("nodeset", "@nodeset", RANGES, empty="")
 _MODE = "numatune/memory/@mode"
 
 
-def _complete(numa):
+def _complete(numa: Values) -> None:
     if numa.get("nodeset"):
         numa["nodeset"] = parse_ranges("numa.nodeset", numa["nodeset"])
     elif "nodeset" in numa and "mode" in numa:
@@ -51,7 +51,7 @@ def _complete(numa):
         _check_cpus(numa["cells"])
 
 
-def _parse_cell(option, cell):
+def _parse_cell(option: str, cell: Values) -> Values:
     return {
         "cpus": parse_ranges(f"{option}.cpus", cell["cpus"]),
         "memory": parse_memory(f"{option}.memory", cell["memory"]),
@@ -59,8 +59,8 @@ def _parse_cell(option, cell):
     }
 
 
-def _check_cpus(cells):
-    seen = set()
+def _check_cpus(cells: tuple[Values, ...]) -> None:
+    seen: set[int] = set()
     for index, cell in enumerate(cells):
         both = seen & numbers(cell["cpus"])
         if both:
@@ -70,13 +70,13 @@ def _check_cpus(cells):
         seen |= numbers(cell["cpus"])
 
 
-def _prepare(root, numa):
+def _prepare(root: Element, numa: Values) -> None:
     if numa.get("nodeset") == "":
         _xml.drop(root, "numatune/memory")
 
 
 class _Tuning(Field):
-    def write(self, root, value):
+    def write(self, root: Element, value: str) -> None:
         _xml.put(root, "numatune/memory/@placement", None)
         super().write(root, value)
 
@@ -84,10 +84,10 @@ class _Tuning(Field):
 class _Cells(Row):
     option = "cells"
 
-    def read(self, root):
+    def read(self, root: Element) -> tuple[Values, ...]:
         return tuple(self._read_cell(root, cell) for cell in root.findall("cpu/numa/cell"))
 
-    def _read_cell(self, root, cell):
+    def _read_cell(self, root: Element, cell: Element) -> Values:
         bound = root.find("numatune/memnode[@cellid='{}']".format(cell.get("id")))
         return {
             "cpus": _CPUS.read(cell),
@@ -95,7 +95,7 @@ class _Cells(Row):
             "nodeset": "" if bound is None else _NODESET.read(bound),
         }
 
-    def write(self, root, value):
+    def write(self, root: Element, value: tuple[Values, ...]) -> None:
         """Cells keep what they have besides, such as their distances, as long as they are there."""
         present = root.findall("cpu/numa/cell")
         for cell in present[len(value) :]:
@@ -121,7 +121,7 @@ class _Cells(Row):
 _CELLS = _Cells()
 
 
-def _check(before, after, wanted):
+def _check(before: Element, after: Element, wanted: Values) -> None:
     """The cells have all of the guest's CPUs and memory: libvirt would make them do so, at the first cell's cost."""
     mode = _xml.get(after, _MODE)
     if "numa" in wanted and mode and after.find("numatune/memory[@nodeset]") is None:
@@ -140,7 +140,7 @@ def _check(before, after, wanted):
             f"the memory of the cells together is to be that of the guest, {format_size(size * 1024)}",
         )
     cpus = set().union(*(numbers(cell["cpus"]) for cell in cells))
-    count = int(_xml.get(after, "vcpu"))
+    count = int(after.findtext("vcpu"))
     if cpus != set(range(count)):
         raise InvalidInput.of(
             "numa.cells",

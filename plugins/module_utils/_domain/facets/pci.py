@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import scalar_facet
+from typing import Any
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, scalar_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Row
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 OPTIONS = {"pci_root_ports": {"type": "int"}}
 # A guest with the devices of a launch uses about six.
@@ -20,7 +22,7 @@ NEW_GUEST_PORTS = 16
 MAXIMUM = 128
 
 
-def parse(params):
+def parse(params: Values) -> Values:
     count = params.get("pci_root_ports")
     if count is None:
         return {}
@@ -32,14 +34,14 @@ def parse(params):
 class _RootPorts(Row):
     option = "pci_root_ports"
 
-    def read(self, root):
+    def read(self, root: Element) -> int:
         return len(root.findall("devices/controller[@model='pcie-root-port']"))
 
-    def read_like(self, root, wanted):
+    def read_like(self, root: Element, wanted: int) -> int:
         """More ports than were asked for are fine: libvirt adds some itself, and none is taken away from its device."""
         return min(self.read(root), wanted)
 
-    def write(self, root, value):
+    def write(self, root: Element, value: int) -> None:
         """Add ports behind the present ones, whose numbers the addresses of devices refer to."""
         devices = root.find("devices")
         if devices.find("controller[@type='pci']") is None:
@@ -49,7 +51,7 @@ class _RootPorts(Row):
             devices.append(element_of("controller", {"type": "pci", "model": "pcie-root-port"}))
 
 
-def launch(wanted, guest):
+def launch(wanted: Values, guest: Any) -> Values:
     machine = wanted.get("machine") or guest.machine or ""
     express = guest.is_qemu and (machine == "q35" or machine.startswith("pc-q35"))
     return {"pci_root_ports": NEW_GUEST_PORTS} if express and "pci_root_ports" not in wanted else {}

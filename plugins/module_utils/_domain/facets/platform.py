@@ -11,15 +11,15 @@ from __future__ import annotations
 import re
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import given_keys, mapping_facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, given_keys, mapping_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, YES_NO, Field, Row
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 _SYSINFO = "sysinfo[@type='smbios']"
 
 
-def _sysinfo(root):
+def _sysinfo(root: Element) -> Element:
     info = root.find(_SYSINFO)
     if info is None:
         info = element_of("sysinfo", {"type": "smbios"})
@@ -30,10 +30,10 @@ def _sysinfo(root):
 class _Section(Field):
     """A mapping of the entries that a section has; an empty text is no entry."""
 
-    def read_like(self, root, wanted):
+    def read_like(self, root: Element, wanted: dict[str, str]) -> dict[str, str]:
         return {name: root.findtext(f"{_SYSINFO}/{self.path}/entry[@name='{name}']") or "" for name in wanted}
 
-    def write(self, root, value):
+    def write(self, root: Element, value: dict[str, str]) -> None:
         section = _xml.ensure(_sysinfo(root), self.path)
         for name, text in value.items():
             _xml.drop(section, f"entry[@name='{name}']")
@@ -46,10 +46,10 @@ class _Section(Field):
 class _OemStrings(Row):
     option = "oem_strings"
 
-    def read(self, root):
+    def read(self, root: Element) -> tuple[str, ...]:
         return tuple(entry.text or "" for entry in root.findall(f"{_SYSINFO}/oemStrings/entry"))
 
-    def write(self, root, value):
+    def write(self, root: Element, value: tuple[str, ...]) -> None:
         info = _sysinfo(root)
         _xml.drop(info, "oemStrings")
         _xml.ensure(info, "oemStrings").extend(element_of("entry", text=text) for text in value)
@@ -66,7 +66,7 @@ _ENTRIES = {
 }
 
 
-def _complete_smbios(smbios):
+def _complete_smbios(smbios: Values) -> None:
     for section in _ENTRIES:
         if section in smbios:
             smbios[section] = given_keys(smbios[section])
@@ -118,10 +118,10 @@ class _Timers(Row):
 
     option = "timers"
 
-    def read_like(self, root, wanted):
+    def read_like(self, root: Element, wanted: tuple[Values, ...]) -> tuple[Values | None, ...]:
         return tuple(self._read_timer(root, timer) for timer in wanted)
 
-    def _read_timer(self, root, wanted):
+    def _read_timer(self, root: Element, wanted: Values) -> Values | None:
         element = self._find(root, wanted)
         if element is None:
             return None
@@ -130,10 +130,10 @@ class _Timers(Row):
             **{row.option: row.read(element) for row in _TIMER_FIELDS if row.option in wanted},
         }
 
-    def _find(self, root, timer):
+    def _find(self, root: Element, timer: Values) -> Element | None:
         return root.find("clock/timer[@name='{name}']".format(**timer))
 
-    def write(self, root, value):
+    def write(self, root: Element, value: tuple[Values, ...]) -> None:
         for timer in value:
             element = self._find(root, timer)
             if element is None:
@@ -144,7 +144,7 @@ class _Timers(Row):
                     row.write(element, timer[row.option])
 
 
-def _complete_clock(clock):
+def _complete_clock(clock: Values) -> None:
     zone = clock.get("timezone")
     if zone is not None:
         if clock.setdefault("offset", "timezone") != "timezone":
@@ -161,7 +161,7 @@ def _complete_clock(clock):
                 raise InvalidInput.of("clock.timers", name, "each timer may be named once")
 
 
-def _prepare_clock(root, clock):
+def _prepare_clock(root: Element, clock: Values) -> None:
     if "offset" in clock:
         if _OFFSET.read(root) != clock["offset"]:
             # What belongs to another offset would contradict this one.
@@ -208,12 +208,12 @@ class _Enlightenments(Row):
 
     option = "enlightenments"
 
-    def read(self, root):
+    def read(self, root: Element) -> tuple[str, ...]:
         return tuple(
             sorted(name for name in _ENLIGHTENMENTS if _xml.get(root, f"features/hyperv/{name}/@state") == "on")
         )
 
-    def write(self, root, value):
+    def write(self, root: Element, value: tuple[str, ...]) -> None:
         for name in _ENLIGHTENMENTS:
             if name in value:
                 _xml.put(root, f"features/hyperv/{name}/@state", "on")
@@ -224,7 +224,7 @@ class _Enlightenments(Row):
 class _Switched(Field):
     """A value beside a state that has to be on."""
 
-    def write(self, root, value):
+    def write(self, root: Element, value: str | int) -> None:
         place = self.path.split("/@")[0]
         _xml.drop(root, place)
         if value != self.empty:
@@ -232,7 +232,7 @@ class _Switched(Field):
             super().write(root, value)
 
 
-def _check_hyperv(hyperv):
+def _check_hyperv(hyperv: Values) -> None:
     if hyperv.setdefault("mode", "custom") != "custom" and len(hyperv) > 1:
         raise InvalidInput.of("hyperv.mode", hyperv["mode"], "the other options of hyperv need the mode custom")
     if "enlightenments" in hyperv:
@@ -248,7 +248,7 @@ def _check_hyperv(hyperv):
         raise InvalidInput.of("hyperv.vendor_id", hyperv["vendor_id"], "it has 12 characters at most, and no comma")
 
 
-def _prepare_hyperv(root, hyperv):
+def _prepare_hyperv(root: Element, hyperv: Values) -> None:
     if hyperv["mode"] == "passthrough":
         # What QEMU is to pass through can't be chosen, too.
         _xml.drop(root, "features/hyperv/*")

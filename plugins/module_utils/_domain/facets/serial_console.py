@@ -8,16 +8,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import mapping_facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, mapping_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, Presence
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 LOG_DIRECTORY = "/var/log/libvirt/qemu"
 
 
-def _complete(console):
+def _complete(console: Values) -> None:
     log_file = console.get("log_file")
     if log_file and not log_file.startswith("/"):
         raise InvalidInput.of("serial_console.log_file", log_file, "an absolute path is needed")
@@ -28,7 +30,7 @@ def _complete(console):
         console.pop("log_file", None)
 
 
-def _prepare(root, console):
+def _prepare(root: Element, console: Values) -> None:
     devices = root.find("devices")
     # libvirt shows the first serial port a second time as <console>; it makes that twin anew from <serial>.
     for twin in devices.findall("console"):
@@ -39,7 +41,7 @@ def _prepare(root, console):
 
 
 class _LogFile(Field):
-    def write(self, root, value):
+    def write(self, root: Element, value: str) -> None:
         serial = root.find("devices/serial")
         if serial.find("log") is None:
             source = serial.find("source")
@@ -47,7 +49,7 @@ class _LogFile(Field):
         super().write(root, value)
 
 
-def launch(wanted, guest):
+def launch(wanted: Values, guest: Any) -> Values:
     """A new guest has a console; where the host's libvirt is the system's, with a log in libvirt's own directory."""
     given = wanted.get("serial_console", {})
     if given.get("enabled") is False:
@@ -58,7 +60,7 @@ def launch(wanted, guest):
     return {"serial_console": console}
 
 
-def _check(before, after, wanted):
+def _check(before: Element, after: Element, wanted: Values) -> None:
     """The console is the first serial port; what the others are for, we do not know."""
     ports = before.findall("devices/serial")
     if wanted.get("serial_console", {}).get("enabled") is False and len(ports) > 1:
@@ -67,7 +69,7 @@ def _check(before, after, wanted):
         )
 
 
-def _describe(root):
+def _describe(root: Element) -> Values:
     """Some machines have a console that is no serial port."""
     element = root.find("devices/serial")
     if element is None:

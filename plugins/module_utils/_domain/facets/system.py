@@ -13,6 +13,7 @@ import re
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import scalar_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, read_all
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 OPTIONS = {
     "machine": {"type": "str"},
@@ -26,11 +27,11 @@ MACHINE_ALIASES = {"q35": r"pc-q35-.+", "pc": r"pc-i440fx-.+", "virt": r"virt-.+
 class _Machine(Field):
     """The machine type. An alias is satisfied by any version of its kind of machine."""
 
-    def read_like(self, root, wanted):
+    def read_like(self, root: Element, wanted: str) -> str | None:
         machine = self.read(root)
         return wanted if machine and re.fullmatch(MACHINE_ALIASES.get(wanted, "(?!)"), machine) else machine
 
-    def write(self, root, value):
+    def write(self, root: Element, value: str) -> None:
         """Another version of the same kind of machine is the operator's choice; another kind would need other devices."""
         current = self.read(root)
         if current and _kind(current) != _kind(value):
@@ -40,7 +41,7 @@ class _Machine(Field):
         super().write(root, value)
 
 
-def _kind(machine):
+def _kind(machine: str) -> str:
     for alias, versions in MACHINE_ALIASES.items():
         if machine == alias or re.fullmatch(versions, machine):
             return alias

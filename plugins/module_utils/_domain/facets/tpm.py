@@ -12,19 +12,19 @@ Source: libvirt domain XML, "TPM device".
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import enable_by_use, mapping_facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, enable_by_use, mapping_facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import YES_NO, Field, Presence, read_all
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 
-def _complete(tpm):
+def _complete(tpm: Values) -> None:
     enable_by_use("tpm", tpm)
     if tpm.get("version") == "1.2" and tpm.get("model", "tpm-tis") != "tpm-tis":
         raise InvalidInput.of("tpm.version", "1.2", f"a {tpm['model']} is a TPM 2.0")
 
 
-def _prepare(root, tpm):
+def _prepare(root: Element, tpm: Values) -> None:
     """Make the device. Its state, on the host, is libvirt's to make and, when the guest is removed, to delete."""
     device = root.find("devices/tpm")
     if device is None and tpm["enabled"]:
@@ -44,7 +44,7 @@ _BACKEND = Field("backend", "devices/tpm/backend/@type")
 _VERSION = Field("version", "devices/tpm/backend/@version")
 
 
-def _describe(root):
+def _describe(root: Element) -> Values:
     return {"tpm": None if root.find("devices/tpm") is None else read_all((_MODEL, _BACKEND, _VERSION), root)}
 
 

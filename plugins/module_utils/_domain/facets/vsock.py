@@ -12,10 +12,10 @@ Source: libvirt domain XML, "Vsock".
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import device_facet, enable_by_use
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, device_facet, enable_by_use
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 AUTO = "auto"
 # 0 to 2 are the hypervisor and the host, the highest number of 32 bits means any. Source: vsock(7).
@@ -25,17 +25,17 @@ _CIDS = range(3, 2**32 - 1)
 class _Cid(Field):
     """The guest's context ID, or `auto` where libvirt chooses a free one at each start."""
 
-    def read(self, root):
+    def read(self, root: Element) -> str | None:
         if _xml.get(root, f"{self.path}/@auto") == "yes":
             return AUTO
         return _xml.get(root, f"{self.path}/@address")
 
-    def write(self, root, value):
+    def write(self, root: Element, value: str) -> None:
         _xml.put(root, f"{self.path}/@auto", "yes" if value == AUTO else "no")
         _xml.put(root, f"{self.path}/@address", None if value == AUTO else value)
 
 
-def _complete(vsock):
+def _complete(vsock: Values) -> None:
     enable_by_use("vsock", vsock)
     cid = vsock.get("cid", AUTO)
     if cid != AUTO:
@@ -44,7 +44,7 @@ def _complete(vsock):
         vsock["cid"] = str(int(cid))
 
 
-def _new(root, vsock):
+def _new(root: Element, vsock: Values) -> Element:
     device = element_of("vsock", {"model": "virtio"})
     device.append(element_of("cid", {"auto": "yes"}))
     return device

@@ -13,32 +13,33 @@ from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
+    Values,
     device_facet,
     enable_by_use,
     mapping_facet,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, Row
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 # Newer versions of libvirt show the one that a q35 machine has built in.
 _BUILT_IN = "itco"
 
 
-def _watchdogs(root):
+def _watchdogs(root: Element) -> list[Element]:
     return root.findall("devices/watchdog")
 
 
-def _plugged(root):
+def _plugged(root: Element) -> Element | None:
     return next((element for element in _watchdogs(root) if element.get("model") != _BUILT_IN), None)
 
 
 class _Enabled(Row):
     option = "enabled"
 
-    def read(self, root):
+    def read(self, root: Element) -> bool:
         return _plugged(root) is not None
 
-    def write(self, root, value):
+    def write(self, root: Element, value: bool) -> None:
         """_prepare makes it."""
         for element in _watchdogs(root):
             if not value and element.get("model") != _BUILT_IN:
@@ -48,11 +49,11 @@ class _Enabled(Row):
 class _Model(Row):
     option = "model"
 
-    def read(self, root):
+    def read(self, root: Element) -> str | None:
         element = _plugged(root)
         return None if element is None else element.get("model")
 
-    def write(self, root, value):
+    def write(self, root: Element, value: str) -> None:
         element = _plugged(root)
         element.set("model", value)
         # Another model is another device, with another place.
@@ -64,16 +65,16 @@ class _Action(Row):
 
     option = "action"
 
-    def read(self, root):
+    def read(self, root: Element) -> str | None:
         actions = {element.get("action", "reset") for element in _watchdogs(root)}
         return actions.pop() if len(actions) == 1 else None
 
-    def write(self, root, value):
+    def write(self, root: Element, value: str) -> None:
         for element in _watchdogs(root):
             element.set("action", value)
 
 
-def _prepare(root, watchdog):
+def _prepare(root: Element, watchdog: Values) -> None:
     if watchdog["enabled"] and _plugged(root) is None:
         model = "diag288" if (_xml.get(root, "os/type/@arch") or "").startswith("s390") else "i6300esb"
         action = _Action().read(root) or "reset"
@@ -96,7 +97,7 @@ WATCHDOG = mapping_facet(
 )
 
 
-def _new_panic(root, panic):
+def _new_panic(root: Element, panic: Values) -> Element:
     arch = _xml.get(root, "os/type/@arch") or ""
     usual = next((model for start, model in _PANIC_MODELS if arch.startswith(start)), "isa")
     return element_of("panic", {"model": usual})

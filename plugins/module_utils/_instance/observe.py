@@ -22,8 +22,14 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Reading
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets, names
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import paths_of, volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import (
+    paths_of,
+    read_pools,
+    read_volume,
+    volume_of,
+)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import newest
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import volume_facts
 
 
 @dataclass(frozen=True)
@@ -248,8 +254,8 @@ def _storage(conn, users, spec, domain=None, inactive=None, live=None, leftovers
     given = {(d.pool, d.volume) for d in disks if d.volume is not None}
     others = {volume for need in needs for volume in need.volumes}
     pool_names = {pool for pool, _name in given | others}
-    pools, known_pools = _pools(conn, pool_names) if pool_names else ({}, ())
-    volumes = {key: _volume(conn, *key, refresh=key in given) for key in given | others if key[0] in pools}
+    pools, known_pools = read_pools(conn, pool_names) if pool_names else ({}, ())
+    volumes = {key: read_volume(conn, *key, refresh=key in given) for key in given | others if key[0] in pools}
     begun = [need.definition for need in needs if need.definition is not None]
     root = begun[0] if begun and inactive is None else inactive
     in_use = frozenset(names(live) | names(root))
@@ -258,11 +264,11 @@ def _storage(conn, users, spec, domain=None, inactive=None, live=None, leftovers
     taken = [(d, t) for d, t in targets if d.volume is not None or d.source is not None]
     missing = {d.pool for d, _t in new} - pool_names
     if missing:
-        further, known_pools = _pools(conn, missing)
+        further, known_pools = read_pools(conn, missing)
         pools.update(further)
     for pool_name, volume_name in _guesses(new, spec) - volumes.keys():
         if pool_name in pools:
-            volumes[pool_name, volume_name] = _volume(conn, pool_name, volume_name, refresh=False)
+            volumes[pool_name, volume_name] = read_volume(conn, pool_name, volume_name, refresh=False)
     removed = {(volume.pool, volume.name) for volume in leftovers}
     wanted_images = {d.image for d, _t in new if d.image is not None}.union(*(need.images for need in needs))
     images, known_images = _images(conn, spec, wanted_images)
@@ -353,11 +359,11 @@ def _removal(conn, users, spec, inactive):
     found = {}
     for pool_name, name in names:
         if pool_name in active:
-            found[pool_name, name] = _volume(conn, pool_name, name)
+            found[pool_name, name] = read_volume(conn, pool_name, name)
     for path in paths:
         volume = unless_gone(partial(conn.storageVolLookupByPath, path), libvirt.VIR_ERR_NO_STORAGE_VOL)
         if volume is not None:
-            facts = storage.volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
+            facts = volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
             found[facts.pool, facts.name] = facts
     removable = tuple(volume for volume in found.values() if volume is not None)
     paths = [volume.path for volume in removable]
@@ -371,30 +377,6 @@ def _guesses(new, spec):
     """Names of volumes that are to be made: that they are not there is the normal case, so no pool is refreshed for them."""
     files = {(d.pool, storage.volume_name(spec.name, t, e)) for d, t in new for e in ("qcow2", "raw")}
     return files | {(d.pool, f"{spec.name}-{t}") for d, t in new}
-
-
-def _pools(conn, names):
-    active = {pool.name(): pool for pool in conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)}
-    facts = {}
-    for name in names:
-        if name in active:
-            facts[name] = storage.pool_facts(active[name])
-    return facts, tuple(active)
-
-
-def _volume(conn, pool_name, name, refresh=True):
-    """Return the facts of a volume, None if there is none. A pool is read again only when the look-up misses."""
-    pool = conn.storagePoolLookupByName(pool_name)
-
-    def look():
-        # A file that was deleted behind libvirt's back is found by name until its description is asked for.
-        return unless_gone(lambda: pool.storageVolLookupByName(name).XMLDesc(0), libvirt.VIR_ERR_NO_STORAGE_VOL)
-
-    text = look()
-    if text is None and refresh:
-        pool.refresh(0)
-        text = look()
-    return None if text is None else storage.volume_facts(pool_name, _xml.parse(text))
 
 
 def _images(conn, spec, names):
@@ -421,14 +403,14 @@ def _find_images(pool, pool_name, names):
 
 def _find_image(volumes, pool_name, name):
     if name in volumes:
-        return storage.volume_facts(pool_name, _xml.parse(volumes[name].XMLDesc(0)))
+        return volume_facts(pool_name, _xml.parse(volumes[name].XMLDesc(0)))
     versions = {}
     for file_name in volumes:
         if file_name.startswith(f"{name}."):
             root = _xml.parse(volumes[file_name].XMLDesc(0))
             versions[file_name] = (root, float(root.findtext("target/timestamps/mtime") or 0))
     current = newest({file_name: mtime for file_name, (_root, mtime) in versions.items()}, name)
-    return None if current is None else storage.volume_facts(pool_name, versions[current][0])
+    return None if current is None else volume_facts(pool_name, versions[current][0])
 
 
 def _capacity(conn, domain, inactive, target):

@@ -19,6 +19,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedu
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
 
 
@@ -168,7 +169,7 @@ def _in_use(observed, volume):
     """Tell whether the guest as it runs, or as it was saved, has a volume."""
     if observed.live is None:
         return observed.state == "suspended"
-    return any(volume.path in (source.get("file"), source.get("dev")) for source in observed.live.iter("source"))
+    return source.has_volume(observed.live, volume)
 
 
 def _waits(running, volume):

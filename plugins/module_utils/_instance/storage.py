@@ -12,34 +12,12 @@ from dataclasses import dataclass, field
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import SourceField, origin_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import new_bus
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.source import DiskSource
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import BLOCK_POOLS, VolumeFacts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
-
-# Pools whose volumes are block devices (libvirt storage pool types); the others hold files.
-BLOCK_POOLS = ("logical", "disk", "iscsi", "scsi", "mpath")
-
-
-@dataclass(frozen=True)
-class PoolFacts:
-    """An active pool: its type, its directory or device directory."""
-
-    name: str
-    type: str
-    path: str
-
-
-@dataclass(frozen=True)
-class VolumeFacts:
-    """A volume that exists; capacity in bytes."""
-
-    pool: str
-    name: str
-    path: str
-    format: str
-    capacity: int
-    kind: str = "file"
 
 
 @dataclass(frozen=True)
@@ -99,24 +77,6 @@ class NewVolume:
         return f"{self.pool}/{self.name} ({made_of}{origin}, {format_size(self.capacity)})"
 
 
-def pool_facts(pool):
-    """Return the PoolFacts of a libvirt pool. Source: virStoragePoolGetXMLDesc."""
-    root = _xml.parse(pool.XMLDesc(0))
-    return PoolFacts(pool.name(), root.get("type"), _xml.get(root, "target/path") or "")
-
-
-def volume_facts(pool_name, root):
-    """Return the VolumeFacts of a volume's XML."""
-    return VolumeFacts(
-        pool=pool_name,
-        name=root.findtext("name"),
-        path=root.findtext("target/path"),
-        format=_xml.get(root, "target/format/@type") or "raw",
-        capacity=int(root.findtext("capacity")),
-        kind=root.get("type") or "file",
-    )
-
-
 def record_of(volume):
     """Return the record of a volume that is yet to be made."""
     return metadata.Volume(volume.target, volume.pool, volume.name, volume.path, "planned", volume.place)
@@ -148,7 +108,7 @@ def resolve(guest, targets, root, planned, facts):
         if (element is None or target in planned) and disk.creates_volume:
             volume = _new_volume(guest, disk, target, target in planned, facts)
             new.append(volume)
-            item.update(path=(_kind(facts.pools[volume.pool]), volume.path), format=volume.format)
+            item.update(path=DiskSource(_kind(facts.pools[volume.pool]), path=volume.path), format=volume.format)
         elif disk.volume is not None or disk.source is not None:
             item.update(_existing(disk, element, facts))
         elif element is None and item["device"] == "cdrom":
@@ -264,31 +224,30 @@ def _existing(disk, element, facts):
         volume = facts.volumes.get((disk.pool, disk.volume))
         if volume is None:
             raise NotFound(f"{disk.option}.volume: {disk.volume!r} is not in pool {disk.pool!r}")
-        place, volume_format = (volume.kind, volume.path), disk.format or volume.format
+        wanted, volume_format = DiskSource(volume.kind, path=volume.path), disk.format or volume.format
         option, value = f"{disk.option}.volume", disk.volume
     else:
-        kind = "block" if disk.source.startswith("/dev/") else "file"
-        place, volume_format = (kind, disk.source), disk.format or _format_by_name(disk.source)
+        wanted, volume_format = source.at_path(disk.source), disk.format or _format_by_name(disk.source)
         option, value = f"{disk.option}.source", disk.source
-    need = facts.needed.get(place[1])
+    need = facts.needed.get(wanted.path)
     if need is not None and element is None:
         raise Conflict(
             f"{option}: {value!r} is {need}; readonly: true attaches it without writing to it, and guests can share a disk with "
             "shareable: true"
         )
-    current = None if element is None else origin_of(element)
-    is_same = current in (place[1], f"{disk.pool}/{disk.volume}")
-    if is_same and (disk.target is None or current == place[1]):
+    current = None if element is None else source.read(element)
+    is_same = current is not None and current.text in (wanted.path, f"{disk.pool}/{disk.volume}")
+    if is_same and (disk.target is None or current.path == wanted.path):
         # The guest has it already, and knows its format: a name does not tell it.
-        known = {"path": SourceField().read(element), "format": disk.format or _xml.get(element, "driver/@type")}
-        return {option: value for option, value in known.items() if value is not None}
+        volume_format = disk.format or _xml.get(element, "driver/@type")
+        return {"path": current, "format": volume_format} if volume_format else {"path": current}
     is_fixed = element is not None and element.get("device", "disk") != "cdrom" and not disk.replaces
     if is_fixed and current is not None and not is_same:
         raise Conflict(
-            f"{option}: the guest has {current!r} as this disk, not {place[1]!r}; a disk is not replaced in place: detach it first"
+            f"{option}: the guest has {str(current)!r} as this disk, not {wanted.path!r}; a disk is not replaced in place: detach it first"
         )
     return {
-        "path": place,
+        "path": wanted,
         "format": "raw" if disk.attributes.get("device") == "cdrom" and disk.format is None else volume_format,
     }
 
@@ -335,14 +294,13 @@ def removal_candidates(mode, root, recorded):
     if mode == "all":
         for disk in root.findall("devices/disk"):
             kept = disk.find("shareable") is not None or disk.find("readonly") is not None
-            source = disk.find("source")
-            if source is None or disk.get("device", "disk") != "disk" or kept:
+            place = source.read(disk)
+            if place is None or disk.get("device", "disk") != "disk" or kept:
                 continue
-            path = source.get("file") or source.get("dev")
-            if path:
-                paths.append(path)
-            elif source.get("volume"):
-                names.append((source.get("pool"), source.get("volume")))
+            if place.type in ("file", "block"):
+                paths.append(place.path)
+            elif place.volume:
+                names.append((place.pool, place.volume))
     return names, paths
 
 

@@ -21,9 +21,9 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import me
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import (
     KIND,
     TARGET_PREFIX,
-    origin_of,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,8 @@ def _by_origin(_index, disk, guest, claimed):
 
 
 def _has_origin(disk, element, guest):
-    origins = {origin_of(element)}
+    place = source.read(element)
+    origins = {None if place is None else place.text}
     if guest.record.resize is not None and guest.record.resize.target == _target(element):
         origins.add(guest.record.resize.path)  # the disk lies on an overlay for the time being
     if disk.source is not None:
@@ -173,9 +174,10 @@ def _by_place(index, disk, guest, claimed):
         return record.target
     if disk.attributes.get("serial") and element.findtext("serial"):
         return None
-    if origin_of(element) not in [volume.path for volume in guest.record.volumes]:
+    place = source.read(element)
+    if place is None or not any(place.is_volume(volume) for volume in guest.record.volumes):
         raise Conflict(
-            f"{disk.option}: the guest has {origin_of(element)!r} as the disk {record.target}, not the volume "
+            f"{disk.option}: the guest has {place and str(place)!r} as the disk {record.target}, not the volume "
             f"{record.name!r} that was made for this item; give a target"
         )
     return record.target

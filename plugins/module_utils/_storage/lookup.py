@@ -13,45 +13,73 @@ from functools import partial
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source, volumes
 
 
-def path_of(conn, source):
-    """Return the path of the file or block device that a disk's source element names; None for network storage.
+def path_of(conn, element):
+    """Return the path of the file or block device that a disk's source element names; None for network storage, and for none.
 
-    Source: domain XML, disk types file, block and volume; virStorageVolGetPath.
+    Source: virStorageVolGetPath.
     """
-    if source.get("volume"):
-        return _named(conn, source).path()
-    return source.get("file") or source.get("dev")
+    found = source.of_element(element)
+    if found is None:
+        return None
+    if found.volume:
+        return _named(conn, found).path()
+    return found.path if found.type in ("file", "block") else None
 
 
-def paths_of(conn, sources):
+def paths_of(conn, elements):
     """Return the paths of disks' source elements, without network storage and volumes that are not there."""
-    found = (unless_gone(partial(path_of, conn, source), *_gone()) for source in sources)
+    found = (unless_gone(partial(path_of, conn, element), *_gone()) for element in elements)
     return [path for path in found if path]
 
 
-def volume_of(conn, source):
-    """Return the volume that a disk's source element names, or that lies there; None when it is in no active pool.
+def volume_of(conn, element):
+    """Return the volume that a disk's source element names, or that is there; None when it is in no active pool.
 
-    source: None for an empty drive.
+    element: None for an empty drive.
     """
-    if source is None:
+    found = None if element is None else source.of_element(element)
+    if found is None or found.type not in ("file", "block", "volume"):
         return None
-    path = source.get("file") or source.get("dev")
-    if not path and not source.get("volume"):
-        return None
-    look_up = partial(conn.storageVolLookupByPath, path) if path else partial(_named, conn, source)
+    look_up = partial(_named, conn, found) if found.volume else partial(conn.storageVolLookupByPath, found.path)
     return unless_gone(look_up, *_gone(), libvirt.VIR_ERR_NO_SUPPORT)
 
 
-def _named(conn, source):
-    return conn.storagePoolLookupByName(source.get("pool")).storageVolLookupByName(source.get("volume"))
+def _named(conn, found):
+    return conn.storagePoolLookupByName(found.pool).storageVolLookupByName(found.volume)
 
 
 def _gone():
     """What libvirt says of a volume, or its pool, that is not there, and of a pool that is not active."""
     return libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_OPERATION_INVALID
+
+
+def read_pool(pool):
+    """Return the PoolFacts of a libvirt pool. Source: virStoragePoolGetXMLDesc."""
+    return volumes.pool_facts(pool.name(), _xml.parse(pool.XMLDesc(0)))
+
+
+def read_pools(conn, names):
+    """Return ({name: PoolFacts} of those of the pools that are active, the names of all active pools)."""
+    active = {pool.name(): pool for pool in pools(conn, libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)}
+    return {name: read_pool(active[name]) for name in names if name in active}, tuple(active)
+
+
+def read_volume(conn, pool_name, name, refresh=True):
+    """Return the VolumeFacts of a volume, None if there is none. A pool is read again only when the look-up misses."""
+    pool = conn.storagePoolLookupByName(pool_name)
+
+    def look():
+        # A file that was deleted behind libvirt's back is found by name until its description is asked for.
+        return unless_gone(lambda: pool.storageVolLookupByName(name).XMLDesc(0), libvirt.VIR_ERR_NO_STORAGE_VOL)
+
+    text = look()
+    if text is None and refresh:
+        pool.refresh(0)
+        text = look()
+    return None if text is None else volumes.volume_facts(pool_name, _xml.parse(text))
 
 
 def definitions(conn):

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import (
     bases,
     definitions,
@@ -132,23 +133,24 @@ def _disks(conn):
         for disk in root.iterfind("devices/disk"):
             only_reads = disk.get("device") == "cdrom" or disk.find("readonly") is not None
             top = disk.find("source")
-            for source in disk.iterfind(".//source"):
-                disk_format = _xml.get(disk, "driver/@type") if source is top else None
-                for path in paths_of(conn, [source]) or _path_in_pool(conn, source):
-                    yield path, name, only_reads and source is top, disk_format
+            for element in disk.iterfind(".//source"):
+                disk_format = _xml.get(disk, "driver/@type") if element is top else None
+                for path in paths_of(conn, [element]) or _path_in_pool(conn, element):
+                    yield path, name, only_reads and element is top, disk_format
         for nvram in root.iterfind("os/nvram"):
             path = (nvram.text or "").strip() or _xml.get(nvram, "source/@file")
             if path:
                 yield path, name, False, None
 
 
-def _path_in_pool(conn, source):
+def _path_in_pool(conn, element):
     """Return [path] of a volume whose pool is not active; libvirt does not tell it then."""
-    if not source.get("volume"):
+    found = source.of_element(element)
+    if found is None or not found.volume:
         return []
-    pool = unless_gone(lambda: conn.storagePoolLookupByName(source.get("pool")), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    pool = unless_gone(lambda: conn.storagePoolLookupByName(found.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
     directory = pool and _xml.parse(pool.XMLDesc(0)).findtext("target/path")
-    return [os.path.join(directory, source.get("volume"))] if directory else []
+    return [os.path.join(directory, found.volume)] if directory else []
 
 
 def _files(conn):

@@ -16,6 +16,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Facet, Values
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, PRESENCE, TEXT, Field, Row
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_size
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
@@ -139,62 +140,22 @@ def _check_origin(option, item):
         )
 
 
-# The attribute of <source> that says where the data is, by the disk's type.
-_PLACES = {"file": "file", "block": "dev"}
-
-
-def origin_of(element):
-    """Return what a disk of a definition has its data from, as one text; None for an empty drive.
-
-    Source: libvirt domain XML, "Hard drives, floppy disks, CDROMs": the source of each type of disk.
-    """
-    kind, source = element.get("type", "file"), element.find("source")
-    if source is None:
-        return None
-    if kind in ("file", "block", "dir"):
-        return source.get({"file": "file", "block": "dev", "dir": "dir"}[kind])
-    if kind == "volume":
-        return "{}/{}".format(source.get("pool"), source.get("volume"))
-    return "{} {}".format(source.get("protocol") or kind, source.get("name") or "").strip()
-
-
 class SourceField:
-    """Where a disk's data is, as the pair (type, place): file and path, block and device; None for an empty drive.
-
-    Source: libvirt domain XML, "Hard drives, floppy disks, CDROMs".
-    """
+    """Where a disk's data is, as a DiskSource; None for an empty drive."""
 
     option = "path"
-
-    def read(self, element):
-        kind = element.get("type")
-        place = _xml.get(element, f"source/@{_PLACES.get(kind, 'name')}")
-        return None if place is None else (kind, place)
-
-    def write(self, element, value):
-        # What another source is based on, libvirt finds out itself.
-        for tag in ("source", "backingStore"):
-            _xml.drop(element, tag)
-        if value is not None:
-            kind, place = value
-            element.set("type", kind)
-            element.append(element_of("source", {_PLACES[kind]: place}))
+    read = staticmethod(source.read)
+    write = staticmethod(source.write)
 
 
 class _ShownSource(Row):
-    """A path; POOL/VOLUME of a pool's volume; PROTOCOL:NAME of network storage."""
+    """See DiskSource.text."""
 
     option = "source"
 
     def read(self, root: Element) -> str | None:
-        source = root.find("source")
-        if source is None:
-            return None
-        if source.get("volume"):
-            return f"{source.get('pool')}/{source.get('volume')}"
-        if source.get("protocol"):
-            return f"{source.get('protocol')}:{source.get('name')}"
-        return source.get("file") or source.get("dev") or source.get("dir") or source.get("path")
+        found = source.read(root)
+        return None if found is None else found.text
 
 
 class BusField(Field):

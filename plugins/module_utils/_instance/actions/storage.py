@@ -14,7 +14,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libv
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import record_volume, update_metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, NotFound
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source, uses
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import volume_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, to_text
 
@@ -44,18 +44,15 @@ def make_volume(run, volume):
 
 def undo_volume(run, volume):
     """Remove what this run made: first recorded as planned, so that the definition can be launched again."""
-    if is_in_use(run.domain(), volume.path):
+    if is_in_use(run.domain(), volume):
         return
     record_volume(run.domain(), volume, "planned")
     delete_volume(run, volume)
 
 
-def is_in_use(domain, path):
-    """Tell whether a guest runs with a file as one of its disks."""
-    if not domain.isActive():
-        return False
-    live = _xml.parse(domain.XMLDesc(0))
-    return any(path in (source.get("file"), source.get("dev")) for source in live.findall("devices/disk/source"))
+def is_in_use(domain, volume):
+    """Tell whether a guest runs with a volume as one of its disks, or as the base of one."""
+    return bool(domain.isActive()) and source.has_volume(_xml.parse(domain.XMLDesc(0)), volume)
 
 
 def _volume_element(volume):

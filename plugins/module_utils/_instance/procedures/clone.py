@@ -36,6 +36,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import volume_facts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
 
 
@@ -106,7 +107,7 @@ def _found_volume(conn, disk):
     volume = volume_of(conn, disk.find("source"))
     if volume is None:
         return None
-    return storage.volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
+    return volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
 
 
 def _has_nvram(spec, path):

@@ -20,12 +20,12 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.di
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import record_volume
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot import description, drive, layout
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.storage import (
     delete_volume,
     undo_volume,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import BLOCK_POOLS
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, to_text
 
 OPTION = "config_drive"
@@ -128,7 +128,7 @@ def _place(spec, observed):
     known = recorded(observed.metadata, spec.name)
     pool_name = _pool_name(spec, observed.metadata)
     pool = observed.storage.pools.get(pool_name)
-    if pool is None or pool.type in storage.BLOCK_POOLS:
+    if pool is None or pool.type in BLOCK_POOLS:
         names = ", ".join(sorted(observed.storage.known_pools)) or "none"
         raise NotFound(
             f"pool: {pool_name!r} is not an active pool of files of this host, where a config drive could be; "

@@ -27,6 +27,9 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.source import DiskSource
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import VolumeFacts, volume_facts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
 
 
@@ -35,7 +38,7 @@ class RebuildFacts:
     """The root disk as it is: its volume, the path that it is based on, the words for what needs it besides the guest when a
     rebuild is due, all volumes' names of its pool, and whether the guest has snapshots. All is None for a disk that we did not make."""
 
-    volume: storage.VolumeFacts = None
+    volume: VolumeFacts = None
     base: str = None
     need: str = None
     names: tuple = ()
@@ -74,7 +77,7 @@ def observe(reading, _needs):
     if not text:
         return RebuildFacts()
     root = _xml.parse(text)
-    volume = storage.volume_facts(record.pool, root)
+    volume = volume_facts(record.pool, root)
     base = root.findtext("backingStore/path")
     due = _is_due(spec, reading.record, base, reading.storage.images.get(spec.image))
     return RebuildFacts(
@@ -88,9 +91,10 @@ def observe(reading, _needs):
 
 def _root_record(found, inactive, target):
     """Return the metadata's record of the disk that the guest has at a target, None when we did not make it."""
-    disk = inactive.find(f"devices/disk/target[@dev='{target}']/../source")
-    for volume in found.volumes if found is not None and disk is not None else ():
-        if volume.target == target and disk.get("file") == volume.path:
+    disk = inactive.find(f"devices/disk/target[@dev='{target}']/..")
+    place = None if disk is None else source.read(disk)
+    for volume in found.volumes if found is not None and place is not None else ():
+        if volume.target == target and place.type == "file" and place.path == volume.path:
             return volume
     return None
 
@@ -185,7 +189,10 @@ def _rebuild(spec, draft, volume, old):
         draft,
         observed=observed.once_stopped(observed.inactive),
         targets=tuple(pair for pair in draft.targets if pair[1] != volume.target),
-        items=(*draft.items, {"target": volume.target, "path": ("file", volume.path), "format": volume.format}),
+        items=(
+            *draft.items,
+            {"target": volume.target, "path": DiskSource("file", path=volume.path), "format": volume.format},
+        ),
         volumes=(*kept, replace(record, status="ready"), replace(old, status="obsolete")),
         first=(*draft.first, *first, *(Action(name, spec.name) for name in stops)),
         replaced=(*draft.replaced, old),
@@ -205,7 +212,7 @@ def _image_disk(run, action):
 
 def _roll_back(run, volume):
     """Give the guest its old disk back, unless it runs on the new one."""
-    if volumes.is_in_use(run.domain(), volume.path):
+    if volumes.is_in_use(run.domain(), volume):
         return
     run.conn.defineXMLFlags(to_text(run.observed.inactive), 0)
     volumes.delete_volume(run, volume)

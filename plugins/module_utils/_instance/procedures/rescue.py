@@ -24,6 +24,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait impor
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, storage, targets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.source import DiskSource
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import BLOCK_POOLS
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
@@ -193,7 +195,7 @@ def entered(spec, observed, root):
         "target": volume.target,
         "device": "disk",
         "bus": bus,
-        "path": ("file", volume.path),
+        "path": DiskSource("file", path=volume.path),
         "format": FORMAT,
         "boot_order": 1,
     }
@@ -237,7 +239,7 @@ def _new_volume(spec, observed, found, target):
         known = ", ".join(sorted(observed.storage.known_images)) or "none"
         raise NotFound(f"rescue.image: {name!r} is not in the image store; it has {known}")
     pool = observed.storage.pools.get(_wanted(spec).pool)
-    if pool is None or pool.type in storage.BLOCK_POOLS:
+    if pool is None or pool.type in BLOCK_POOLS:
         known = ", ".join(sorted(observed.storage.known_pools)) or "none"
         raise NotFound(
             f"pool: {_wanted(spec).pool!r} is not an active pool of files of this host; active pools are {known}"

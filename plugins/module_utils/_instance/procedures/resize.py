@@ -20,7 +20,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._connection impor
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import applied, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import compute
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import SourceField
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import update_metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
@@ -40,7 +39,9 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import root_target
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import read_pool, volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.source import DiskSource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size, parse_duration
 
 SIZES = ("vcpus", "max_vcpus", "memory", "max_memory")
@@ -112,7 +113,7 @@ def observe(reading, _needs):
     if volume is None:
         return ResizeFacts(need=need)
     pool = volume.storagePoolLookupByVolume()
-    return ResizeFacts(storage.pool_facts(pool), volume_name(spec.name, root) in pool.listVolumes(), need)
+    return ResizeFacts(read_pool(pool), volume_name(spec.name, root) in pool.listVolumes(), need)
 
 
 def _need_of_old_disk(reading):
@@ -182,7 +183,7 @@ def reverted(root):
     record = found.resize
     compute.write(after, {name: int(getattr(record, name)) for name in SIZES})
     if record.target is not None:
-        put_disk(after, record.target, (record.type, record.path), record.format)
+        put_disk(after, record.target, DiskSource(record.type, path=record.path), record.format)
     metadata.write(after, replace(settled(found, "reverted"), flavor=record.flavor))
     return after
 
@@ -194,12 +195,12 @@ def settled(found, status):
     return found if overlay is None else metadata.with_volume_status(found, overlay, "obsolete")
 
 
-def put_disk(root, target, place, disk_format):
-    """Have a disk lie at another place, a pair of its type and its path."""
+def put_disk(root, target, where, disk_format):
+    """Have a disk get its data from another DiskSource."""
     disk = root.find(f"devices/disk/target[@dev='{target}']/..")
     for chain in disk.findall("backingStore"):
         disk.remove(chain)
-    SourceField().write(disk, place)
+    source.write(disk, where)
     _xml.put(disk, "driver/@type", disk_format)
 
 
@@ -249,17 +250,17 @@ def _begin(spec, draft):
     for name, size in draft.growth:
         if name == root:
             disk = observed.inactive.find(f"devices/disk/target[@dev='{root}']/..")
-            place = SourceField().read(disk)
-            if place is None:
+            found_source = source.read(disk)
+            if found_source is None or found_source.type not in ("file", "block"):
                 raise Conflict(
                     f"resize: the root disk {root} can't be resized with a way back, as the guest does not name it by a path of the host; "
                     f"give it in disks with target: {root} and its volume, or grow it in place, without resize"
                 )
-            kind, path = place
+            kind, path = found_source.type, found_source.path
             disk_format = _xml.get(disk, "driver/@type") or "raw"
             record = replace(record, target=root, type=kind, path=path, format=disk_format, size=str(size))
             overlay = _new_overlay(spec, observed, root)
-            put_disk(after, root, ("file", overlay.path), "qcow2")
+            put_disk(after, root, DiskSource("file", path=overlay.path), "qcow2")
             others = tuple(volume for volume in found.volumes if volume.target != overlay.target)
             found = replace(found, volumes=(*others, overlay))
     metadata.write(after, replace(found, resize=record))
@@ -518,7 +519,7 @@ def _commit(run, record):
         domain.blockResize(target, int(record.size), libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
     root = _inactive(run)
     if _path(_disk(root, target)) != record.path:
-        put_disk(root, target, (record.type, record.path), record.format)
+        put_disk(root, target, DiskSource(record.type, path=record.path), record.format)
         define(run, root)
 
 
@@ -539,7 +540,7 @@ def _disk(root, target):
 
 
 def _path(disk):
-    return SourceField().read(disk)[1]
+    return source.read(disk).path
 
 
 PROCEDURE = Procedure(

@@ -20,6 +20,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import Observed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.plan import plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.resource import parse
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import PoolFacts, VolumeFacts
 from ansible_collections.kvmfleet.compute.tests.unit import foreign
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import complete
 from lxml import etree
@@ -41,9 +42,9 @@ ITEMS = {
     "directory": {"filesystems": [{"target": "kvmfleet", "source": "/srv"}]},
     "serial console": {"serial_console": {"enabled": True}},
 }
-POOL = storage.PoolFacts("default", "dir", "/pools")
-IMAGE = storage.VolumeFacts("images", "tiny", "/images/tiny", "qcow2", 1 << 30)
-THEIRS = storage.VolumeFacts("default", "theirs.img", "/pools/theirs.img", "raw", 1 << 30)
+POOL = PoolFacts("default", "dir", "/pools")
+IMAGE = VolumeFacts("images", "tiny", "/images/tiny", "qcow2", 1 << 30)
+THEIRS = VolumeFacts("default", "theirs.img", "/pools/theirs.img", "raw", 1 << 30)
 
 
 class _Volumes(dict):

@@ -95,8 +95,8 @@ def test_the_root_disk_is_the_first_disk_whatever_its_name_is(world, foreign, ta
 @pytest.mark.parametrize(
     ("source", "there"),
     [
-        ("type='network'><source protocol='rbd' name='pool/image'><host name='mon'/></source>", "rbd pool/image"),
-        ("type='network'><source protocol='iscsi' name='iqn.a:b/1'><host name='san'/></source>", "iscsi iqn.a:b/1"),
+        ("type='network'><source protocol='rbd' name='pool/image'><host name='mon'/></source>", "rbd:pool/image"),
+        ("type='network'><source protocol='iscsi' name='iqn.a:b/1'><host name='san'/></source>", "iscsi:iqn.a:b/1"),
         (
             "type='nvme'><source type='pci' managed='yes' namespace='1'><address domain='0' bus='1' slot='0' function='0'/></source>",
             "nvme",

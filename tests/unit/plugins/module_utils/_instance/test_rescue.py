@@ -19,14 +19,15 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.plan import plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import rescue
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import parse
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import PoolFacts, VolumeFacts
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.specs import complete
 from lxml import etree
 
 HERE = pathlib.Path(__file__).parents[1] / "_domain"
 DEFINITIONS = ["running-guest.xml", "foreign-guest.xml"]
-IMAGE = storage.VolumeFacts("images", "tiny.qcow2", "/images/tiny.qcow2", "qcow2", 1 << 30)
+IMAGE = VolumeFacts("images", "tiny.qcow2", "/images/tiny.qcow2", "qcow2", 1 << 30)
 STORAGE = storage.StorageFacts(
-    pools={"default": storage.PoolFacts("default", "dir", "/pool")}, images={"tiny": IMAGE}, known_images=("tiny",)
+    pools={"default": PoolFacts("default", "dir", "/pool")}, images={"tiny": IMAGE}, known_images=("tiny",)
 )
 
 
@@ -127,7 +128,7 @@ def test_the_rescue_disk_is_not_purged_and_not_somebody_elses():
     rescued, volume = rescue.entered(spec(root, rescue={"image": "tiny"}), observed(root), root)
     with pytest.raises(Conflict, match="purge: the guest .* is rescued"):
         plan(spec(root, state="present", purge=["disks"]), observed(rescued))
-    foreign = storage.VolumeFacts("default", volume.name, volume.path, "qcow2", 1)
+    foreign = VolumeFacts("default", volume.name, volume.path, "qcow2", 1)
     facts = storage.StorageFacts(
         pools=STORAGE.pools, images=STORAGE.images, volumes={("default", volume.name): foreign}
     )

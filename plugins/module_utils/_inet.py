@@ -27,7 +27,7 @@ def parse_mac(option: str, value: str) -> str:
     return mac
 
 
-def random_mac(taken: Container[str]) -> str:
+def random_mac(taken: Container[str | None]) -> str:
     """Return a new MAC address of the range that libvirt takes for QEMU's guests, none of those that are taken."""
     while True:
         mac = "52:54:00:" + secrets.token_bytes(3).hex(":")

@@ -22,7 +22,7 @@ def pair(option: str, identities: Sequence[Any], elements: Iterable[Any]) -> lis
     instead, the strongest first: it means the first element that nobody else means and that one of them is true of.
     Raises InvalidInput when two items name the same device, Conflict when one item names several.
     """
-    paired = [None] * len(identities)
+    paired: list[Any] = [None] * len(identities)
     free = list(elements)
     nameless = [index for index, identity in enumerate(identities) if isinstance(identity, list)]
     for index, identity in enumerate(identities):

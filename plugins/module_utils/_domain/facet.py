@@ -223,11 +223,11 @@ class DeviceKind:
         """Return (item, element or None) for each item."""
         return list(zip(items, _match.pair(self.option, [self.identify(item) for item in items], self.elements(root))))
 
-    def agrees(self, element, item):
+    def agrees(self, element: Element, item: Values) -> bool:
         """Tell whether a device has everything that an item asks for already."""
         return all(row.read(element) == item[row.option] for row in self.fields if row.option in item)
 
-    def read(self, root, items):
+    def read(self, root: Element, items: Sequence[Values]) -> tuple[Values | None, ...]:
         return tuple(
             None if element is None else {row.option: row.read(element) for row in self.fields if row.option in item}
             for item, element in self.pairs(root, items)
@@ -246,7 +246,7 @@ class DeviceKind:
         self.write_fields(element, item)
         return element
 
-    def write_fields(self, element, item):
+    def write_fields(self, element: Element, item: Values) -> None:
         for row in self.fields:
             if row.option in item and row.read(element) != item[row.option]:
                 row.write(element, item[row.option])

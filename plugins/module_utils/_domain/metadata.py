@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 NAMESPACE = "urn:kvmfleet:compute:1"
 PREFIX = "kvmfleet"
@@ -105,7 +106,7 @@ def _name(tag):
     return f"{{{NAMESPACE}}}{tag}"
 
 
-def of_text(text):
+def of_text(text: str) -> InstanceMetadata:
     """Return the InstanceMetadata of our element alone, as libvirt hands it out: without the namespace."""
     element = _xml.parse(text)
     for part in element.iter():
@@ -113,12 +114,12 @@ def of_text(text):
     return _of_element(element)
 
 
-def find(root):
+def find(root: Element) -> Element | None:
     """Return our element in a definition, None when there is none."""
     return root.find(f"metadata/{_name('instance')}")
 
 
-def read(root):
+def read(root: Element) -> InstanceMetadata | None:
     """Return the InstanceMetadata of a definition, None when the guest is not managed by us."""
     element = find(root)
     return None if element is None else _of_element(element)
@@ -203,7 +204,7 @@ def to_fragment(found):
     return fragment
 
 
-def write(root, found):
+def write(root: Element, found: InstanceMetadata) -> None:
     """Put an InstanceMetadata into a definition, beside what other tools keep there."""
     parent = _xml.ensure(root, "metadata")
     for element in parent.findall(_name("instance")):

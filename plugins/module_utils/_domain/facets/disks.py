@@ -102,8 +102,8 @@ def parse_disks(params: Values, image: str | None, root_disk: str | None) -> tup
     return tuple(_parse_one(option, item, params["pool"]) for option, item in zip(options, given))
 
 
-def _parse_one(option, given, pool):
-    item = {"pool": pool}
+def _parse_one(option: str, given: Values, pool: str) -> DiskSpec:
+    item: Values = {"pool": pool}
     item.update({key: value for key, value in given.items() if value is not None})
     if "size" in item:
         item["size"] = parse_size(
@@ -118,7 +118,7 @@ def _parse_one(option, given, pool):
     return DiskSpec(option=option, plain=plain, **item)
 
 
-def _check_origin(option, item):
+def _check_origin(option: str, item: Values) -> None:
     origins = [key for key in ("image", "volume", "source") if key in item]
     if len(origins) > 1:
         raise InvalidInput.of(
@@ -140,12 +140,16 @@ def _check_origin(option, item):
         )
 
 
-class SourceField:
+class SourceField(Row):
     """Where a disk's data is, as a DiskSource; None for an empty drive."""
 
     option = "path"
-    read = staticmethod(source.read)
-    write = staticmethod(source.write)
+
+    def read(self, root: Element) -> source.DiskSource | None:
+        return source.read(root)
+
+    def write(self, root: Element, value: source.DiskSource | None) -> None:
+        source.write(root, value)
 
 
 class _ShownSource(Row):
@@ -168,7 +172,7 @@ class BusField(Field):
             root.remove(address)
 
 
-def _new_disk(item):
+def _new_disk(item: Values) -> Element:
     disk = element_of("disk", {"type": "file", "device": item.get("device", "disk")})
     disk.append(element_of("driver", {"name": "qemu"}))
     disk.append(element_of("target", {"dev": item["target"]}))

@@ -82,8 +82,8 @@ class _Address(Row):
         self.option = option
         self._read = read
 
-    def read(self, element: Element) -> str | None:
-        return self._read(element.find("source")) if element.get("type") == self.option else None
+    def read(self, root: Element) -> str | None:
+        return self._read(root.find("source")) if root.get("type") == self.option else None
 
 
 def _number(element: Element, name: str) -> int:

@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _match, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
@@ -44,18 +46,18 @@ class SourceField(Row):
 
     option = "source"
 
-    def read(self, element):
-        kind = element.get("type")
-        return (kind, _xml.get(element, f"source/@{kind}"))
+    def read(self, root: Element) -> tuple[str, str | None]:
+        kind = root.get("type")
+        return (kind, _xml.get(root, f"source/@{kind}"))
 
-    def write(self, element, value):
+    def write(self, root: Element, value: tuple[str, str]) -> None:
         kind, name = value
-        element.set("type", kind)
-        source = element.find("source")
+        root.set("type", kind)
+        source = root.find("source")
         if source is not None:
             # What belongs to the old place (port group, port id, the other type's name) has no meaning in the new one.
-            element.remove(source)
-        element.append(element_of("source", {kind: name}))
+            root.remove(source)
+        root.append(element_of("source", {kind: name}))
 
 
 class _ShownSource(Row):
@@ -68,7 +70,7 @@ class _ShownSource(Row):
         return None if source is None else source.get(kind) or source.get("dev") or source.get("path")
 
 
-def _identity(item):
+def _identity(item: Values) -> Any:
     """A MAC or an alias (libvirt keeps those that start with `ua-`) names an interface.
 
     An item without either means an interface that needs no change.
@@ -80,11 +82,11 @@ def _identity(item):
     return [lambda element: KIND.agrees(element, item)]
 
 
-def _normalised(option, item):
+def _normalised(option: str, item: Values) -> Values:
     return dict(item, mac=parse_mac(f"{option}.mac", item["mac"])) if "mac" in item else item
 
 
-def _new(item):
+def _new(item: Values) -> Element:
     """A new interface is virtio unless its model is given."""
     interface = element_of("interface", {"type": item["source"][0]})
     interface.append(element_of("model", {"type": "virtio"}))
@@ -117,7 +119,7 @@ KIND = DeviceKind(
 )
 
 
-def assign_macs(items, root):
+def assign_macs(items: Sequence[Values], root: Element) -> tuple[Values, ...]:
     """Return the items, each that has no name with the MAC address of the interface that it means; a new one has none.
 
     Such an item means an interface that needs no change, else one that we made for it or for another item without a name.
@@ -130,14 +132,14 @@ def assign_macs(items, root):
     )
 
 
-def write_in_order(root, items):
+def write_in_order(root: Element, items: Sequence[Values]) -> None:
     """Give the interfaces of a guest that is made like another what the items without a name say, in their order."""
     for item, element in zip(items, KIND.elements(root)):
         if _is_nameless(item):
             KIND.write_fields(element, item)
 
 
-def record_new(root, items):
+def record_new(root: Element, items: Sequence[Values]) -> None:
     """Give the interfaces that a definition has for items without a name a MAC address each, and record them as ours.
 
     items: those of the task. A guest that is not managed has no record.
@@ -158,11 +160,11 @@ def record_new(root, items):
         metadata.write(root, replace(found, interfaces=tuple(records)))
 
 
-def _is_nameless(item):
+def _is_nameless(item: Values) -> bool:
     return "mac" not in item and "alias" not in item
 
 
-def _meant_pairs(root, items):
+def _meant_pairs(root: Element, items: Sequence[Values]) -> list[tuple[Values, Element | None]]:
     """Return (item, element or None) for each item, by what a definition records of our interfaces, too."""
     found = metadata.read(root)
     places = {record.mac: record.place for record in found.interfaces} if found else {}
@@ -170,21 +172,21 @@ def _meant_pairs(root, items):
     return list(zip(items, _match.pair(KIND.option, identities, KIND.elements(root))))
 
 
-def _meant(item, place, places):
+def _meant(item: Values, place: str, places: dict[str, str]) -> Any:
     """See _match.pair. places: by the MAC address of an interface that we made, the place of its item."""
     if not _is_nameless(item):
         return _identity(item)
 
-    def is_ours(element):
+    def is_ours(element: Element) -> bool:
         return KIND.label(element) in places
 
-    def is_at_place(element):
+    def is_at_place(element: Element) -> bool:
         return is_ours(element) and places[KIND.label(element)] == place
 
-    def agrees(element):
+    def agrees(element: Element) -> bool:
         return KIND.agrees(element, item)
 
-    def is_on_source(element):
+    def is_on_source(element: Element) -> bool:
         return SourceField().read(element) == item["source"]
 
     return [
@@ -195,13 +197,13 @@ def _meant(item, place, places):
     ]
 
 
-def parse(params):
+def parse(params: Values) -> Values:
     if params.get("interfaces") is None:
         return {}
     return {"interfaces": tuple(_parse_one(index, item) for index, item in enumerate(params["interfaces"]))}
 
 
-def _parse_one(index, given):
+def _parse_one(index: int, given: Values) -> Values:
     option = f"interfaces[{index}]"
     item = {key: value for key, value in given.items() if value is not None}
     if ("network" in item) == ("bridge" in item):

@@ -66,7 +66,7 @@ def _no_cyclic_collection():
 
 @contextlib.contextmanager
 def connect(uri):
-    """Open a connection to libvirt for the time of a `with` block.
+    """Open a connection to libvirt for the time of a `with` block; several may be open at once, within each other.
 
     A daemon that stops answering ends the connection after half a minute: calls that wait for it fail.
     Raises MissingLibrary, ConnectionFailed (unreachable, refused, silent, no permission) and Unsupported (libvirt too old).

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.kvmfleet.compute.tests.unit.meta import collection, structure
 
@@ -51,3 +53,18 @@ def test_what_is_pure_reaches_no_host(name):
     ways = structure.reached(name, besides="_instance.procedures.table") | {name}
     assert sorted(ways.intersection(IMPURE)) == []
     assert [module for module in sorted(ways) if ("_deps", "libvirt") in structure.imports(module)] == []
+
+
+def _files_to_open():
+    page = (collection.ROOT / "docs/architecture.md").read_text()
+    table = page.split("## Which file to open", 1)[1].split("What is to come", 1)[0]
+    return [row.split("|")[2:4] for row in table.splitlines() if row.startswith("| ") and "`" in row]
+
+
+@pytest.mark.parametrize(("files", "names"), _files_to_open())
+def test_the_architecture_page_names_files_that_are_there(files, names):
+    paths = [collection.ROOT / path for path in re.findall("`([^`]+)`", files)]
+    assert paths and all(path.exists() for path in paths)
+    text = "\n".join(file.read_text() for path in paths for file in ([path] if path.is_file() else path.glob("*.py")))
+    missing = [name for name in re.findall(r"`(\w+)`", names) if not re.search(rf"\b{name}\b", text)]
+    assert missing == []

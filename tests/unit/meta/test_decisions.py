@@ -43,6 +43,6 @@ def test_what_a_row_names_exists(row):
     if proof in ("open", "none"):
         assert proof == "open" or refusal == "none needed"
         return
-    path, _, name = proof.strip("`").partition("::")
+    path, _colons, name = proof.strip("`").partition("::")
     assert not refusal.startswith("open")
     assert path in collection.files() and _has(path, name), proof

@@ -35,11 +35,11 @@ def test_a_daemon_that_stops_answering_ends_the_connection(daemon, monkeypatch):
 
 def test_two_hosts_are_open_at_once(test_uri, tmp_path):
     # A migration asks both ends; the garbage collector stays away from libvirt's objects until the outer one is closed.
-    other = tmp_path / "other.xml"
+    other, enabled = tmp_path / "other.xml", gc.isenabled()
     other.write_text((tmp_path / "host.xml").read_text().replace("<name>test</name>", "<name>elsewhere</name>", 1))
     with _connection.connect(test_uri) as source:
         with _connection.connect(f"test://{other}") as destination:
             assert [domain.name() for domain in source.listAllDomains(0)] == ["test"]
             assert [domain.name() for domain in destination.listAllDomains(0)] == ["elsewhere"]
         assert not gc.isenabled() and source.isAlive()
-    assert gc.isenabled()
+    assert gc.isenabled() == enabled

@@ -10,6 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 log=.build/integration.log
+export KVMFLEET_TASK_TIMES=$PWD/.build/task-times.jsonl
 
 # The failed tasks without colours and molecule's frame, the last one last; not those that a scenario ignores.
 failures() {
@@ -24,8 +25,10 @@ failures() {
 }
 
 # Without what molecule remembers of a run that was killed, it looks at the lab itself.
-rm -rf .build/molecule
-molecule test "$@" 2>&1 | tee "$log" && exit
+rm -rf .build/molecule "$KVMFLEET_TASK_TIMES"
+molecule test "$@" 2>&1 | tee "$log" && passed=yes || passed=no
+[ ! -e "$KVMFLEET_TASK_TIMES" ] || python3 tools/times.py "$KVMFLEET_TASK_TIMES" | tee --append "$log"
+[ "$passed" = no ] || exit 0
 printf '\nintegration: failed; the last failures in %s:\n' "$log"
 failures
 exit 1

@@ -14,13 +14,15 @@ export PATH := $(CURDIR)/.build/venv/bin:$(PATH)
 export MOLECULE_EPHEMERAL_DIRECTORY := $(CURDIR)/.build/molecule
 IMAGE ?= tiny
 TESTS ?= tests/unit
+PYTEST = pytest --config-file ../pyproject.toml --rootdir ..
+WHOLE = --numprocesses logical --dist worksteal --durations 15 --durations-min 1
 
 # The lab makes containers, mounts and a bridge; libvirt's embedded QEMU driver changes owners of files.
 ifneq ($(shell id -u),0)
 AS_ROOT := sudo env $(foreach name,KVMFLEET_CACHE ANSIBLE_COLLECTIONS_PATH PYTHONPATH PATH MOLECULE_EPHEMERAL_DIRECTORY,'$(name)=$($(name))')
 endif
 
-.PHONY: help setup test lint unit integration bench lab lab-down quickstart clean
+.PHONY: help setup test test-all lint unit integration debian12 scenarios bench lab lab-down quickstart clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +30,9 @@ help: ## Show the targets
 setup: ## Install what the other targets need (they call it themselves)
 	@tools/setup.sh
 
-test: lint unit integration ## Everything: lint, unit, integration
+test: lint unit integration ## What each change has to pass: lint, unit, integration
+
+test-all: test debian12 scenarios bench ## All there is: test, debian12, scenarios, bench; each runs alone, too
 
 lint: setup ## Formatting, linters, ansible-test sanity, documentation, the build of the collection
 	@tools/setup.sh importer
@@ -37,10 +41,18 @@ lint: setup ## Formatting, linters, ansible-test sanity, documentation, the buil
 unit: setup ## Tests with libvirt's test driver and its embedded QEMU driver; TESTS=tests/unit/meta, ARGS='-k power'
 	@tools/setup.sh cores
 	@# From elsewhere: where galaxy.yml is, pytest-ansible makes a second collection path in the clone.
-	@cd .build && $(AS_ROOT) pytest --config-file ../pyproject.toml --rootdir .. $(addprefix ../,$(TESTS)) $(ARGS)
+	@cd .build && $(AS_ROOT) $(PYTEST) $(if $(filter tests/unit,$(TESTS)),$(WHOLE)) $(addprefix ../,$(TESTS)) $(ARGS)
 
 integration: setup ## Molecule scenarios on the lab, all or SCENARIO=name; ARGS='--destroy never' keeps the lab
 	@$(AS_ROOT) tools/integration.sh $(if $(SCENARIO),--scenario-name $(SCENARIO),--all) $(ARGS)
+
+debian12: setup ## The scenarios with further proofs on Debian 12, which test runs on Debian 13 alone
+	@$(AS_ROOT) env KVMFLEET_DEBIAN12=all tools/integration.sh --scenario-name instances --scenario-name lifecycle
+
+scenarios: setup ## The scenarios as tests of pytest-ansible, with their times; ARGS='-k image'
+	@cd .build && failed=0 && $(AS_ROOT) env MOLECULE_OPTS=--destroy=never $(PYTEST) --molecule --durations 0 \
+	    --molecule_base_config $(CURDIR)/extensions/molecule/config.yml ../extensions/molecule $(ARGS) || failed=$$?; \
+	    cd .. && $(AS_ROOT) python3 -m lab down && exit $$failed
 
 bench: setup ## Compare the time that tasks take with community.libvirt and the plain libvirt API
 	@tools/setup.sh bench

@@ -73,11 +73,12 @@ def up(hosts, guests):
 
 
 def build(platforms, guests):
-    """Fill the cache; one after the other, as each takes both the network and the processor for itself."""
-    for platform in platforms:
-        base.base(platform)
-    for guest in guests:
-        base.image(guest)
+    """Fill the cache, two things at a time: while one waits for the network, the other has the processor."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        built = [pool.submit(base.base, platform) for platform in platforms]
+        built += [pool.submit(base.image, guest) for guest in guests]
+        for future in built:
+            future.result()
 
 
 def down(hosts):
@@ -134,7 +135,7 @@ def main(arguments=None):
         build(*to_build(given))
     else:
         for item in settings.HOSTS.values():
-            print(f"{item.name:12} {item.platform:9} {item.address:12} {'up' if host.running(item) else 'down'}")
+            print(f"{item.name:12} {item.platform:18} {item.address:12} {'up' if host.running(item) else 'down'}")
 
 
 def _names(given):

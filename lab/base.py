@@ -26,12 +26,18 @@ PACKAGES = (
 # the hosts share: apt locks it, and hosts install at the same time.
 PRELOAD = (
     "dnsmasq-base dosfstools expect iptables libvirt-clients libvirt-daemon-system mtools nftables ovmf python3-libvirt python3-lxml "
-    "python3-yaml qemu-system-x86 qemu-utils swtpm swtpm-tools xorriso"
+    "python3-openstacksdk python3-yaml qemu-system-x86 qemu-utils swtpm swtpm-tools xorriso"
 ).split()
 PRELOAD_MORE = {
     "debian12": [],
-    "debian13": ["libvirt-daemon-lock", "libvirt-daemon-plugin-lockd", "qemu-system-modules-spice", "virtiofsd"],
+    "debian13": (
+        "libvirt-daemon-lock libvirt-daemon-plugin-lockd linux-image-cloud-amd64 python3-guestfs qemu-system-modules-spice virtiofsd"
+    ).split(),
+    "debian13-openstack": ["libvirt-daemon-lock", "libvirt-daemon-plugin-lockd", "virtiofsd"],
 }
+# What is no work of the collection's roles but takes minutes to install: a cloud that images come from. The scenario that needs it
+# configures and starts it.
+INSTALLED = {"debian13-openstack": "keystone glance-api python3-openstackclient".split()}
 # In seconds: a week.
 UNUSED = 7 * 24 * 3600
 
@@ -39,26 +45,29 @@ UNUSED = 7 * 24 * 3600
 def base(platform):
     """Return the directory of a platform's base file system, building it when the cache has none of this recipe."""
     preload = PRELOAD + PRELOAD_MORE[platform]
-    recipe = (PACKAGES, preload, bootstrap.DPKG_OPTIONS, *map(inspect.getsource, (bootstrap.debian, _fill)))
+    installed = INSTALLED.get(platform, [])
+    recipe = (PACKAGES, preload, installed, bootstrap.DPKG_OPTIONS, *map(inspect.getsource, (bootstrap.debian, _fill)))
     target = settings.CACHE / "base" / f"{platform}-{digest(*recipe)}"
     with locked(settings.CACHE / "base" / f".{platform}.lock"):
         if not target.exists():
             _check_room(target.parent)
             with step(f"build the base file system of {platform}"):
                 partial = empty(target.with_name(f".{platform}.partial"))
-                _fill(bootstrap.SUITES[platform], partial, preload)
+                _fill(bootstrap.SUITES[platform], partial, installed, preload)
                 partial.rename(target)
                 _remove_unused(target.parent)
         os.utime(target)
     return target
 
 
-def _fill(suite, directory, preload):
+def _fill(suite, directory, installed, preload):
     bootstrap.debian(
         suite,
         directory,
-        PACKAGES,
+        PACKAGES + installed,
         "--variant=apt",
+        # A host that boots does not start them.
+        *(['--customize-hook=chroot "$1" systemctl disable keystone glance-api'] if installed else []),
         "--skip=cleanup/apt",
         f'--customize-hook=chroot "$1" apt-get -y --download-only --no-install-recommends install {" ".join(preload)}',
         '--customize-hook=rm -f "$1"/etc/machine-id "$1"/etc/hostname "$1"/etc/resolv.conf',

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lab.shell import contained, run
 
-SUITES = {"debian13": "trixie", "debian12": "bookworm"}
+SUITES = {"debian13": "trixie", "debian13-openstack": "trixie", "debian12": "bookworm"}
 # Nobody reads manuals in the lab, and nothing there must survive the machine's own power failure.
 DPKG_OPTIONS = (
     "force-unsafe-io",

@@ -48,11 +48,11 @@ class Host:
 HOSTS = {
     host.name: host
     for host in (
-        Host("controller", "debian13", "10.214.0.10", ("controllers", "debian13")),
+        Host("controller", "debian13-openstack", "10.214.0.10", ("controllers", "debian13")),
         Host("compute1", "debian13", "10.214.0.11", ("computes", "debian13")),
         Host("compute2", "debian13", "10.214.0.12", ("computes", "debian13")),
         Host("compute3", "debian12", "10.214.0.13", ("computes", "debian12")),
     )
 }
-PLATFORMS = ("debian13", "debian12")
+PLATFORMS = ("debian13", "debian13-openstack", "debian12")
 GUESTS = ("tiny", "debian")

@@ -39,3 +39,17 @@ def test_a_scenario_proves_idempotence_verifies_and_cleans_up(scenario):
 def test_the_lab_is_made_and_removed_by_the_default_scenario():
     assert _sequence("default") == ["create", "destroy"]
     assert collection.read("extensions/molecule/config.yml")["shared_state"] is True
+
+
+def test_each_proof_on_instances_runs_on_one_host_of_debian_13_and_can_run_on_debian_12():
+    plays = collection.read("extensions/molecule/instances/verify.yml")
+    hosts = {"compute1": [], "compute2": [], "compute3": []}
+    for task in collection.tasks(plays[-1]["tasks"]):
+        if "loop" in task:
+            hosts[next(host for host in hosts if host in task["when"])] += task["loop"]
+    debian13 = hosts["compute1"] + hosts["compute2"]
+    assert sorted(set(debian13)) == sorted(set(hosts["compute3"]))
+    assert len(hosts["compute3"]) == len(set(hosts["compute3"]))
+    tasks = {path.stem for path in (collection.ROOT / "extensions/molecule/instances/tasks").glob("*.yml")}
+    # Placed on two hosts at once, and parts of others.
+    assert tasks - set(debian13) == {"schedule", "capture_hook", "grow"}

@@ -59,14 +59,24 @@ def tree(name):
 @functools.cache
 def imports(name):
     """Return {(module, name)} of what a module imports from others of module_utils; the name is None for all of a module."""
+    return frozenset(_imports(tree(name)))
+
+
+def packed(path):
+    """Return the modules of module_utils that Ansible packs with a module of Ansible, the file of which is given."""
+    direct = {module for module, _name in _imports(ast.parse(path.read_text(encoding="utf-8")))}
+    return direct.union(*map(reached, direct))
+
+
+def _imports(root):
     found = set()
-    for node in ast.walk(tree(name)):
+    for node in ast.walk(root):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
             base = node.module[len(PREFIX) :].lstrip(".")
             for alias in node.names:
                 whole = f"{base}.{alias.name}".lstrip(".")
                 found.add((whole, None) if whole in paths() else (base, alias.name))
-    return frozenset(found)
+    return found
 
 
 def imported(name):

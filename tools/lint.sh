@@ -69,6 +69,7 @@ check antsibull-docs lint-collection-docs --plugin-docs --validate-collection-re
 check import_collection
 check ruff check --no-cache --output-format concise .
 check ruff format --no-cache --check .
+check mypy --cache-dir "$root/.build/mypy"
 check yamllint --strict .
 check antsibull-changelog lint
 wait

@@ -12,8 +12,11 @@ import contextlib
 import gc
 import queue
 import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import (
+    Conn,
     libvirt,
     require_libraries,
 )
@@ -35,21 +38,24 @@ OPEN_TIMEOUT = 120
 # Seconds between two signs of life that libvirt at the other end is asked for, and how many may be missed, as in virsh.
 KEEP_ALIVE = (5, 6)
 
-_event_loop = None
+# The connection, or the error why there is none.
+Outcome = queue.SimpleQueue[tuple[Any, Any]]
+
+_event_loop: threading.Thread | None = None
 
 
-def version_tuple(number):
+def version_tuple(number: int) -> tuple[int, int, int]:
     """Return (major, minor, release) of libvirt's version number, 1000000 * major + 1000 * minor + release."""
     return number // 1000000, number // 1000 % 1000, number % 1000
 
 
-def feature(conn, name):
+def feature(conn: Conn, name: str) -> bool:
     """Tell whether the libvirt at the other end is new enough for a feature."""
     return version_tuple(conn.getLibVersion()) >= FEATURES[name]
 
 
 @contextlib.contextmanager
-def _no_cyclic_collection():
+def _no_cyclic_collection() -> Iterator[None]:
     """Keep Python's cyclic garbage collector away from libvirt's objects for the time of a `with` block.
 
     The finalizer of such an object resets the thread's last error. Between a call that failed and the reading of its error
@@ -65,7 +71,7 @@ def _no_cyclic_collection():
 
 
 @contextlib.contextmanager
-def connect(uri):
+def connect(uri: str) -> Iterator[Conn]:
     """Open a connection to libvirt for the time of a `with` block; several may be open at once, within each other.
 
     A daemon that stops answering ends the connection after half a minute: calls that wait for it fail.
@@ -88,9 +94,9 @@ def connect(uri):
             conn.close()
 
 
-def _open(uri):
+def _open(uri: str) -> Conn:
     """Return an open connection. libvirt itself waits for ever for a daemon that accepts and says nothing."""
-    outcome = queue.SimpleQueue()
+    outcome: Outcome = queue.SimpleQueue()
     # A thread that still waits does not keep the process from ending.
     threading.Thread(target=_try_to_open, args=(uri, outcome), name="libvirt-open", daemon=True).start()
     try:
@@ -102,14 +108,14 @@ def _open(uri):
     return conn
 
 
-def _try_to_open(uri, outcome):
+def _try_to_open(uri: str, outcome: Outcome) -> None:
     try:
         outcome.put((libvirt.open(uri), None))
     except libvirt.libvirtError as exc:
         outcome.put((None, exc))
 
 
-def _checked(uri, conn):
+def _checked(uri: str, conn: Conn) -> Conn:
     """Return the connection if its libvirt is new enough, else raise Unsupported."""
     version = version_tuple(conn.getLibVersion())
     if version < MINIMUM_LIBVIRT:
@@ -121,7 +127,7 @@ def _checked(uri, conn):
     return conn
 
 
-def _connection_error(uri, exc):
+def _connection_error(uri: str, exc: Any) -> ConnectionFailed:
     denied = ("VIR_ERR_AUTH_FAILED", "VIR_ERR_AUTH_CANCELLED", "VIR_ERR_AUTH_UNAVAILABLE", "VIR_ERR_ACCESS_DENIED")
     message = f"uri: {uri!r} can't be opened: {exc}"
     if error_name(exc) in denied or "ermission denied" in str(exc):
@@ -131,7 +137,7 @@ def _connection_error(uri, exc):
     return ConnectionFailed(message, **error_details(exc))
 
 
-def _start_event_loop():
+def _start_event_loop() -> None:
     """Run libvirt's event loop in a thread; events, keep-alive and qemu:///embed need it, and it must exist before opening."""
     global _event_loop
     if _event_loop is None:
@@ -140,12 +146,12 @@ def _start_event_loop():
         _event_loop.start()
 
 
-def _run_events():
+def _run_events() -> None:
     while True:
         libvirt.virEventRunDefaultImpl()
 
 
-def error_name(exc):
+def error_name(exc: Any) -> str:
     """Return the name of a libvirt error's code, such as VIR_ERR_NO_DOMAIN."""
     code = exc.get_error_code()
     for name in dir(libvirt):
@@ -154,17 +160,17 @@ def error_name(exc):
     return f"VIR_ERR_{code}"
 
 
-def _is_error_level(name):
+def _is_error_level(name: str) -> bool:
     return name in ("VIR_ERR_NONE", "VIR_ERR_WARNING", "VIR_ERR_ERROR")
 
 
-def error_details(exc):
+def error_details(exc: Any) -> dict[str, Any]:
     """Return the keys of a failed result that tell which libvirt error it was."""
     return {"libvirt_code": exc.get_error_code(), "libvirt_error": error_name(exc)}
 
 
 @contextlib.contextmanager
-def doing(what):
+def doing(what: str) -> Iterator[None]:
     """Say what was being done when libvirt failed: raises LibvirtFailed with libvirt's message, code and name."""
     try:
         yield
@@ -175,7 +181,7 @@ def doing(what):
         ) from exc
 
 
-def unless_gone(call, *codes):
+def unless_gone(call: Callable[[], Any], *codes: int) -> Any:
     """Return what a libvirt call returns, None when it fails with one of the codes that mean "there is no such thing"."""
     try:
         return call()

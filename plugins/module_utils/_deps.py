@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     MissingLibrary,
 )
 
-IMPORT_ERRORS = {}
+# libvirt's objects, for which there are no types.
+Conn = Any
+Domain = Any
+
+IMPORT_ERRORS: dict[str, str] = {}
 
 try:
     import libvirt
@@ -34,12 +39,12 @@ except ImportError:
     etree = None
     IMPORT_ERRORS["lxml"] = traceback.format_exc()
 
-__all__ = ["etree", "libvirt", "libvirt_qemu", "require_libraries"]
+__all__ = ["Conn", "Domain", "etree", "libvirt", "libvirt_qemu", "require_libraries"]
 
 PACKAGES = {"libvirt": "python3-libvirt", "lxml": "python3-lxml"}
 
 
-def require_libraries(*names):
+def require_libraries(*names: str) -> None:
     """Check that the managed host's Python has what the modules need, or these libraries of it.
 
     Raises MissingLibrary naming the libraries, the interpreter, and the packages that bring them.

@@ -11,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain, libvirt
 
 # What changes what a run waits for: power, the agent, devices, the memory balloon, block jobs, backups.
 EVENTS = (
@@ -26,6 +28,9 @@ EVENTS = (
 )
 
 
+_Value = TypeVar("_Value")
+
+
 class DomainWatch:
     """Wait for conditions of one domain; its events wake the waiting up.
 
@@ -34,13 +39,13 @@ class DomainWatch:
     Source: virConnectDomainEventRegisterAny.
     """
 
-    def __init__(self, conn, domain):
+    def __init__(self, conn: Conn, domain: Domain) -> None:
         self._conn = conn
         self._domain = domain
         self._wake = threading.Event()
-        self._callbacks = []
+        self._callbacks: list[int] = []
 
-    def __enter__(self):
+    def __enter__(self) -> DomainWatch:
         for event in EVENTS:
             with contextlib.suppress(libvirt.libvirtError):
                 self._callbacks.append(
@@ -48,15 +53,15 @@ class DomainWatch:
                 )
         return self
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, *exc_info: object) -> None:
         for callback in self._callbacks:
             with contextlib.suppress(libvirt.libvirtError):
                 self._conn.domainEventDeregisterAny(callback)
 
-    def _on_event(self, *args):
+    def _on_event(self, *args: object) -> None:
         self._wake.set()
 
-    def wait_until(self, condition, timeout, poll=1.0):
+    def wait_until(self, condition: Callable[[], _Value], timeout: float, poll: float = 1.0) -> _Value:
         """Return the condition's first true value, or its last false one when `timeout` seconds have passed."""
         deadline = time.monotonic() + timeout
         while True:

@@ -9,10 +9,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError, file_errors
+from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 
 
 class Run:
@@ -21,33 +24,37 @@ class Run:
     done: the actions that are done. result: keys of the module's result. warnings: what could not be done as well as planned.
     """
 
-    def __init__(self, conn, spec, observed):
+    def __init__(self, conn: Conn, spec: Any, observed: Any) -> None:
         self.conn = conn
         self.spec = spec
         self.observed = observed
-        self.done = []
-        self.result = {}
-        self.warnings = []
-        self._undoes = []
+        self.done: list[Action] = []
+        self.result: dict[str, Any] = {}
+        self.warnings: list[str] = []
+        self._undoes: list[Callable[[], object]] = []
 
     @contextlib.contextmanager
-    def doing(self, what):
+    def doing(self, what: str) -> Iterator[None]:
         """Say what was being done when libvirt or the file system failed: raises KvmfleetError."""
         with doing(what), file_errors(what):
             yield
 
-    def on_failure(self, undo):
+    def on_failure(self, undo: Callable[[], object]) -> None:
         """Have `undo()` called when this action or a later one fails."""
         self._undoes.append(undo)
 
-    def undo(self):
+    def undo(self) -> None:
         """Undo what must not stay, the latest first."""
         for undo in reversed(self._undoes):
             with contextlib.suppress(libvirt.libvirtError, KvmfleetError):
                 undo()
 
 
-def carry_out(plan, handlers, run):
+# What does an action; it returns False when there turned out to be nothing to do.
+Handler = Callable[[Any, Action], object]
+
+
+def carry_out(plan: Plan, handlers: Mapping[str, Handler], run: Any) -> None:
     """Do the actions of a plan, each by `handlers[action.name](run, action)`.
 
     A handler returns False when there turned out to be nothing to do. Raises KvmfleetError; the failed run is undone then.
@@ -64,5 +71,5 @@ def carry_out(plan, handlers, run):
         raise
 
 
-def reached(moment, run, action):
+def reached(moment: str, run: Run, action: Action) -> None:
     """Called `before` and `after` each action of each run. It does nothing; a test replaces it to watch a run, or to end it."""

@@ -12,6 +12,7 @@ import ipaddress
 import re
 import secrets
 from collections.abc import Container
+from typing import Union
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 
@@ -35,7 +36,11 @@ def random_mac(taken: Container[str | None]) -> str:
             return mac
 
 
-def parse_ip(option, text):
+Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+Interface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
+
+
+def parse_ip(option: str, text: str) -> Address:
     """Return an address of the ipaddress library. Raises InvalidInput."""
     try:
         return ipaddress.ip_address(_without_zone(text))
@@ -43,7 +48,7 @@ def parse_ip(option, text):
         raise InvalidInput.of(option, text, "an IP address is needed, such as 192.0.2.1 or 2001:db8::1") from exc
 
 
-def parse_interface(option, text):
+def parse_interface(option: str, text: str) -> Interface:
     """Return an address with the length of its prefix, an interface of the ipaddress library. Raises InvalidInput."""
     try:
         if "/" not in text:
@@ -55,14 +60,14 @@ def parse_interface(option, text):
         ) from exc
 
 
-def _without_zone(text):
+def _without_zone(text: str) -> str:
     """A zone is the name of a link, which means nothing on another host."""
     if "%" in text:
         raise ValueError
     return text
 
 
-def parse_domain(option, text):
+def parse_domain(option: str, text: str) -> str:
     """Return a DNS domain. Raises InvalidInput."""
     if not _DOMAIN.fullmatch(text):
         raise InvalidInput.of(option, text, "a DNS domain is needed, such as example.com")

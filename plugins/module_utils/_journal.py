@@ -16,6 +16,8 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
 
@@ -26,17 +28,17 @@ REMOVAL = "removal"
 AUTOSTART = "autostart"
 
 
-def _directory():
+def _directory() -> str:
     """Root's journal is the host's; another user (of qemu:///session) has a journal of his own."""
     return DIRECTORY if os.geteuid() == 0 else os.path.expanduser("~/.local/state/kvmfleet")
 
 
-def _file(kind, uri, name):
+def _file(kind: str, uri: str, name: str) -> str:
     digest = hashlib.sha256(f"{uri}\n{name}".encode()).hexdigest()[:32]
     return os.path.join(_directory(), f"{kind}-{digest}.json")
 
 
-def read(kind, uri, name, parse=dict):
+def read(kind: str, uri: str, name: str, parse: Callable[[dict[str, Any]], Any] = dict) -> Any:
     """Return what `parse` makes of an entry's data, None when there is no entry. Raises KvmfleetError."""
     path = _file(kind, uri, name)
     try:
@@ -48,7 +50,7 @@ def read(kind, uri, name, parse=dict):
         raise KvmfleetError(f"the state file {path} can't be read ({exc}); mend or remove it") from exc
 
 
-def record(kind, uri, name, data):
+def record(kind: str, uri: str, name: str, data: Mapping[str, Any]) -> None:
     """Write an entry; written beside and renamed, so that it is never half there. Raises KvmfleetError.
 
     data: values of JSON by their names, beside which the file has the entry's uri and name.
@@ -66,7 +68,7 @@ def record(kind, uri, name, data):
         raise KvmfleetError(f"the state file {path} can't be written ({exc})") from exc
 
 
-def forget(kind, uri, name):
+def forget(kind: str, uri: str, name: str) -> None:
     """Remove an entry: what it tells of is complete."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(_file(kind, uri, name))

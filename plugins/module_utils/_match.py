@@ -43,8 +43,8 @@ def pair(option: str, identities: Sequence[Any], elements: Iterable[Any]) -> lis
         *(identities[index] for index in nameless), fillvalue=lambda element: False
     ):
         for index, matches in zip(nameless, predicates):
-            found = next((element for element in free if matches(element)), None) if paired[index] is None else None
-            if found is not None:
-                free.remove(found)
-                paired[index] = found
+            meant = next((element for element in free if matches(element)), None) if paired[index] is None else None
+            if meant is not None:
+                free.remove(meant)
+                paired[index] = meant
     return paired

@@ -8,10 +8,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 
 
-def if_available(call):
+def if_available(call: Callable[[], Any]) -> Any:
     """Return what a libvirt call returns, None where the driver that it needs is missing or its daemon is not there."""
     try:
         return call()
@@ -21,7 +24,7 @@ def if_available(call):
         raise
 
 
-def _is_missing(exc):
+def _is_missing(exc: Any) -> bool:
     # Where each driver has a daemon of its own, a missing one is a socket that can't be connected to.
     no_daemon = (libvirt.VIR_FROM_RPC, libvirt.VIR_ERR_SYSTEM_ERROR)
     return (exc.get_error_domain(), exc.get_error_code()) == no_daemon or exc.get_error_code() in (

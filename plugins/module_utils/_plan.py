@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class Action:
 
     name: str
     subject: str
-    data: object = None
+    data: Any = None
 
-    def describe(self):
+    def describe(self) -> dict[str, str]:
         return {"action": self.name, "subject": self.subject}
 
 
@@ -43,18 +44,18 @@ class Action:
 class Plan:
     """All that a run will do, known before the first write; `before` and `after` are the texts of diff mode."""
 
-    actions: tuple = ()
-    changes: tuple = ()
-    restart_required: tuple = ()
+    actions: tuple[Action, ...] = ()
+    changes: tuple[Change, ...] = ()
+    restart_required: tuple[str, ...] = ()
     before: str = ""
     after: str = ""
-    warnings: tuple = field(default=())
+    warnings: tuple[str, ...] = field(default=())
 
     @property
-    def changed(self):
+    def changed(self) -> bool:
         return bool(self.actions)
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """Return the keys that every result has, in check mode and in a real run alike."""
         return {
             "changed": self.changed,

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import traceback
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import (
@@ -17,6 +19,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._connection impor
     error_details,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import (
+    Conn,
     libvirt,
     require_libraries,
 )
@@ -28,6 +31,36 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Plan
 URI_OPTION = {"uri": {"type": "str", "default": "qemu:///system"}}
 
 
+Values = dict[str, Any]
+Parse = Callable[[Values], Any]
+Secrets = Callable[[Values], Iterable[str]]
+
+
+class PlanLike(Protocol):
+    """A _plan.Plan, or a value like it."""
+
+    @property
+    def changed(self) -> bool: ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+    def describe(self) -> Values: ...
+
+
+class Resource(Protocol):
+    """A module with the verbs of what one object goes through; see run_resource."""
+
+    @property
+    def observe(self) -> Callable[..., Any]: ...
+
+    @property
+    def plan(self) -> Callable[[Any, Any], Any]: ...
+
+    @property
+    def execute(self) -> Callable[[Conn, Any, Any, Any], Values | None]: ...
+
+
 class _Module(AnsibleModule):
     """An AnsibleModule that writes no secret to the host's log.
 
@@ -35,18 +68,18 @@ class _Module(AnsibleModule):
     options that are not in the argument spec.
     """
 
-    def __init__(self, secrets, **rules):
+    def __init__(self, secrets: Secrets | None, **rules: Any) -> None:
         self._secrets = secrets
         super().__init__(**rules)
         if self.no_log:
             # Such a task is not logged; its results are cleaned all the same.
             self._hide()
 
-    def _log_invocation(self):
+    def _log_invocation(self) -> None:
         self._hide()
         super()._log_invocation()
 
-    def _hide(self):
+    def _hide(self) -> None:
         if self._secrets:
             self.no_log_values.update(self._secrets(self.params))
         self.no_log_values.update([repr(value)[1:-1] for value in self.no_log_values])
@@ -55,25 +88,25 @@ class _Module(AnsibleModule):
 class Convergence:
     """One object on its way: `observed` and `plan` are what look() found and planned."""
 
-    def __init__(self, resource, conn, spec):
+    def __init__(self, resource: Resource, conn: Conn, spec: Any) -> None:
         self._resource = resource
         self._conn = conn
         self._spec = spec
-        self.observed = None
-        self.plan = Plan()
+        self.observed: Any = None
+        self.plan: PlanLike = Plan()
 
-    def look(self, *known):
+    def look(self, *known: Any) -> None:
         """Observe and plan; `known` is what was read of many objects at once. Raises KvmfleetError."""
         self.observed = self._resource.observe(self._conn, self._spec, *known)
         self.plan = self._resource.plan(self._spec, self.observed)
 
-    def execute(self):
+    def execute(self) -> Values:
         """Carry the plan out; return what came out otherwise. Raises KvmfleetError."""
         return self._resource.execute(self._conn, self._spec, self.observed, self.plan) or {}
 
 
 @contextlib.contextmanager
-def converging(resource, conn, spec):
+def converging(resource: Resource, conn: Conn, spec: Any) -> Iterator[Convergence]:
     """Yield the Convergence of one object, for the time of a `with` block.
 
     All that a run does with the object, from the first look at it to the last write, is in this block: what keeps other runs
@@ -82,7 +115,7 @@ def converging(resource, conn, spec):
     yield Convergence(resource, conn, spec)
 
 
-def run_resource(argument_spec, resource, **spec_rules):
+def run_resource(argument_spec: Values, resource: Any, **spec_rules: Any) -> None:
     """Observe, plan, execute: run a module that brings a resource into the state that its options say.
 
     `resource` is a module with the five verbs: `parse(params)` returns the Spec, `observe(conn, spec)` reads,
@@ -93,7 +126,7 @@ def run_resource(argument_spec, resource, **spec_rules):
     the values that must not be shown.
     """
 
-    def body(module, conn, spec):
+    def body(module: AnsibleModule, conn: Conn, spec: Any) -> Values:
         with converging(resource, conn, spec) as convergence:
             convergence.look()
             result = convergence.plan.describe()
@@ -118,12 +151,18 @@ def run_resource(argument_spec, resource, **spec_rules):
     _run(argument_spec, resource.parse, body, spec_rules, getattr(resource, "secrets", None))
 
 
-def run_info(argument_spec, parse, query, **spec_rules):
+def run_info(argument_spec: Values, parse: Parse, query: Callable[[Conn, Any], Values], **spec_rules: Any) -> None:
     """Run a module that only reads: `parse(params)` returns the spec, `query(conn, spec)` its result."""
     _run(argument_spec, parse, lambda module, conn, spec: dict(query(conn, spec), changed=False), spec_rules)
 
 
-def _run(argument_spec, parse, body, spec_rules, secrets=None):
+def _run(
+    argument_spec: Values,
+    parse: Parse,
+    body: Callable[[AnsibleModule, Conn, Any], Values],
+    spec_rules: Values,
+    secrets: Secrets | None = None,
+) -> None:
     module = _Module(secrets, argument_spec=dict(URI_OPTION, **argument_spec), supports_check_mode=True, **spec_rules)
     try:
         require_libraries()

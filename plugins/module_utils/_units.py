@@ -68,7 +68,7 @@ def parse_duration(option: str, value: str) -> float:
     """Return the seconds that a time such as `90s` or `2m` means; a bare number is seconds. Raises InvalidInput."""
     match = _QUANTITY.fullmatch(str(value))
     unit = (match.group(2) or "s") if match else None
-    if unit not in TIME_UNITS:
+    if match is None or unit not in TIME_UNITS:
         raise InvalidInput.of(
             option, value, "a time is a number and one of {}, such as 90s".format(", ".join(TIME_UNITS))
         )

@@ -8,15 +8,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source, volumes
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import PoolFacts, VolumeFacts
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 
-def path_of(conn, element):
+def path_of(conn: Conn, element: Element) -> str | None:
     """Return the path of the file or block device that a disk's source element names; None for network storage, and for none.
 
     Source: virStorageVolGetPath.
@@ -29,13 +33,13 @@ def path_of(conn, element):
     return found.path if found.type in ("file", "block") else None
 
 
-def paths_of(conn, elements):
+def paths_of(conn: Conn, elements: Iterable[Element]) -> list[str]:
     """Return the paths of disks' source elements, without network storage and volumes that are not there."""
     found = (unless_gone(partial(path_of, conn, element), *_gone()) for element in elements)
     return [path for path in found if path]
 
 
-def volume_of(conn, element):
+def volume_of(conn: Conn, element: Element | None) -> Any:
     """Return the volume that a disk's source element names, or that is there; None when it is in no active pool.
 
     element: None for an empty drive.
@@ -47,31 +51,31 @@ def volume_of(conn, element):
     return unless_gone(look_up, *_gone(), libvirt.VIR_ERR_NO_SUPPORT)
 
 
-def _named(conn, found):
+def _named(conn: Conn, found: source.DiskSource) -> Any:
     return conn.storagePoolLookupByName(found.pool).storageVolLookupByName(found.volume)
 
 
-def _gone():
+def _gone() -> tuple[int, int, int]:
     """What libvirt says of a volume, or its pool, that is not there, and of a pool that is not active."""
     return libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_OPERATION_INVALID
 
 
-def read_pool(pool):
+def read_pool(pool: Any) -> PoolFacts:
     """Return the PoolFacts of a libvirt pool. Source: virStoragePoolGetXMLDesc."""
     return volumes.pool_facts(pool.name(), _xml.parse(pool.XMLDesc(0)))
 
 
-def read_pools(conn, names):
+def read_pools(conn: Conn, names: Iterable[str]) -> tuple[dict[str, PoolFacts], tuple[str, ...]]:
     """Return ({name: PoolFacts} of those of the pools that are active, the names of all active pools)."""
     active = {pool.name(): pool for pool in pools(conn, libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)}
     return {name: read_pool(active[name]) for name in names if name in active}, tuple(active)
 
 
-def read_volume(conn, pool_name, name, refresh=True):
+def read_volume(conn: Conn, pool_name: str, name: str, refresh: bool = True) -> VolumeFacts | None:
     """Return the VolumeFacts of a volume, None if there is none. A pool is read again only when the look-up misses."""
     pool = conn.storagePoolLookupByName(pool_name)
 
-    def look():
+    def look() -> Any:
         # A file that was deleted behind libvirt's back is found by name until its description is asked for.
         return unless_gone(lambda: pool.storageVolLookupByName(name).XMLDesc(0), libvirt.VIR_ERR_NO_STORAGE_VOL)
 
@@ -82,7 +86,7 @@ def read_volume(conn, pool_name, name, refresh=True):
     return None if text is None else volumes.volume_facts(pool_name, _xml.parse(text))
 
 
-def definitions(conn):
+def definitions(conn: Conn) -> Iterator[tuple[str, bool, Element]]:
     """Yield (name, whether the guest runs with it, XML) for all guests: what each is, and of one that runs what it will be, too.
 
     libvirt has no bulk call for definitions, so this is for runs that can't do without the other guests.
@@ -99,17 +103,17 @@ def definitions(conn):
             yield domain.name(), False, next_boot
 
 
-def _definition(domain, flags):
+def _definition(domain: Domain, flags: int) -> Element | None:
     text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
     return None if text is None else _xml.parse(text)
 
 
-def pools(conn, flags=0):
+def pools(conn: Conn, flags: int = 0) -> list[Any]:
     """Return the storage pools that flags of VIR_CONNECT_LIST_STORAGE_POOLS_* select; none where libvirt has no storage driver."""
     return unless_gone(partial(conn.listAllStoragePools, flags), libvirt.VIR_ERR_NO_SUPPORT) or []
 
 
-def bases(conn):
+def bases(conn: Conn) -> Iterator[tuple[str, str]]:
     """Yield (path of the base, path of the volume) for the volumes of active pools that are based on something."""
     for pool in pools(conn, libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
         for volume in pool.listAllVolumes(0):

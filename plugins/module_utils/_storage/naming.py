@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
     InvalidInput,
@@ -33,7 +34,7 @@ _FILE = re.compile(rf"{_VERSION}\.({'|'.join(FORMATS)})")
 _LONGEST = 200
 
 
-def check_name(option, name):
+def check_name(option: str, name: str) -> str:
     """Return the name of an image. Raises InvalidInput."""
     if not re.fullmatch(_NAME, name) or len(name) > _LONGEST:
         raise InvalidInput.of(
@@ -51,18 +52,18 @@ def check_name(option, name):
     return name
 
 
-def file_name(name, sha256_hex, image_format):
+def file_name(name: str, sha256_hex: str, image_format: str) -> str:
     """Return the file name of a version of an image."""
     return f"{name}.{sha256_hex[:DIGITS]}.{image_format}"
 
 
-def parse_file_name(file):
+def parse_file_name(file: str) -> tuple[str, ...] | None:
     """Return (name, first 12 hex digits, format) of a version's file name, None when it isn't one."""
     match = _FILE.fullmatch(file)
     return match.groups() if match else None
 
 
-def newest(mtimes, wanted):
+def newest(mtimes: Mapping[str, float], wanted: str) -> str | None:
     """Return the file that a name means, None when there is none.
 
     `mtimes` maps file names to modification times. `wanted` is NAME for the current version, or NAME.<12 hex digits>
@@ -76,11 +77,11 @@ def newest(mtimes, wanted):
     return max(versions)[1] if versions else None
 
 
-def info_directory(store):
+def info_directory(store: str) -> str:
     """Return the directory where what is known of the images of a store is kept."""
     return os.path.join(os.path.dirname(os.path.abspath(store)), INFO_DIRECTORY)
 
 
-def info_path(store, file):
+def info_path(store: str, file: str) -> str:
     """Return the path of the file with what is known of a version."""
     return os.path.join(info_directory(store), f"{file}.json")

@@ -17,11 +17,12 @@ import contextlib
 import os
 import stat
 import struct
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import (
     bases,
@@ -34,6 +35,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming i
     info_path,
     parse_file_name,
 )
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 _MAGIC = b"QFI\xfb"
 # The magic, the version, the place of the backing file's name, its length.
@@ -49,32 +51,34 @@ class Uses:
     overlays: by path, the files that are based on it. images: the files that vm_image keeps in an image store.
     """
 
-    guests: dict = field(default_factory=dict)
-    overlays: dict = field(default_factory=dict)
-    images: frozenset = frozenset()
+    guests: dict[str, dict[str, bool]] = field(default_factory=dict)
+    overlays: dict[str, set[str]] = field(default_factory=dict)
+    images: frozenset[str] = frozenset()
     local: bool = True
 
-    def overlays_of(self, path):
+    def overlays_of(self, path: str) -> frozenset[str]:
         """Return the files that are based on a path itself."""
         return frozenset(self.overlays.get(_real(path, self.local), ()))
 
-    def guests_of(self, path):
+    def guests_of(self, path: str) -> frozenset[str]:
         """Return the names of the guests that have a path, or what is based on it."""
         path = _real(path, self.local)
         return frozenset().union(*(self.guests.get(file, ()) for file in (path, *_above(path, self.overlays))))
 
-    def user(self, path, besides=None, without=()):
+    def user(self, path: str, besides: str | None = None, without: Iterable[str] = ()) -> str | None:
         """Return the words for an overlay or a guest that needs a path, None when there is none.
 
         besides: the guest that does not count; without: the paths of overlays that do not.
         """
         return self._user(path, besides, without, readers=True)
 
-    def against_sole_use(self, path, guest, without=()):
+    def against_sole_use(self, path: str, guest: str | None, without: Iterable[str] = ()) -> str | None:
         """Return the words for why a path can't be a guest's alone, to be deleted or to be attached; None when it can."""
         return self._user(path, guest, without, readers=True) or self._image(path)
 
-    def against_writing(self, path, guest, shared=False, without=()):
+    def against_writing(
+        self, path: str, guest: str | None, shared: bool = False, without: Iterable[str] = ()
+    ) -> str | None:
         """Return the words for why a guest's disk can't be written to on its behalf, None when it can.
 
         A guest that has the disk to read sees what is written to it whenever this one runs, and is no reason. shared: nor is one
@@ -82,7 +86,7 @@ class Uses:
         """
         return self._user(path, guest, without, guests=not shared) or self._image(path)
 
-    def sole(self, paths, guest):
+    def sole(self, paths: Iterable[str], guest: str | None) -> set[str]:
         """Return those of the paths that no other guest needs, and nothing but what is based on the others of them."""
         paths = set(paths)
         while True:
@@ -91,7 +95,9 @@ class Uses:
                 return paths
             paths -= needed
 
-    def _user(self, path, besides, without, readers=False, guests=True):
+    def _user(
+        self, path: str, besides: str | None, without: Iterable[str], readers: bool = False, guests: bool = True
+    ) -> str | None:
         path, ignored = _real(path, self.local), {_real(overlay, self.local) for overlay in without}
         overlays = set(self.overlays.get(path, ())) - ignored
         if overlays:
@@ -100,14 +106,16 @@ class Uses:
         names = [name for name, only_reads in found.items() if name != besides and (readers or not only_reads)]
         return f"in use by the guest {min(names)!r}" if names else None
 
-    def _image(self, path):
+    def _image(self, path: str) -> str | None:
         return "an image of the image store" if _real(path, self.local) in self.images else None
 
 
-def read(conn):
+def read(conn: Conn) -> Uses:
     """Return the Uses of a host. Raises libvirt's errors."""
     local = not conn.getURI().partition("://")[2].partition("/")[0]
-    guests, formats, overlays = {}, {}, {}
+    guests: dict[str, dict[str, bool]] = {}
+    formats: dict[str, set[str | None]] = {}
+    overlays: dict[str, set[str]] = {}
     for path, guest, only_reads, disk_format in _disks(conn):
         path = _real(path, local)
         found = guests.setdefault(path, {})
@@ -123,11 +131,11 @@ def read(conn):
     return Uses(guests, overlays, frozenset(path for path, is_image in files.items() if is_image), local)
 
 
-def _real(path, local):
+def _real(path: str, local: bool) -> str:
     return os.path.realpath(path) if local else os.path.normpath(path)
 
 
-def _disks(conn):
+def _disks(conn: Conn) -> Iterator[tuple[str, str, bool, str | None]]:
     """Yield (path, name of the guest, whether it only reads it, format) for all disks of all guests; some come twice."""
     for name, _running, root in definitions(conn):
         for disk in root.iterfind("devices/disk"):
@@ -138,12 +146,12 @@ def _disks(conn):
                 for path in paths_of(conn, [element]) or _path_in_pool(conn, element):
                     yield path, name, only_reads and element is top, disk_format
         for nvram in root.iterfind("os/nvram"):
-            path = (nvram.text or "").strip() or _xml.get(nvram, "source/@file")
-            if path:
-                yield path, name, False, None
+            variables = (nvram.text or "").strip() or _xml.get(nvram, "source/@file")
+            if variables:
+                yield variables, name, False, None
 
 
-def _path_in_pool(conn, element):
+def _path_in_pool(conn: Conn, element: Element) -> list[str]:
     """Return [path] of a volume whose pool is not active; libvirt does not tell it then."""
     found = source.of_element(element)
     if found is None or not found.volume:
@@ -153,7 +161,7 @@ def _path_in_pool(conn, element):
     return [os.path.join(directory, found.volume)] if directory else []
 
 
-def _files(conn):
+def _files(conn: Conn) -> Iterator[tuple[str, bool]]:
     """Yield (real path, whether it is an image of a store) of all files in the directories of pools, as far as this host has them."""
     for pool in pools(conn):
         root = _xml.parse(pool.XMLDesc(0))
@@ -166,12 +174,12 @@ def _files(conn):
                         yield os.path.realpath(file.path), _is_image(directory, file.name)
 
 
-def _is_image(directory, file):
+def _is_image(directory: str, file: str) -> bool:
     """Tell whether vm_image has put a file into a store: what is known of it is beside the store."""
     return parse_file_name(file) is not None and os.path.exists(info_path(directory, file))
 
 
-def _chains(paths):
+def _chains(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield (base, overlay) for the files and their bases, as their headers say."""
     seen = set()
     for path in paths:
@@ -184,16 +192,17 @@ def _chains(paths):
             path = os.path.realpath(base)
 
 
-def _above(path, overlays):
+def _above(path: str, overlays: Mapping[str, Collection[str]]) -> set[str]:
     """Return all files that are based on a path, on one that is, and so on."""
-    found, new = set(), {path}
+    found: set[str] = set()
+    new = {path}
     while new:
         new = set().union(*(overlays.get(file, ()) for file in new)) - found
         found |= new
     return found
 
 
-def backing_file(path):
+def backing_file(path: str) -> str | None:
     """Return the path of the file that a qcow2 file is based on, None when it is on none, or is no file of this host.
 
     It is in the file's header. QEMU is not asked: it could hold a lock, or be held up by one.

@@ -9,20 +9,27 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Optional
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_connected
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import LibvirtFailed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import if_available
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 SOURCES = ("lease", "agent", "arp")
 DEFAULT_SOURCES = ("lease", "agent")
 ASK = object()
 
 
-def leases(conn):
+# {mac: [{address, prefix, family, source}]}; an interface of a definition may have no MAC address yet.
+Addresses = dict[Optional[str], list[dict[str, Any]]]
+
+
+def leases(conn: Conn) -> Addresses | None:
     """Return {mac: [address]} of all networks' DHCP leases, one call per network; None where libvirt has no such list.
 
     Source: virNetworkGetDHCPLeases.
@@ -30,10 +37,10 @@ def leases(conn):
     return if_available(lambda: _leases(conn))
 
 
-def _leases(conn):
+def _leases(conn: Conn) -> Addresses:
     # A network that stops or vanishes meanwhile has no leases.
     gone = (libvirt.VIR_ERR_NO_NETWORK, libvirt.VIR_ERR_OPERATION_INVALID)
-    found = {}
+    found: Addresses = {}
     for network in conn.listAllNetworks(libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE):
         for lease in unless_gone(network.DHCPLeases, *gone) or ():
             known = entry(lease["ipaddr"], lease["prefix"], "lease")
@@ -42,7 +49,9 @@ def _leases(conn):
     return found
 
 
-def addresses(conn, domain, root, sources=DEFAULT_SOURCES, known_leases=ASK):
+def addresses(
+    conn: Conn, domain: Domain, root: Element, sources: Sequence[str] = DEFAULT_SOURCES, known_leases: Any = ASK
+) -> Addresses:
     """Return {mac: [{address, prefix, family, source}]} of a running guest's interfaces.
 
     Every source is asked; an address that several know is listed once, with the first. Link-local and loopback
@@ -54,9 +63,9 @@ def addresses(conn, domain, root, sources=DEFAULT_SOURCES, known_leases=ASK):
     return merged(macs, (_ask(conn, domain, root, source, known_leases) for source in sources if macs))
 
 
-def merged(macs, tables):
+def merged(macs: Iterable[str | None], tables: Iterable[Mapping[str | None, list[dict[str, Any]]]]) -> Addresses:
     """Return {mac: [address]} of the tables that the sources gave, for these MAC addresses only."""
-    found = {mac: [] for mac in macs}
+    found: Addresses = {mac: [] for mac in macs}
     for table in tables:
         for mac, entries in found.items():
             listed = [item["address"] for item in entries]
@@ -64,7 +73,7 @@ def merged(macs, tables):
     return found
 
 
-def _ask(conn, domain, root, source, known_leases):
+def _ask(conn: Conn, domain: Domain, root: Element, source: str, known_leases: Any) -> Addresses:
     if source == "lease":
         table = leases(conn) if known_leases is ASK else known_leases
         if table is not None:
@@ -77,7 +86,7 @@ def _ask(conn, domain, root, source, known_leases):
     return _interface_addresses(domain, source, libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT)
 
 
-def _interface_addresses(domain, source, number):
+def _interface_addresses(domain: Domain, source: str, number: int) -> Addresses:
     try:
         with doing(f"asking {source} for the addresses of {domain.name()}"):
             answer = _answer(domain, number) or {}
@@ -86,20 +95,20 @@ def _interface_addresses(domain, source, number):
         if source != "agent":
             raise
         return {}
-    found = {}
+    found: Addresses = {}
     for interface in answer.values():
         known = [entry(item["addr"], item["prefix"], source) for item in interface["addrs"] or ()]
         found.setdefault((interface["hwaddr"] or "").lower(), []).extend(item for item in known if item)
     return found
 
 
-def _answer(domain, number):
+def _answer(domain: Domain, number: int) -> Any:
     # A guest that went off or away meanwhile has no address.
     gone = (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN)
     return if_available(lambda: unless_gone(lambda: domain.interfaceAddresses(number, 0), *gone))
 
 
-def entry(text, prefix, source):
+def entry(text: str, prefix: int, source: str) -> dict[str, Any] | None:
     """Return one address as it is reported, None for what is none, or only means something on its own link."""
     try:
         address = ipaddress.ip_address(text.split("%")[0])

@@ -11,14 +11,19 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree, libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Domain, etree, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import set_metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facts import Facts
 
 
-def fingerprint(root):
+def fingerprint(root: Element) -> str:
     """Return a text that is another when the definition for the next boot is another; our own metadata does not count."""
     counted = copy.deepcopy(root)
     ours = metadata.find(counted)
@@ -30,7 +35,7 @@ def fingerprint(root):
     return sha256(etree.tostring(counted, method="c14n")).hexdigest()
 
 
-def record(domain):
+def record(domain: Domain) -> None:
     """Keep the fingerprint of what was just defined with a managed guest."""
     root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
     found = metadata.read(root)
@@ -38,7 +43,7 @@ def record(domain):
         set_metadata(domain, replace(found, applied=fingerprint(root)), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
 
 
-def has_drifted(domain, facts, root):
+def has_drifted(domain: Domain, facts: Facts, root: Element) -> bool | None:
     """Tell whether somebody else changed the definition since; None for a guest that has no record.
 
     root: the definition that the guest has now, which is the one for the next boot while it is off.

@@ -8,12 +8,15 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facts import Facts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import state_words
 
 
-def statistics(conn, domains, groups):
+def statistics(conn: Conn, domains: Sequence[Domain], groups: int) -> list[tuple[Domain, dict[str, Any]]]:
     """Return (domain, parameters) of each of the domains; one that vanished is not in it.
 
     groups: flags of VIR_DOMAIN_STATS_*. A guest that is busy with a job of its own is not waited for: those values that
@@ -25,7 +28,7 @@ def statistics(conn, domains, groups):
     return conn.domainListGetStats(domains, groups, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
 
 
-def uuids(conn, flag):
+def uuids(conn: Conn, flag: int) -> set[str]:
     """Return the UUIDs of the guests that a flag of VIR_CONNECT_LIST_DOMAINS_* selects.
 
     Source: virConnectListAllDomains.
@@ -33,12 +36,12 @@ def uuids(conn, flag):
     return {domain.UUIDString() for domain in conn.listAllDomains(flag)}
 
 
-def saved_uuids(conn):
+def saved_uuids(conn: Conn) -> set[str]:
     """Return the UUIDs of the guests that have a managed save image."""
     return uuids(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
 
 
-def read(conn, domains, groups=0):
+def read(conn: Conn, domains: Sequence[Domain], groups: int = 0) -> list[tuple[Domain, Facts, dict[str, Any]]]:
     """Return (domain, Facts, parameters) of each of the domains, by four calls for all of them.
 
     groups: further flags of VIR_DOMAIN_STATS_*, whose parameters are wanted.
@@ -67,19 +70,19 @@ def read(conn, domains, groups=0):
 class Known:
     """All guests of a host as they were at one time; is asked for domains as a connection is, and for their Facts."""
 
-    def __init__(self, conn):
+    def __init__(self, conn: Conn) -> None:
         guests = read(conn, conn.listAllDomains(0))
         self._by_name = {facts.name: (domain, facts) for domain, facts, _parameters in guests}
         self._by_uuid = {facts.uuid: (domain, facts) for domain, facts, _parameters in guests}
 
-    def lookupByName(self, name):  # noqa: N802
+    def lookupByName(self, name: str) -> Domain | None:  # noqa: N802
         return self._by_name.get(name, (None, None))[0]
 
-    def lookupByUUIDString(self, uuid):  # noqa: N802
+    def lookupByUUIDString(self, uuid: str) -> Domain | None:  # noqa: N802
         return self._by_uuid.get(uuid, (None, None))[0]
 
-    def facts(self, domain):
+    def facts(self, domain: Domain) -> Facts:
         return self._by_uuid[domain.UUIDString()][1]
 
-    def domains(self):
+    def domains(self) -> list[Domain]:
         return [domain for domain, _facts in self._by_name.values()]

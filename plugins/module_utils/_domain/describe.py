@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.addresses import ASK, addresses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.addresses import ASK, Addresses, addresses
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import (
     boot,
@@ -44,7 +44,7 @@ FACETS = (
 )
 
 
-def describe(root: Element, facts: Facts, found_addresses: dict[str, Any] | None) -> Values:
+def describe(root: Element, facts: Facts, found_addresses: Addresses | None) -> Values:
     """Return the description of a guest.
 
     root: its definition, the live one while it runs. found_addresses: what addresses.addresses() returns, None when
@@ -77,12 +77,12 @@ def _is_on(disk: Values, volume: Volume) -> bool:
     return disk["source"] == (f"{volume.pool}/{volume.name}" if disk["type"] == "volume" else volume.path)
 
 
-def interfaces(root: Element, found_addresses: dict[str, Any] | None) -> list[Values]:
+def interfaces(root: Element, found_addresses: Addresses | None) -> list[Values]:
     """Return the description of a guest's interfaces; see describe()."""
     return _add_addresses(INTERFACES.describe(root)["interfaces"], found_addresses)
 
 
-def _add_addresses(described: list[Values], found_addresses: dict[str, Any] | None) -> list[Values]:
+def _add_addresses(described: list[Values], found_addresses: Addresses | None) -> list[Values]:
     if found_addresses is not None:
         for interface in described:
             interface["addresses"] = found_addresses.get(interface["mac"], [])

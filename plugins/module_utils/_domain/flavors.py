@@ -8,6 +8,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 
 # The catalogue that OpenStack installed by default for years, and that operators know by heart.
@@ -21,7 +24,7 @@ CLASSIC = {
 KEYS = ("memory", "vcpus", "root_disk")
 
 
-def resolve(flavor, catalogue):
+def resolve(flavor: Any, catalogue: Mapping[str, Any] | None) -> tuple[str | None, dict[str, Any]]:
     """Return (name or None, sizes) of a flavor given by name or inline.
 
     `catalogue` is the operator's own, looked at before the classic one. Raises InvalidInput.
@@ -36,7 +39,7 @@ def resolve(flavor, catalogue):
     return flavor, _checked(f"flavors[{flavor}]", known[flavor])
 
 
-def root_disk(params, sizes):
+def root_disk(params: Mapping[str, Any], sizes: Mapping[str, Any]) -> str | None:
     """Return the size of the root disk, None when neither the task nor the flavor says it.
 
     A flavor's is for a guest that is made from an image; others bring their own disks.
@@ -46,7 +49,7 @@ def root_disk(params, sizes):
     return sizes.get("root_disk")
 
 
-def _checked(option, sizes):
+def _checked(option: str, sizes: Any) -> dict[str, Any]:
     if not isinstance(sizes, dict):
         raise InvalidInput.of(option, sizes, "a flavor is a name, or a mapping of {}".format(", ".join(KEYS)))
     for key in sizes:

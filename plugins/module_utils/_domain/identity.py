@@ -9,23 +9,24 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 # Where the system's libvirt keeps a guest's file with the firmware's variables, unless the definition says otherwise.
 DEFAULT_NVRAM = "/var/lib/libvirt/qemu/nvram/{}_VARS.fd"
 
 
-def of_another(root, name, uuid, macs):
+def of_another(root: Element, name: str, uuid: str | None, macs: Sequence[str | None]) -> Element:
     """Return a copy of a definition with the identity of another guest; libvirt makes up what is not given.
 
     macs: the MAC addresses of the interfaces in their order, None for those that libvirt is to choose.
     Tags, flavor and the rest of our metadata are taken over, but for what belongs to the one guest.
     """
-    former = _xml.get(root, "name")
+    former = root.findtext("name")
     root = copy.deepcopy(root)
     root.find("name").text = name
     _xml.drop(root, "uuid")
@@ -48,7 +49,7 @@ def of_another(root, name, uuid, macs):
     return root
 
 
-def _new_numbers(root):
+def _new_numbers(root: Element) -> None:
     """Have libvirt make the generation ID and the CID of a vsock device anew; SMBIOS has the guest's own UUID."""
     if root.find("genid") is not None:
         root.find("genid").text = None
@@ -58,7 +59,7 @@ def _new_numbers(root):
     _xml.drop(root, "sysinfo/system/entry[@name='uuid']")
 
 
-def _free_ports(root):
+def _free_ports(root: Element) -> None:
     """Have libvirt choose the ports of displays: a fixed one is the other guest's."""
     for graphics in root.findall("devices/graphics"):
         if graphics.get("port") not in (None, "-1"):
@@ -69,7 +70,7 @@ def _free_ports(root):
             graphics.set("websocket", "-1")
 
 
-def _own_files(root, former, name):
+def _own_files(root: Element, former: str, name: str) -> None:
     """Give logs, sockets and the NVRAM names of their own. A serial port's twin <console> is made by libvirt."""
     devices = root.find("devices")
     for twin in devices.findall("console"):
@@ -90,7 +91,7 @@ def _own_files(root, former, name):
         put_nvram(root, own_path(path, former, name))
 
 
-def nvram(root):
+def nvram(root: Element) -> str | None:
     """Return the path of the file with the firmware's variables, None when there is none.
 
     libvirt before 9.1 chooses it at each start and tells it of a running guest alone.
@@ -100,16 +101,16 @@ def nvram(root):
     return _given_nvram(root) or default
 
 
-def _given_nvram(root):
+def _given_nvram(root: Element) -> str | None:
     return (_xml.get(root, "os/nvram") or "").strip() or _xml.get(root, "os/nvram/source/@file")
 
 
-def put_nvram(root, path):
+def put_nvram(root: Element, path: str) -> None:
     """Set the path of the file with the firmware's variables."""
     _xml.put(root, "os/nvram" if (_xml.get(root, "os/nvram") or "").strip() else "os/nvram/source/@file", path)
 
 
-def own_path(path, former, name):
+def own_path(path: str, former: str, name: str) -> str:
     """Return the path of a file of one guest for another: with its name in place of the former's, or in front."""
     directory, _slash, file = path.rpartition("/")
     return f"{directory}/{file.replace(former, name, 1) if former in file else f'{name}-{file}'}"

@@ -9,21 +9,21 @@
 from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import NotFound
 
 
-def by_name(conn, name):
+def by_name(conn: Conn, name: str) -> Domain | None:
     """Return the domain with this name, None when there is none. Source: virDomainLookupByName."""
     return unless_gone(lambda: conn.lookupByName(name), libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG)
 
 
-def by_uuid(conn, uuid):
+def by_uuid(conn: Conn, uuid: str) -> Domain | None:
     """Return the domain with this UUID, None when there is none. Source: virDomainLookupByUUIDString."""
     return unless_gone(lambda: conn.lookupByUUIDString(uuid), libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG)
 
 
-def find(conn, guest):
+def find(conn: Conn, guest: str) -> Domain | None:
     """Return the domain with this name, else the one with this UUID, None when there is none.
 
     `conn` can be a bulk.Known, as for the other functions. Raises libvirt's errors.
@@ -32,7 +32,7 @@ def find(conn, guest):
     return by_uuid(conn, guest) if domain is None else domain
 
 
-def require(conn, guest, sentence=None):
+def require(conn: Conn, guest: str, sentence: str | None = None) -> Domain:
     """Return the domain that find returns. Raises NotFound, with the module's own sentence if it has one."""
     domain = find(conn, guest)
     if domain is None:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from typing import Protocol
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
@@ -51,8 +52,8 @@ class Rescue:
     """
 
     target: str
-    boot: tuple = ()
-    orders: tuple = ()
+    boot: tuple[str, ...] = ()
+    orders: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,20 +68,20 @@ class Resize:
     """
 
     status: str = "pending"
-    boot: str = None
-    vcpus: str = None
-    max_vcpus: str = None
-    memory: str = None
-    max_memory: str = None
-    flavor: str = None
-    target: str = None
-    type: str = None
-    path: str = None
-    format: str = None
-    size: str = None
+    boot: str | None = None
+    vcpus: str | None = None
+    max_vcpus: str | None = None
+    memory: str | None = None
+    max_memory: str | None = None
+    flavor: str | None = None
+    target: str | None = None
+    type: str | None = None
+    path: str | None = None
+    format: str | None = None
+    size: str | None = None
 
     @property
-    def settled(self):
+    def settled(self) -> bool:
         return self.status in ("confirmed", "reverted")
 
 
@@ -89,20 +90,30 @@ class InstanceMetadata:
     """What we know of a managed guest besides its definition. applied: see applied.fingerprint.
     has_clones: linked clones were made of its disks."""
 
-    flavor: str = None
-    image: str = None
-    tags: tuple = ()
-    properties: dict = field(default_factory=dict)
+    flavor: str | None = None
+    image: str | None = None
+    tags: tuple[str, ...] = ()
+    properties: dict[str, str] = field(default_factory=dict)
     delete_protection: bool = False
-    volumes: tuple = ()
-    interfaces: tuple = ()
-    applied: str = None
-    rescue: Rescue = None
-    resize: Resize = None
+    volumes: tuple[Volume, ...] = ()
+    interfaces: tuple[Interface, ...] = ()
+    applied: str | None = None
+    rescue: Rescue | None = None
+    resize: Resize | None = None
     has_clones: bool = False
 
 
-def _name(tag):
+class VolumeName(Protocol):
+    """Anything that names a volume: a record, a plan, facts."""
+
+    @property
+    def pool(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+def _name(tag: str) -> str:
     return f"{{{NAMESPACE}}}{tag}"
 
 
@@ -125,7 +136,7 @@ def read(root: Element) -> InstanceMetadata | None:
     return None if element is None else _of_element(element)
 
 
-def _of_element(element):
+def _of_element(element: Element) -> InstanceMetadata:
     return InstanceMetadata(
         flavor=element.findtext(_name("flavor")),
         image=element.findtext(_name("image")),
@@ -143,7 +154,7 @@ def _of_element(element):
     )
 
 
-def _rescue(element):
+def _rescue(element: Element | None) -> Rescue | None:
     if element is None:
         return None
     return Rescue(
@@ -153,18 +164,18 @@ def _rescue(element):
     )
 
 
-def _volume(element):
+def _volume(element: Element) -> Volume:
     """People edit definitions: what is missing is empty, so that it names no volume, and what is unknown is ignored."""
     return Volume(**{attribute.name: element.get(attribute.name, "") for attribute in fields(Volume)})
 
 
-def _resize(element):
+def _resize(element: Element | None) -> Resize | None:
     if element is None:
         return None
     return Resize(**{attribute.name: element.get(attribute.name, attribute.default) for attribute in fields(Resize)})
 
 
-def to_element(found):
+def to_element(found: InstanceMetadata) -> Element:
     """Return the element of an InstanceMetadata."""
     root = etree.Element(_name("instance"), nsmap={PREFIX: NAMESPACE})
     for tag, text in (("flavor", found.flavor), ("image", found.image), ("applied", found.applied)):
@@ -189,7 +200,7 @@ def to_element(found):
     return root
 
 
-def _add_rescue(root, rescue):
+def _add_rescue(root: Element, rescue: Rescue) -> None:
     element = etree.SubElement(root, _name("rescue"), target=rescue.target)
     for device in rescue.boot:
         etree.SubElement(element, _name("boot"), dev=device)
@@ -197,7 +208,7 @@ def _add_rescue(root, rescue):
         etree.SubElement(element, _name("order"), device=device, place=place)
 
 
-def to_fragment(found):
+def to_fragment(found: InstanceMetadata) -> Element:
     """Return the element as virDomainSetMetadata takes it: libvirt puts the namespace on the outermost one itself."""
     fragment = etree.Element("instance")
     fragment.extend(list(to_element(found)))
@@ -212,12 +223,12 @@ def write(root: Element, found: InstanceMetadata) -> None:
     parent.append(to_element(found))
 
 
-def planned(found):
+def planned(found: InstanceMetadata | None) -> set[str]:
     """Return the targets of the volumes that an interrupted run has not finished; `found` is None for a guest that is not managed."""
     return {volume.target for volume in found.volumes if volume.status == "planned"} if found else set()
 
 
-def with_volume_status(found, changed, status):
+def with_volume_status(found: InstanceMetadata, changed: VolumeName, status: str) -> InstanceMetadata:
     """Return the metadata with another status of one volume."""
     return replace(
         found,
@@ -227,28 +238,32 @@ def with_volume_status(found, changed, status):
     )
 
 
-def without_volume(found, gone):
+def without_volume(found: InstanceMetadata, gone: VolumeName) -> InstanceMetadata:
     """Return the metadata without one volume."""
     return replace(found, volumes=tuple(volume for volume in found.volumes if not is_same(volume, gone)))
 
 
-def is_same(one, other):
+def is_same(one: VolumeName, other: VolumeName) -> bool:
     """Tell whether two records or plans mean the same volume."""
     return (one.pool, one.name) == (other.pool, other.name)
 
 
-def resize_overlay(found):
+def resize_overlay(found: InstanceMetadata | None) -> Volume | None:
     """Return the Volume that a resize has the root disk on for the time being, None when the disk does not grow."""
-    target = found.resize.target if found is not None and found.resize is not None else None
-    return next((volume for volume in found.volumes if volume.target == f"{target}.resize"), None) if target else None
+    if found is None or found.resize is None or not found.resize.target:
+        return None
+    target = f"{found.resize.target}.resize"
+    return next((volume for volume in found.volumes if volume.target == target), None)
 
 
-def unmade_overlay(found):
+def unmade_overlay(found: InstanceMetadata | None) -> str | None:
     """Return the target of the root disk whose overlay a resize has recorded but not made yet, None when there is none."""
     overlay = resize_overlay(found)
-    return found.resize.target if overlay is not None and overlay.status == "planned" else None
+    unmade = overlay is not None and overlay.status == "planned"
+    return found.resize.target if unmade and found and found.resize else None
 
 
-def with_resize_status(found, status):
+def with_resize_status(found: InstanceMetadata, status: str | None) -> InstanceMetadata:
     """Return the metadata with another status of the resize; None ends it."""
-    return replace(found, resize=None if status is None else replace(found.resize, status=status))
+    resize = None if status is None or found.resize is None else replace(found.resize, status=status)
+    return replace(found, resize=resize)

@@ -12,6 +12,7 @@ import copy
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
@@ -44,10 +45,10 @@ class Patch:
     option: str
     xpath: str
     verb: str
-    value: str = None
+    value: str | None = None
 
 
-def parse(params):
+def parse(params: dict[str, Any]) -> tuple[Patch, ...]:
     """Return the Patches that the option lists. Raises InvalidInput."""
     patches = []
     for index, item in enumerate(params.get("xml_patch") or ()):
@@ -62,7 +63,7 @@ def parse(params):
     return tuple(patches)
 
 
-def _compiled(option, xpath):
+def _compiled(option: str, xpath: str) -> Any:
     try:
         return etree.XPath(xpath, namespaces=NAMESPACES)
     except etree.XPathError as exc:
@@ -93,7 +94,7 @@ def pending(root: Element, patches: Iterable[Patch]) -> list[str]:
     return found
 
 
-def _select(root, patch):
+def _select(root: Element, patch: Patch) -> list[Any]:
     try:
         found = _compiled(patch.option, patch.xpath)(root)
     except etree.XPathError as exc:
@@ -103,7 +104,7 @@ def _select(root, patch):
     return found
 
 
-def _set(root, patch):
+def _set(root: Element, patch: Patch) -> None:
     found = _select(root, patch)
     if not found:
         match = _SIMPLE_PATH.fullmatch(patch.xpath)
@@ -121,18 +122,18 @@ def _set(root, patch):
             node.getparent().set(node.attrname, patch.value)
 
 
-def _add(root, patch):
+def _add(root: Element, patch: Patch) -> None:
     parents = _select(root, patch)
     if len(parents) != 1 or not isinstance(parents[0], etree._Element):
         raise InvalidInput.of(
             f"{patch.option}.xpath", patch.xpath, f"add needs exactly one element to add to, it selects {len(parents)}"
         )
-    wanted = _xml.parse(patch.value)
+    wanted = _xml.parse(patch.value or "")
     if not any(_xml.contains(child, wanted) for child in parents[0] if isinstance(child.tag, str)):
         parents[0].append(wanted)
 
 
-def _remove(root, patch):
+def _remove(root: Element, patch: Patch) -> None:
     for node in _select(root, patch):
         if isinstance(node, etree._Element):
             if node is root:

@@ -8,14 +8,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Domain, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata, VolumeName
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
 
 
-def of_domain(domain):
+def of_domain(domain: Domain) -> InstanceMetadata | None:
     """Return the InstanceMetadata of a domain without reading its whole definition, None when it is not managed by us.
 
     Source: virDomainGetMetadata.
@@ -26,7 +30,7 @@ def of_domain(domain):
     return None if text is None else metadata.of_text(text)
 
 
-def set_metadata(domain, found, flags):
+def set_metadata(domain: Domain, found: InstanceMetadata, flags: int) -> None:
     domain.setMetadata(
         libvirt.VIR_DOMAIN_METADATA_ELEMENT,
         to_text(metadata.to_fragment(found)),
@@ -36,14 +40,16 @@ def set_metadata(domain, found, flags):
     )
 
 
-def update_metadata(domain, change):
+def update_metadata(domain: Domain, change: Callable[[InstanceMetadata], InstanceMetadata]) -> None:
     """Replace our metadata with what `change(metadata)` returns, in the definition and in the running guest."""
     flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
     if domain.isActive():
         flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
     root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-    set_metadata(domain, change(metadata.read(root)), flags)
+    # Who records something has found the guest managed.
+    found: Any = metadata.read(root)
+    set_metadata(domain, change(found), flags)
 
 
-def record_volume(domain, volume, status):
+def record_volume(domain: Domain, volume: VolumeName, status: str) -> None:
     update_metadata(domain, lambda found: metadata.with_volume_status(found, volume, status))

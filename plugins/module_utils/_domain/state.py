@@ -40,7 +40,7 @@ def state_words(state: int, reason: int, saved: bool) -> tuple[str, str]:
     return word, _reason(f"{name}_", reason)
 
 
-def _reason(prefix, number):
+def _reason(prefix: str, number: int) -> str:
     # VIR_DOMAIN_SHUTDOWN_* also names the flags of a shutdown; the reasons are these two.
     names = ("UNKNOWN", "USER") if prefix == "VIR_DOMAIN_SHUTDOWN_" else None
     for key in dir(libvirt):

@@ -8,6 +8,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _typed_params
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 
@@ -15,7 +18,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libv
 _NOT_KIB = ("major_fault", "minor_fault", "last_update", "hugetlb_pgalloc", "hugetlb_pgfail")
 
 
-def groups():
+def groups() -> int:
     """Return the flags of the statistics that `statistics` shows."""
     return (
         libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
@@ -26,7 +29,7 @@ def groups():
     )
 
 
-def statistics(parameters):
+def statistics(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return a guest's statistics: times in nanoseconds, sizes in bytes, all else counted since its start."""
     balloon = _typed_params.mapping(parameters, "balloon")
     return {
@@ -38,11 +41,11 @@ def statistics(parameters):
     }
 
 
-def _listed(parameters, prefix):
+def _listed(parameters: Mapping[str, Any], prefix: str) -> list[dict[str, Any]]:
     return [_typed_params.mapping(values) for _number, values in _typed_params.items(parameters, prefix)]
 
 
-def _vcpu(number, values):
+def _vcpu(number: int, values: Mapping[str, Any]) -> dict[str, Any]:
     words = {
         libvirt.VIR_VCPU_OFFLINE: "offline",
         libvirt.VIR_VCPU_RUNNING: "running",

@@ -43,9 +43,11 @@ def _checked_pci(option: str, value: str) -> str:
 
 def _checked_usb(option: str, value: str) -> str:
     product, place = _USB_PRODUCT.fullmatch(value.lower()), _USB_PLACE.fullmatch(value)
-    if not product and not place:
-        raise InvalidInput.of(option, value, "vendor:product, such as 046d:c52b, or bus/device, such as 1/4, is needed")
-    return product[0] if product else f"{int(place[1])}/{int(place[2])}"
+    if product:
+        return product[0]
+    if place:
+        return f"{int(place[1])}/{int(place[2])}"
+    raise InvalidInput.of(option, value, "vendor:product, such as 046d:c52b, or bus/device, such as 1/4, is needed")
 
 
 def _checked_mdev(option: str, value: str) -> str:

@@ -167,12 +167,12 @@ def _is_nameless(item: Values) -> bool:
 def _meant_pairs(root: Element, items: Sequence[Values]) -> list[tuple[Values, Element | None]]:
     """Return (item, element or None) for each item, by what a definition records of our interfaces, too."""
     found = metadata.read(root)
-    places = {record.mac: record.place for record in found.interfaces} if found else {}
+    places: dict[str | None, str] = {record.mac: record.place for record in found.interfaces} if found else {}
     identities = [_meant(item, str(index), places) for index, item in enumerate(items)]
     return list(zip(items, _match.pair(KIND.option, identities, KIND.elements(root))))
 
 
-def _meant(item: Values, place: str, places: dict[str, str]) -> Any:
+def _meant(item: Values, place: str, places: dict[str | None, str]) -> Any:
     """See _match.pair. places: by the MAC address of an interface that we made, the place of its item."""
     if not _is_nameless(item):
         return _identity(item)

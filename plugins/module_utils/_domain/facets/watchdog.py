@@ -54,7 +54,7 @@ class _Model(Row):
         return None if element is None else element.get("model")
 
     def write(self, root: Element, value: str) -> None:
-        element = _plugged(root)
+        element: Element = _plugged(root)
         element.set("model", value)
         # Another model is another device, with another place.
         _xml.drop(element, "address")

@@ -36,18 +36,6 @@ Parse = Callable[[Values], Any]
 Secrets = Callable[[Values], Iterable[str]]
 
 
-class PlanLike(Protocol):
-    """A _plan.Plan, or a value like it."""
-
-    @property
-    def changed(self) -> bool: ...
-
-    @property
-    def warnings(self) -> tuple[str, ...]: ...
-
-    def describe(self) -> Values: ...
-
-
 class Resource(Protocol):
     """A module with the verbs of what one object goes through; see run_resource."""
 
@@ -93,7 +81,7 @@ class Convergence:
         self._conn = conn
         self._spec = spec
         self.observed: Any = None
-        self.plan: PlanLike = Plan()
+        self.plan: Any = Plan()  # or a value like it
 
     def look(self, *known: Any) -> None:
         """Observe and plan; `known` is what was read of many objects at once. Raises KvmfleetError."""

@@ -26,8 +26,9 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets im
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.interfaces import FACET as INTERFACES
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facts import Facts, identity, read_facts
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facts import Facts, identity
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata, Volume, read
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import read_facts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 # Those that have something to tell, in the order of definition.FACETS; a module that only reads guests loads no others.

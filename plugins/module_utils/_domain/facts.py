@@ -4,14 +4,12 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What libvirt tells of a guest beside its definition."""
+"""What libvirt tells of a guest beside its definition. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 
 
 @dataclass(frozen=True)
@@ -42,17 +40,3 @@ def identity(facts: Facts) -> dict[str, Any]:
         "persistent": facts.persistent,
         "autostart": facts.autostart,
     }
-
-
-def read_facts(domain: Any) -> Facts:
-    """Return the Facts of one domain; see bulk.read for many."""
-    state, reason = power_state(domain)
-    return Facts(
-        name=domain.name(),
-        uuid=domain.UUIDString(),
-        id=domain.ID() if domain.isActive() else None,
-        state=state,
-        reason=reason,
-        persistent=bool(domain.isPersistent()),
-        autostart=bool(domain.autostart()),
-    )

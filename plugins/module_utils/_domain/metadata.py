@@ -13,6 +13,7 @@ from typing import Protocol
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 NAMESPACE = "urn:kvmfleet:compute:1"
@@ -134,6 +135,16 @@ def read(root: Element) -> InstanceMetadata | None:
     """Return the InstanceMetadata of a definition, None when the guest is not managed by us."""
     element = find(root)
     return None if element is None else _of_element(element)
+
+
+def of_managed(root: Element) -> InstanceMetadata:
+    """Return the InstanceMetadata of a definition. Raises Conflict when the guest is not managed by us, or not any more."""
+    found = read(root)
+    if found is None:
+        raise Conflict(
+            f"the guest {root.findtext('name')!r} is not managed any more; its definition has lost our metadata"
+        )
+    return found
 
 
 def _of_element(element: Element) -> InstanceMetadata:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
@@ -41,14 +40,15 @@ def set_metadata(domain: Domain, found: InstanceMetadata, flags: int) -> None:
 
 
 def update_metadata(domain: Domain, change: Callable[[InstanceMetadata], InstanceMetadata]) -> None:
-    """Replace our metadata with what `change(metadata)` returns, in the definition and in the running guest."""
+    """Replace our metadata with what `change(metadata)` returns, in the definition and in the running guest.
+
+    Raises Conflict when the guest has lost it.
+    """
     flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
     if domain.isActive():
         flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
     root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-    # Who records something has found the guest managed.
-    found: Any = metadata.read(root)
-    set_metadata(domain, change(found), flags)
+    set_metadata(domain, change(metadata.of_managed(root)), flags)
 
 
 def record_volume(domain: Domain, volume: VolumeName, status: str) -> None:

@@ -9,9 +9,9 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Domain, libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facts import Facts
 
 _STATES = {
     "VIR_DOMAIN_NOSTATE": "running",
@@ -49,8 +49,22 @@ def _reason(prefix: str, number: int) -> str:
     return "unknown"
 
 
-def power_state(domain: Any) -> tuple[str, str]:
+def power_state(domain: Domain) -> tuple[str, str]:
     """Return (state, reason) of a domain."""
     state, reason = domain.state()
     saved = state == libvirt.VIR_DOMAIN_SHUTOFF and bool(domain.hasManagedSaveImage(0))
     return state_words(state, reason, saved)
+
+
+def read_facts(domain: Domain) -> Facts:
+    """Return the Facts of one domain; see bulk.read for many."""
+    state, reason = power_state(domain)
+    return Facts(
+        name=domain.name(),
+        uuid=domain.UUIDString(),
+        id=domain.ID() if domain.isActive() else None,
+        state=state,
+        reason=reason,
+        persistent=bool(domain.isPersistent()),
+        autostart=bool(domain.autostart()),
+    )

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import patch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import FACETS, KINDS
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import wait_for
@@ -47,7 +49,7 @@ RUN_OPTIONS = {
 }
 
 
-def instance_options():
+def instance_options() -> dict[str, Any]:
     """Return the argument spec of an instance, without the connection's options."""
     options = dict(RUN_OPTIONS, **table.OPTIONS, **patch.OPTIONS)
     for facet in FACETS:

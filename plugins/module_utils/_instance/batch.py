@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import addresses, bulk, describe, recorded
@@ -20,6 +22,11 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.argspec
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import users_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._runner import Convergence, converging
+
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
 
 OPTIONS = {
     "instances": {"type": "list", "elements": "dict", "required": True},
@@ -35,19 +42,19 @@ class Entry:
     """One instance on its way through the verbs; `error` ends the way."""
 
     name: str
-    spec: object = None
-    convergence: Convergence = None
-    error: KvmfleetError = None
+    spec: Any = None
+    convergence: Convergence = None  # type: ignore[assignment]
+    error: KvmfleetError | None = None
 
     @property
-    def observed(self):
+    def observed(self) -> Any:
         return self.convergence.observed
 
     @property
-    def plan(self):
+    def plan(self) -> Plan:
         return Plan() if self.convergence is None else self.convergence.plan
 
-    def attempt(self, step):
+    def attempt(self, step: Callable[[Entry], object]) -> None:
         """Do one step, unless an earlier one failed."""
         if self.error is None:
             try:
@@ -61,10 +68,10 @@ class BatchSpec:
     """The entries of a task; those to purge are found when the host is read."""
 
     uri: str
-    entries: tuple
+    entries: tuple[Entry, ...]
     parallel: int
     purge: bool
-    purge_tags: tuple
+    purge_tags: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,8 @@ class Batch:
     opened: the entries' convergences, which end with the batch.
     """
 
-    entries: tuple
-    leases: object
+    entries: tuple[Entry, ...]
+    leases: addresses.Addresses | None
     opened: contextlib.ExitStack
 
 
@@ -83,17 +90,17 @@ class Batch:
 class BatchPlan:
     """The plans of all entries as one; a value like _plan.Plan."""
 
-    entries: tuple
+    entries: tuple[Entry, ...]
 
     @property
-    def changed(self):
+    def changed(self) -> bool:
         return any(entry.plan.changed for entry in self.entries)
 
     @property
-    def warnings(self):
+    def warnings(self) -> tuple[str, ...]:
         return tuple(f"{entry.name}: {warning}" for entry in self.entries for warning in entry.plan.warnings)
 
-    def describe(self):
+    def describe(self) -> Values:
         plans = [entry.plan for entry in self.entries]
         return {
             "changed": self.changed,
@@ -112,7 +119,7 @@ class BatchPlan:
         }
 
 
-def parse(params):
+def parse(params: Values) -> BatchSpec:
     """Return the BatchSpec of a task. What is wrong with one instance is that one's error; raises InvalidInput for the list."""
     if params["parallel"] < 1:
         raise InvalidInput.of("parallel", params["parallel"], "at least one guest is started at a time")
@@ -125,13 +132,13 @@ def parse(params):
     return BatchSpec(params["uri"], entries, params["parallel"], params["purge"], tuple(params["purge_tags"]))
 
 
-def _entry(index, given, validator, uri):
+def _entry(index: int, given: Values, validator: ArgumentSpecValidator, uri: str) -> Entry:
     option = f"instances[{index}]"
     if not isinstance(given.get("name"), str):
         raise InvalidInput.of(f"{option}.name", given.get("name"), "each instance needs a name of its own")
     entry = Entry(given["name"])
 
-    def check(found):
+    def check(found: Entry) -> None:
         checked = validator.validate(given)
         if checked.error_messages:
             raise InvalidInput(f"{option}: {'; '.join(checked.error_messages)}")
@@ -141,7 +148,7 @@ def _entry(index, given, validator, uri):
     return entry
 
 
-def _check_distinct(entries):
+def _check_distinct(entries: Iterable[Entry]) -> None:
     """Two instances can't have one name, MAC address or disk; what exists already is looked at with each instance."""
     specs = [entry.spec for entry in entries if entry.spec is not None]
     nics = [item for spec in specs for item in spec.wanted.get("interfaces", ())]
@@ -157,12 +164,12 @@ def _check_distinct(entries):
             raise InvalidInput.of(f"instances.{option}", twice, f"two instances of the list have this {what}")
 
 
-def _is_shared(disk):
+def _is_shared(disk: DiskSpec) -> bool:
     given = disk.attributes
     return given.get("shareable") or given.get("readonly") or given.get("device") == "cdrom"
 
 
-def secrets(params):
+def secrets(params: Values) -> set[str]:
     """Return the secret values in the instances and their defaults, whose options AnsibleModule does not see."""
     options = instance_options()
     found = _secrets(options, params.get("defaults") or {})
@@ -171,8 +178,8 @@ def secrets(params):
     return found
 
 
-def _secrets(options, given):
-    found = set()
+def _secrets(options: Values, given: Values) -> set[str]:
+    found: set[str] = set()
     for name, option in options.items():
         value = given.get(name)
         if option.get("no_log") and value:
@@ -183,7 +190,7 @@ def _secrets(options, given):
     return found
 
 
-def observe(conn, batch_spec):
+def observe(conn: Conn, batch_spec: BatchSpec) -> Batch:
     """Return the Batch: all guests of the host by one bulk read, those to purge among them, each with its plan."""
     with contextlib.ExitStack() as opened:
         known, users = bulk.Known(conn), users_of(conn)
@@ -197,7 +204,7 @@ def observe(conn, batch_spec):
         return Batch(tuple(entries), addresses.leases(conn), opened.pop_all())
 
 
-def _unlisted(batch_spec, known):
+def _unlisted(batch_spec: BatchSpec, known: bulk.Known) -> list[Entry]:
     """Managed guests with the tags to purge that the task does not list, to be removed; never those of somebody else."""
     listed = {entry.name for entry in batch_spec.entries}
     validator = ArgumentSpecValidator(instance_options())
@@ -211,36 +218,36 @@ def _unlisted(batch_spec, known):
     return sorted(found, key=lambda entry: entry.name)
 
 
-def plan(batch_spec, batch):
+def plan(batch_spec: BatchSpec, batch: Batch) -> BatchPlan:
     """Return the BatchPlan, complete before the first write."""
     return BatchPlan(batch.entries)
 
 
-def execute(conn, batch_spec, batch, batch_plan):
+def execute(conn: Conn, batch_spec: BatchSpec, batch: Batch, batch_plan: BatchPlan) -> Values:
     """Carry the plans out, so many at a time; one that fails does not keep the others from going on."""
 
-    def carry_out(entry):
+    def carry_out(entry: Entry) -> None:
         entry.attempt(lambda found: told.extend(_execute(found)))
 
-    told = []
+    told: list[str] = []
     with ThreadPoolExecutor(batch_spec.parallel) as pool:
         list(pool.map(carry_out, batch.entries))
     return {"warnings": sorted(told)}
 
 
-def _execute(entry):
+def _execute(entry: Entry) -> list[str]:
     """Carry the plan of one instance out; return its warnings."""
     done = entry.convergence.execute() or {}
     return [f"{entry.name}: {warning}" for warning in done.get("warnings", ())]
 
 
-def report(conn, batch_spec, batch, executed):
+def report(conn: Conn, batch_spec: BatchSpec, batch: Batch, executed: bool) -> Values:
     """Return the result of each instance. Raises KvmfleetError, with the same results, when one of them failed."""
     batch.opened.close()
     results = [_result(conn, entry, executed, batch.leases) for entry in batch.entries]
-    failed = [entry for entry in batch.entries if entry.error is not None]
+    failed = [f"{entry.name}: {entry.error.message}" for entry in batch.entries if entry.error is not None]
     if failed:
-        told = "; ".join(f"{entry.name}: {entry.error.message}" for entry in failed)
+        told = "; ".join(failed)
         raise KvmfleetError(
             f"{len(failed)} of {len(results)} instances failed: {told}",
             instances=results,
@@ -249,7 +256,7 @@ def report(conn, batch_spec, batch, executed):
     return {"instances": results}
 
 
-def _result(conn, entry, executed, leases):
+def _result(conn: Conn, entry: Entry, executed: bool, leases: addresses.Addresses | None) -> Values:
     found = entry.plan.describe()
     result = {
         "name": entry.name,

@@ -8,6 +8,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import LibvirtFailed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run as BaseRun
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import carry_out
@@ -21,6 +24,10 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import find
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
 
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Observed
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Plan
+
 ACTIONS = dict(
     **definition.ACTIONS,
     **storage.ACTIONS,
@@ -30,7 +37,7 @@ ACTIONS = dict(
 )
 
 
-def execute(conn, spec, observed, plan):
+def execute(conn: Conn, spec: InstanceSpec, observed: Observed, plan: Plan) -> dict[str, Any]:
     """Carry a plan out. When it fails, what its actions said must not stay is undone, the latest first."""
     run = Run(conn, spec, observed)
     carry_out(plan, ACTIONS, run)
@@ -42,12 +49,12 @@ def execute(conn, spec, observed, plan):
 class Run(BaseRun):
     """What the actions of one run share, the guest's domain and what is to be warned of among it."""
 
-    def __init__(self, conn, spec, observed):
+    def __init__(self, conn: Conn, spec: InstanceSpec, observed: Observed) -> None:
         super().__init__(conn, spec, observed)
         self.warnings = []
-        self._domain = None
+        self._domain: Domain | None = None
 
-    def domain(self):
+    def domain(self) -> Domain:
         """The guest's domain. Raises LibvirtFailed when it is gone."""
         if self._domain is None:
             self._domain = find(self.conn, self.spec)
@@ -55,5 +62,5 @@ class Run(BaseRun):
             raise LibvirtFailed(f"the guest {self.spec.name!r} has vanished meanwhile")
         return self._domain
 
-    def defined(self, domain):
+    def defined(self, domain: Domain) -> None:
         self._domain = domain

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
@@ -27,6 +29,11 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import (
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import information
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
+
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 # Requests that are under way at the same time: libvirt works on five of one connection at once.
 AT_ONCE = 4
@@ -62,24 +69,24 @@ OPTIONS = {
 class InfoSpec:
     """Which guests to read, and what of them. A filter that is None lets every guest pass."""
 
-    names: tuple
-    uuids: tuple
-    states: tuple
-    tags: tuple
-    managed: bool
-    gather: tuple
-    address_sources: tuple
+    names: tuple[str, ...] | None
+    uuids: tuple[str, ...] | None
+    states: tuple[str, ...] | None
+    tags: tuple[str, ...] | None
+    managed: bool | None
+    gather: tuple[str, ...]
+    address_sources: tuple[str, ...]
     agent_timeout: int
-    xml: tuple
+    xml: tuple[str, ...]
 
     @property
-    def needs_definition(self):
+    def needs_definition(self) -> bool:
         """Whether each guest's definition must be read, for which libvirt has no bulk call."""
         kinds = ("definition", "addresses", "agent")
         return self.tags is not None or self.managed is not None or any(kind in self.gather for kind in kinds)
 
     @property
-    def may_ask_agents(self):
+    def may_ask_agents(self) -> bool:
         return "agent" in self.gather or ("addresses" in self.gather and "agent" in self.address_sources)
 
 
@@ -87,40 +94,40 @@ class InfoSpec:
 class Guest:
     """A guest as it was read: `parameters` are its raw statistics, `root` its definition, None unless needed."""
 
-    domain: object
+    domain: Domain
     facts: describe.Facts
-    parameters: dict
-    root: object
+    parameters: dict[str, Any]
+    root: Element
 
     @property
-    def agent(self):
+    def agent(self) -> Values:
         return describe.agent(self.root, self.facts)
 
 
-def parse(params):
+def parse(params: Values) -> InfoSpec:
     """Return the InfoSpec of a module's options. Raises InvalidInput."""
-    values = {option: tuple(value) if isinstance(value, list) else value for option, value in params.items()}
+    values: Values = {option: tuple(value) if isinstance(value, list) else value for option, value in params.items()}
     if values["uuids"] is not None:
         values["uuids"] = tuple(_parse_uuid(text) for text in values["uuids"])
     values["agent_timeout"] = _parse_timeout(values["agent_timeout"])
     return InfoSpec(**{option: values[option] for option in OPTIONS})
 
 
-def _parse_uuid(text):
+def _parse_uuid(text: str) -> str:
     try:
         return str(uuid.UUID(text))
     except ValueError as exc:
         raise InvalidInput.of("uuids", text, "a UUID such as 8a53e7c5-6f0e-4b5a-9f53-0d8c8f2e2a10 is needed") from exc
 
 
-def _parse_timeout(text):
+def _parse_timeout(text: str) -> int:
     seconds = parse_duration("agent_timeout", text)
     if seconds <= 0:
         raise InvalidInput.of("agent_timeout", text, "it must be longer than 0s")
     return math.ceil(seconds)
 
 
-def query(conn, spec):
+def query(conn: Conn, spec: InfoSpec) -> Values:
     """Return {"instances": [...]}, ordered by name; a guest that vanishes meanwhile is left out.
 
     Raises LibvirtFailed.
@@ -130,7 +137,7 @@ def query(conn, spec):
     return {"instances": sorted(instances, key=lambda instance: instance["name"])}
 
 
-def reports(conn, spec, guests):
+def reports(conn: Conn, spec: InfoSpec, guests: Sequence[Guest]) -> list[Values]:
     """Return what was asked for of each of the guests; one that vanished is left out."""
     work = partial(report, conn, spec, _leases(conn, spec, guests))
     # An agent may let one wait; the other guests are read in no time.
@@ -142,7 +149,7 @@ def reports(conn, spec, guests):
     return [instance for instance in instances if instance is not None]
 
 
-def read_guests(conn, spec):
+def read_guests(conn: Conn, spec: InfoSpec) -> list[Guest]:
     """Return the Guests that pass the filters, by five calls for all of them and one for each definition."""
     domains = [domain for domain in conn.listAllDomains(0) if _is_named(spec, domain)]
     groups = statistics.groups() if "statistics" in spec.gather else 0
@@ -158,30 +165,30 @@ def read_guests(conn, spec):
     return [guest for guest in defined if guest is not None and _is_wanted(spec, guest.root)]
 
 
-def with_definition(guest):
+def with_definition(guest: Guest) -> Guest | None:
     """Return the guest with its definition, the live one while it is on; None when it vanished."""
     text = unless_gone(lambda: guest.domain.XMLDesc(0), libvirt.VIR_ERR_NO_DOMAIN)
     return None if text is None else replace(guest, root=_xml.parse(text))
 
 
-def _is_named(spec, domain):
+def _is_named(spec: InfoSpec, domain: Domain) -> bool:
     by_name = spec.names is None or domain.name() in spec.names
     return by_name and (spec.uuids is None or domain.UUIDString() in spec.uuids)
 
 
-def _is_wanted(spec, root):
+def _is_wanted(spec: InfoSpec, root: Element) -> bool:
     ours = metadata.read(root)
     if spec.managed is not None and (ours is not None) != spec.managed:
         return False
     return set(spec.tags or ()) <= set(ours.tags if ours else ())
 
 
-def _leases(conn, spec, guests):
+def _leases(conn: Conn, spec: InfoSpec, guests: Iterable[Guest]) -> addresses.Addresses | None:
     wanted = "addresses" in spec.gather and "lease" in spec.address_sources
     return addresses.leases(conn) if wanted and any(guest.facts.active for guest in guests) else None
 
 
-def report(conn, spec, known_leases, guest):
+def report(conn: Conn, spec: InfoSpec, known_leases: addresses.Addresses | None, guest: Guest) -> Values | None:
     """Return what was asked for of one guest; None when it vanished."""
     instance = describe.identity(guest.facts)
     found = None
@@ -206,13 +213,13 @@ def report(conn, spec, known_leases, guest):
     return instance
 
 
-def _xml_texts(spec, guest):
+def _xml_texts(spec: InfoSpec, guest: Guest) -> dict[str, str | None]:
     """Return the wanted definitions without their passwords; None for the live one of a guest that is off."""
     texts = {kind: _xml_text(guest.domain, kind) for kind in spec.xml if kind != "live" or guest.facts.active}
     return dict(dict.fromkeys(spec.xml), **texts)
 
 
-def _xml_text(domain, kind):
+def _xml_text(domain: Domain, kind: str) -> str:
     flags = {
         "live": 0,
         "inactive": libvirt.VIR_DOMAIN_XML_INACTIVE,

@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import compute
@@ -17,21 +19,28 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import In
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
 
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Draft
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+
 
 @dataclass(frozen=True)
 class LivePlan:
     """unplug: the Actions before the definition is changed, change: those after it; waiting: the options left over."""
 
-    unplug: tuple = ()
-    change: tuple = ()
-    waiting: tuple = ()
+    unplug: tuple[Action, ...] = ()
+    change: tuple[Action, ...] = ()
+    waiting: tuple[str, ...] = ()
 
 
-def plan(spec, draft):
+def plan(spec: InstanceSpec, draft: Draft) -> LivePlan:
     """Return the LivePlan for a guest that runs. A device is unplugged before the definition forgets it, and plugged in
     after the definition has it: whenever a run dies, the next one sees what is missing."""
     live = copy.deepcopy(draft.observed.live)
-    unplug, change = [], []
+    unplug: list[Action] = []
+    change: list[Action] = []
     if draft.observed.hotplug:
         gone = definition.remove_devices(live, draft.wanted, spec.purge, spec.removals)
         unplug = [Action("detach_device", kind.subject(element), (kind, kind.label(element))) for kind, element in gone]
@@ -45,7 +54,7 @@ def plan(spec, draft):
     return LivePlan(tuple(unplug), tuple(change), waiting(live, spec, draft.wanted))
 
 
-def _write_live_options(live, wanted):
+def _write_live_options(live: Element, wanted: Values) -> list[str]:
     """Write the options that libvirt takes for a running guest as they are; returns their names."""
     written = []
     for facet in definition.FACETS:
@@ -56,21 +65,21 @@ def _write_live_options(live, wanted):
     return written
 
 
-def waiting(live, spec, wanted):
+def waiting(live: Element, spec: InstanceSpec, wanted: Values) -> tuple[str, ...]:
     """Return the names of what was asked for that a live definition does not have, and gets at the next boot."""
     _after, changes = definition.overlay(live, wanted, spec.patches, spec.purge, spec.removals)
     return tuple(change.option for change in changes)
 
 
-def refuse_waiting(draft, options):
+def refuse_waiting(draft: Draft, options: Sequence[str]) -> NoReturn:
     """Say what a running guest can't take, when everything was to take effect at once. Raises InvalidInput."""
     option = options[0]
-    value = draft.wanted.get(option)
+    value: Any = draft.wanted.get(option)
     if option in ("memory", "vcpus"):
-        lowest, highest = compute.live_range(draft.observed.live, option)
+        limits: list[Any] = [*compute.live_range(draft.observed.live, option)]
         if option == "memory":
-            value, lowest, highest = (format_size(size * 1024) for size in (value, lowest, highest))
-        allowed = f"the running guest can have {lowest} to {highest} with apply: live"
+            value, *limits = (format_size(size * 1024) for size in (value, *limits))
+        allowed = "the running guest can have {} to {} with apply: live".format(*limits)
         raise InvalidInput.of(option, value, allowed)
     raise InvalidInput.of(
         "apply",

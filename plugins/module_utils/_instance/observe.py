@@ -8,20 +8,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
-from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe, lookup, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import NewGuest
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, NotFound, Unsupported
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Reading
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets, names
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import (
+    Target,
+    Volumes,
+    assign_targets,
+    names,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Observed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import (
     paths_of,
     read_pools,
@@ -29,61 +38,19 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup i
     volume_of,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import newest
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import volume_facts
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import VolumeFacts, volume_facts
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.bulk import Known
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.uses import Uses
 
 
-@dataclass(frozen=True)
-class Observed:
-    """A guest and as much of its host as its spec touches.
-
-    facts: what libvirt tells beside its definition. inactive, live: the definition for the next boot and of the running (or
-    saved) guest, None where there is none. networks: by name, True where active.
-    leftovers: volumes that an interrupted removal of a guest of this name was about to delete; unfinished: it was interrupted
-    before the guest was undefined, so that nothing is left over. hotplug: the driver can change devices of a running guest.
-    procedures: what procedures that are due have read, by their names. clone: the path of a linked clone's disk, which needs those
-    of the guest.
-    """
-
-    exists: bool
-    facts: describe.Facts = None
-    domain: object = None
-    inactive: object = None
-    live: object = None
-    new_guest: NewGuest = None
-    networks: dict = None
-    storage: storage.StorageFacts = field(default_factory=storage.StorageFacts)
-    leftovers: tuple = ()
-    unfinished: bool = False
-    hotplug: bool = False
-    procedures: dict = field(default_factory=dict)
-    clone: str = None
-
-    @property
-    def state(self):
-        return self.facts.state
-
-    @property
-    def persistent(self):
-        return self.exists and self.facts.persistent
-
-    @property
-    def autostart(self):
-        return self.exists and self.facts.autostart
-
-    @property
-    def metadata(self):
-        return metadata.read(self.inactive) if self.exists else None
-
-    @property
-    def active(self):
-        return self.exists and self.state not in ("stopped", "suspended")
-
-    def once_stopped(self, inactive):
-        """Return what will be observed once the guest is off and has this definition."""
-        return replace(self, facts=replace(self.facts, id=None, state="stopped"), live=None, inactive=inactive)
+# What tells the Uses of the host, when it is called.
+Users = Callable[[], "Uses"]
 
 
-def find(conn, spec):
+def find(conn: Any, spec: InstanceSpec) -> Domain | None:
     """Return the domain that a spec names, None when there is none.
 
     Raises Conflict when name and UUID belong to different guests.
@@ -105,10 +72,10 @@ def find(conn, spec):
     return None
 
 
-def users_of(conn):
+def users_of(conn: Conn) -> Users:
     """Return a function that tells the Uses of the host. They are read when it is first called: most runs write to no disk."""
 
-    def read():
+    def read() -> Uses:
         from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
 
         return uses.read(conn)
@@ -116,7 +83,7 @@ def users_of(conn):
     return lru_cache(maxsize=None)(read)
 
 
-def observe(conn, spec, known=None, users=None):
+def observe(conn: Conn, spec: InstanceSpec, known: Known | None = None, users: Users | None = None) -> Observed:
     """Return the Observed for a spec. Raises Conflict, NotFound, Unsupported, LibvirtFailed.
 
     known: all guests of the host as bulk.Known, and users: what users_of() returns, when many are observed, so that each costs
@@ -160,7 +127,7 @@ def observe(conn, spec, known=None, users=None):
         )
 
 
-def _live(domain, state):
+def _live(domain: Domain, state: str) -> Element | None:
     if state == "suspended":
         text = _unless_unsupported(lambda: domain.managedSaveGetXMLDesc(libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE))
         return None if text is None else _xml.parse(text)
@@ -169,21 +136,23 @@ def _live(domain, state):
     return _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE))
 
 
-def _unless_unsupported(call):
+def _unless_unsupported(call: Callable[[], Any]) -> Any:
     return unless_gone(call, libvirt.VIR_ERR_NO_SUPPORT)
 
 
-def _owned_volumes(removal):
+def _owned_volumes(removal: dict[str, Any]) -> tuple[storage.OwnedVolume, ...]:
     return tuple(storage.OwnedVolume(**volume) for volume in removal["volumes"])
 
 
-def _leftovers(users, spec, recorded):
+def _leftovers(
+    users: Users, spec: InstanceSpec, recorded: Iterable[storage.OwnedVolume]
+) -> tuple[storage.OwnedVolume, ...]:
     """What an interrupted removal left, but for what something else has come to need since."""
     sole = users().sole([volume.path for volume in recorded], spec.name) if recorded else ()
     return tuple(volume for volume in recorded if volume.path in sole)
 
 
-def _new_guest(conn, spec):
+def _new_guest(conn: Conn, spec: InstanceSpec) -> NewGuest:
     """Read what the host offers a new guest, and choose: the wanted or native architecture, and KVM where it is usable."""
     guests = _xml.parse(conn.getCapabilities())
     native = guests.findtext("host/cpu/arch")
@@ -191,7 +160,7 @@ def _new_guest(conn, spec):
     for arch in guests.findall("guest[os_type='hvm']/arch"):
         offered[arch.get("name")] = arch
     name = spec.arch or (native if native in offered else next(iter(offered), None))
-    if name not in offered:
+    if name is None or name not in offered:
         raise Unsupported(
             "arch: {!r} is not allowed; this host runs guests of {}".format(
                 spec.arch, ", ".join(sorted(offered)) or "no architecture"
@@ -217,7 +186,7 @@ def _new_guest(conn, spec):
     )
 
 
-def _networks(conn, spec, inactive):
+def _networks(conn: Conn, spec: InstanceSpec, inactive: Element | None) -> dict[str, bool]:
     """Which of the spec's networks are there; nothing is asked when the guest is on all of them already."""
     known = (
         set() if inactive is None else {_xml.get(i, "source/@network") for i in inactive.findall("devices/interface")}
@@ -236,7 +205,15 @@ def _networks(conn, spec, inactive):
     return {name: bool(networks[name].isActive()) for name in wanted}
 
 
-def _storage(conn, users, spec, domain=None, inactive=None, live=None, leftovers=()):
+def _storage(
+    conn: Conn,
+    users: Users,
+    spec: InstanceSpec,
+    domain: Domain = None,
+    inactive: Element = None,
+    live: Element = None,
+    leftovers: Iterable[storage.OwnedVolume] = (),
+) -> tuple[storage.StorageFacts, dict[str, Any]]:
     """Return (StorageFacts, facts of the procedures that are due): pools, volumes and images as far as the disks need them.
 
     A guest that has all its disks needs none.
@@ -291,11 +268,13 @@ def _storage(conn, users, spec, domain=None, inactive=None, live=None, leftovers
     return facts, {name: procedure.observe(reading, needed[name]) for name, procedure in due.items()}
 
 
-def _needed_by_others(users, spec, disks, volumes):
+def _needed_by_others(
+    users: Users, spec: InstanceSpec, disks: Iterable[DiskSpec], volumes: Volumes
+) -> dict[str, str | None]:
     """Return, by path, the words for why disks that exist already can't be attached as they are to be."""
     needed = {}
     for disk in disks:
-        volume = volumes.get((disk.pool, disk.volume))
+        volume = None if disk.volume is None else volumes.get((disk.pool, disk.volume))
         path = disk.source or (volume.path if volume else None)
         given = disk.attributes
         if path is None or given.get("readonly") or given.get("device") == "cdrom":
@@ -304,18 +283,25 @@ def _needed_by_others(users, spec, disks, volumes):
     return needed
 
 
-def _against_attaching(users, spec, path, shareable):
+def _against_attaching(users: Users, spec: InstanceSpec, path: str, shareable: bool | None) -> str | None:
     """Return the words for why a path can't be a disk that the guest writes to, None when it can."""
     if shareable:
         return users().against_writing(path, spec.name, shared=True)
     return users().against_sole_use(path, spec.name)
 
 
-def _against_growing(users, spec, path, shareable):
+def _against_growing(users: Users, spec: InstanceSpec, path: str, shareable: bool) -> str | None:
     return users().against_writing(path, spec.name, shared=shareable)
 
 
-def _unwritable(conn, users, spec, inactive, targets, capacities):
+def _unwritable(
+    conn: Conn,
+    users: Users,
+    spec: InstanceSpec,
+    inactive: Element,
+    targets: Iterable[Target],
+    capacities: Mapping[str, int],
+) -> dict[str, str]:
     """Return, by target, the words for why the guest's disks can't be written to, as far as the task has them be.
 
     They are to grow, or to be no longer read-only.
@@ -324,7 +310,7 @@ def _unwritable(conn, users, spec, inactive, targets, capacities):
     for disk, target in targets if inactive is not None else ():
         element = inactive.find(f"devices/disk/target[@dev='{target}']/..")
         opens = storage.makes_writable(disk, element)
-        if not opens and not (target in capacities and disk.size > capacities[target]):
+        if not opens and not (target in capacities and (disk.size or 0) > capacities[target]):
             continue
         shareable = disk.attributes.get("shareable", element.find("shareable") is not None)
         for path in paths_of(conn, element.findall("source")):
@@ -333,12 +319,12 @@ def _unwritable(conn, users, spec, inactive, targets, capacities):
     return {target: need for target, need in written.items() if need}
 
 
-def _record(inactive):
+def _record(inactive: Element | None) -> metadata.InstanceMetadata | None:
     """What we noted in a guest's definition; None where there is no guest, or it is not managed."""
     return None if inactive is None else metadata.read(inactive)
 
 
-def _linked_clone(conn, users, spec, inactive, state):
+def _linked_clone(conn: Conn, users: Users, spec: InstanceSpec, inactive: Element, state: str) -> str | None:
     """Return the path of a file that is based on a disk of a guest that is to start. Nothing is read unless there ever was one."""
     if state not in ("stopped", "suspended") or (spec.state in ("stopped", "present", "absent") and not spec.autostart):
         return None
@@ -349,7 +335,7 @@ def _linked_clone(conn, users, spec, inactive, state):
     return next((min(overlays) for overlays in map(users().overlays_of, paths) if overlays), None)
 
 
-def _removal(conn, users, spec, inactive):
+def _removal(conn: Conn, users: Users, spec: InstanceSpec, inactive: Element) -> storage.StorageFacts:
     record = _record(inactive)
     recorded = () if record is None else record.volumes
     names, paths = storage.removal_candidates(spec.remove_storage, inactive, recorded)
@@ -373,13 +359,15 @@ def _removal(conn, users, spec, inactive):
     )
 
 
-def _guesses(new, spec):
+def _guesses(new: Collection[Target], spec: InstanceSpec) -> set[tuple[str, str]]:
     """Names of volumes that are to be made: that they are not there is the normal case, so no pool is refreshed for them."""
     files = {(d.pool, storage.volume_name(spec.name, t, e)) for d, t in new for e in ("qcow2", "raw")}
     return files | {(d.pool, f"{spec.name}-{t}") for d, t in new}
 
 
-def _images(conn, spec, names):
+def _images(
+    conn: Conn, spec: InstanceSpec, names: Collection[str]
+) -> tuple[dict[str, VolumeFacts | None], tuple[str, ...]]:
     """Return ({image name: VolumeFacts}, all images' names) of the image store, which is a pool like any other."""
     if not names:
         return {}, ()
@@ -396,12 +384,12 @@ def _images(conn, spec, names):
     return found, tuple(pool.listVolumes())
 
 
-def _find_images(pool, pool_name, names):
+def _find_images(pool: Any, pool_name: str, names: Iterable[str]) -> dict[str, VolumeFacts | None]:
     volumes = {volume.name(): volume for volume in pool.listAllVolumes(0)}
     return {name: _find_image(volumes, pool_name, name) for name in names}
 
 
-def _find_image(volumes, pool_name, name):
+def _find_image(volumes: Mapping[str, Any], pool_name: str, name: str) -> VolumeFacts | None:
     if name in volumes:
         return volume_facts(pool_name, _xml.parse(volumes[name].XMLDesc(0)))
     versions = {}
@@ -413,6 +401,6 @@ def _find_image(volumes, pool_name, name):
     return None if current is None else volume_facts(pool_name, versions[current][0])
 
 
-def _capacity(conn, domain, inactive, target):
+def _capacity(conn: Conn, domain: Domain, inactive: Element, target: str) -> int:
     volume = volume_of(conn, inactive.find(f"devices/disk/target[@dev='{target}']/../source"))
     return domain.blockInfo(target)[0] if volume is None else volume.info()[1]

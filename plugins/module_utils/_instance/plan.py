@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, metadata
@@ -21,9 +23,15 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Procedure
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import VolumePlan
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Observed
 
 
-def plan(spec, observed):
+def plan(spec: InstanceSpec, observed: Observed) -> Plan:
     """Return the Plan that brings what was observed to what is wanted.
 
     Raises InvalidInput, NotFound, Conflict when that can't be: nothing has been changed then.
@@ -54,7 +62,7 @@ def plan(spec, observed):
     )
 
 
-def _draft(spec, observed):
+def _draft(spec: InstanceSpec, observed: Observed) -> Draft:
     """Return the Draft, shaped by the procedures that are due."""
     due = table.due(spec, observed.metadata)
     _check_exclusions(spec, observed, due)
@@ -76,14 +84,14 @@ def _draft(spec, observed):
     return draft
 
 
-def _check_exclusions(spec, observed, due):
+def _check_exclusions(spec: InstanceSpec, observed: Observed, due: dict[str, Procedure]) -> None:
     for procedure in due.values():
         for name, reason in procedure.excludes(spec, observed).items():
             if name in spec.procedures:
                 raise Conflict(f"{table.BY_NAME[name].option or name}: {reason}")
 
 
-def _with_definition(spec, draft):
+def _with_definition(spec: InstanceSpec, draft: Draft) -> Draft:
     """What the overlay begins with: the guest's definition, the one that a procedure begins with, or that of a new guest."""
     observed = draft.observed
     wanted = dict(draft.wanted, **spec.wanted)
@@ -105,7 +113,7 @@ def _with_definition(spec, draft):
     return replace(draft, definition=root, wanted=wanted)
 
 
-def _with_disks(spec, draft):
+def _with_disks(spec: InstanceSpec, draft: Draft) -> Draft:
     """Decide what the disks are, which volumes are made for them, and which grow."""
     observed = draft.observed
     planned = metadata.planned(observed.metadata) - draft.kept
@@ -121,7 +129,7 @@ def _with_disks(spec, draft):
     )
 
 
-def _overlaid(spec, draft):
+def _overlaid(spec: InstanceSpec, draft: Draft) -> Draft:
     """Overlay what is wanted onto the definition. Raises InvalidInput, Conflict."""
     wanted, observed = draft.wanted, draft.observed
     before = observed.metadata.volumes if observed.metadata else ()
@@ -137,23 +145,23 @@ def _overlaid(spec, draft):
     return replace(draft, definition=after, changes=changes, wanted=wanted)
 
 
-def _power_actions(spec, observed):
+def _power_actions(spec: InstanceSpec, observed: Observed) -> tuple[Action, ...]:
     current = observed.state if observed.exists else "stopped"
     discard = spec.discard_saved_state and observed.exists
     moves = power.transitions(current, spec.state, spec.stop.force, spec.hard_restart, discard)
     return tuple(Action(name, spec.name) for name in moves)
 
 
-def _names(actions):
+def _names(actions: Iterable[Action]) -> list[str]:
     return [action.name for action in actions]
 
 
-def _changes_run(draft):
+def _changes_run(draft: Draft) -> bool:
     """Tell whether the guest boots, or goes off, in this run."""
     return any(name in power.BOOTS + power.ENDS for name in _names(draft.power))
 
 
-def _drop_actions(draft, running):
+def _drop_actions(draft: Draft, running: live.LivePlan) -> list[Action]:
     """Delete what has been replaced, and what was begun and given up; but nothing that is in use still."""
     observed, ends = draft.observed, _changes_run(draft)
     recorded = observed.metadata.volumes if observed.metadata else ()
@@ -165,18 +173,18 @@ def _drop_actions(draft, running):
     return [Action("drop_volume", f"{volume.pool}/{volume.name}", volume) for volume in dropped]
 
 
-def _in_use(observed, volume):
+def _in_use(observed: Observed, volume: metadata.Volume) -> bool:
     """Tell whether the guest as it runs, or as it was saved, has a volume."""
     if observed.live is None:
         return observed.state == "suspended"
     return source.has_volume(observed.live, volume)
 
 
-def _waits(running, volume):
+def _waits(running: live.LivePlan, volume: metadata.Volume) -> bool:
     return any(option.startswith(f"disks[{volume.target}]") for option in running.waiting)
 
 
-def _check_devices(spec, before, after):
+def _check_devices(spec: InstanceSpec, before: Element, after: Element) -> None:
     """Refuse to take the disk away that a guest boots from, and two interfaces with one address."""
     root_disk = before.find("devices/disk[@device='disk']/target")
     if root_disk is not None and after.find(f"devices/disk/target[@dev='{root_disk.get('dev')}']") is None:
@@ -189,14 +197,14 @@ def _check_devices(spec, before, after):
             raise InvalidInput.of("interfaces.mac", mac, "two interfaces of the guest would have this address")
 
 
-def _recorded(volumes, new_volumes):
+def _recorded(volumes: Iterable[metadata.Volume], new_volumes: Collection[VolumePlan]) -> tuple[metadata.Volume, ...]:
     """What the metadata says of our volumes: those to be made are `planned` until each is complete."""
     made = {volume.target for volume in new_volumes}
     kept = tuple(volume for volume in volumes if volume.status == "obsolete" or volume.target not in made)
     return kept + tuple(map(storage.record_of, new_volumes))
 
 
-def _check_image(spec, draft):
+def _check_image(spec: InstanceSpec, draft: Draft) -> None:
     """A guest of ours knows what it was made from; to name another image is not to be overlooked in silence."""
     found = draft.observed.metadata
     replaces = "image_name" in draft.wanted
@@ -207,7 +215,7 @@ def _check_image(spec, draft):
         )
 
 
-def _check_complete(spec):
+def _check_complete(spec: InstanceSpec) -> None:
     for option in ("memory", "vcpus"):
         if option not in spec.wanted:
             raise InvalidInput(
@@ -215,7 +223,7 @@ def _check_complete(spec):
             )
 
 
-def _check_bootable(spec, draft):
+def _check_bootable(spec: InstanceSpec, draft: Draft) -> None:
     """A guest must not boot with a network that is down or a disk that was never made."""
     observed = draft.observed
     boots = any(name in power.BOOTS for name in _names(draft.power))
@@ -240,7 +248,7 @@ def _check_bootable(spec, draft):
             )
 
 
-def _leftover_actions(spec, observed):
+def _leftover_actions(spec: InstanceSpec, observed: Observed) -> list[Action]:
     """Finish a removal that was interrupted. One that did not come as far as undefining the guest is simply forgotten."""
     actions = [Action("delete_volume", f"{volume.pool}/{volume.name}", volume) for volume in observed.leftovers]
     if actions or observed.unfinished:
@@ -248,7 +256,7 @@ def _leftover_actions(spec, observed):
     return actions
 
 
-def _definition_actions(spec, draft):
+def _definition_actions(spec: InstanceSpec, draft: Draft) -> list[Action]:
     observed = draft.observed
     unchanged = observed.persistent and not draft.changes and not draft.forced
     if unchanged and draft.define == "define":
@@ -256,14 +264,14 @@ def _definition_actions(spec, draft):
     return [Action(draft.define, spec.name, draft.definition)]
 
 
-def _autostart_actions(spec, observed):
+def _autostart_actions(spec: InstanceSpec, observed: Observed) -> list[Action]:
     current = bool(observed.autostart)
     if spec.autostart is None or spec.autostart == current:
         return []
     return [Action("set_autostart" if spec.autostart else "unset_autostart", spec.name)]
 
 
-def _live_plan(spec, draft):
+def _live_plan(spec: InstanceSpec, draft: Draft) -> tuple[live.LivePlan, Draft]:
     """Return (LivePlan, draft): what reaches the running guest, and the restart that `apply: restart` adds for the rest."""
     observed = draft.observed
     if observed.live is None or _changes_run(draft):
@@ -279,7 +287,7 @@ def _live_plan(spec, draft):
     return running, draft
 
 
-def _removal(spec, observed):
+def _removal(spec: InstanceSpec, observed: Observed) -> Plan:
     if not observed.exists:
         return Plan(actions=tuple(_leftover_actions(spec, observed)))
     actions = []

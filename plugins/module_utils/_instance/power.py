@@ -17,8 +17,11 @@ BOOTS = ("start", "start_paused", "start_resized", "restart")
 # The power actions that end a guest's run.
 ENDS = ("shutdown", "power_off", "revert_resize")
 
+# The names of actions in their order.
+Moves = tuple[str, ...]
+
 # (what to do first to have a running guest, by state). A stopped or crashed guest has no running system to wake.
-WAKE = {
+WAKE: dict[str, Moves] = {
     "running": (),
     "paused": ("resume",),
     "suspended": ("restore",),
@@ -26,7 +29,9 @@ WAKE = {
 }
 
 
-def transitions(current, wanted, hard_stop=False, hard_restart=False, discard_saved_state=False):
+def transitions(
+    current: str, wanted: str, hard_stop: bool = False, hard_restart: bool = False, discard_saved_state: bool = False
+) -> Moves:
     """Return the names of the actions that lead from one state to another.
 
     current is one of STATES. wanted is running, rescued, stopped, restarted, paused, suspended or present.
@@ -34,7 +39,7 @@ def transitions(current, wanted, hard_stop=False, hard_restart=False, discard_sa
     """
     if wanted == "present":
         return ()
-    prefix = ()
+    prefix: Moves = ()
     if current == "suspended" and discard_saved_state:
         # Like cutting the power: the memory is dropped, and the guest boots from its disks.
         prefix, current = ("discard_saved_state",), "stopped"
@@ -43,11 +48,11 @@ def transitions(current, wanted, hard_stop=False, hard_restart=False, discard_sa
     return prefix + _MOVES[wanted](current, hard_stop, hard_restart)
 
 
-def _to_running(current, hard_stop, hard_restart):
+def _to_running(current: str, hard_stop: bool, hard_restart: bool) -> Moves:
     return ("start",) if current == "stopped" else WAKE[current]
 
 
-def _to_stopped(current, hard_stop, hard_restart):
+def _to_stopped(current: str, hard_stop: bool, hard_restart: bool) -> Moves:
     if current == "stopped":
         return ()
     if hard_stop:
@@ -55,7 +60,7 @@ def _to_stopped(current, hard_stop, hard_restart):
     return WAKE[current] + ("shutdown",)
 
 
-def _to_restarted(current, hard_stop, hard_restart):
+def _to_restarted(current: str, hard_stop: bool, hard_restart: bool) -> Moves:
     if current == "stopped":
         return ("start",)
     if hard_restart:
@@ -63,13 +68,13 @@ def _to_restarted(current, hard_stop, hard_restart):
     return WAKE[current] + ("restart",)
 
 
-def _to_paused(current, hard_stop, hard_restart):
+def _to_paused(current: str, hard_stop: bool, hard_restart: bool) -> Moves:
     if current in ("stopped", "suspended"):
         return ("restore_paused",) if current == "suspended" else ("start_paused",)
     return () if current == "paused" else WAKE[current] + ("pause",)
 
 
-def _to_suspended(current, hard_stop, hard_restart):
+def _to_suspended(current: str, hard_stop: bool, hard_restart: bool) -> Moves:
     if current in ("stopped", "crashed"):
         raise InvalidInput.of(
             "state",

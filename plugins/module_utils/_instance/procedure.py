@@ -14,8 +14,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import (
+        NewVolume,
+        StorageFacts,
+        VolumePlan,
+    )
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Observed
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Change
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 
 @dataclass(frozen=True)
@@ -26,16 +40,16 @@ class Reading:
     disks that the task gives a size.
     """
 
-    conn: object
-    spec: object
-    users: object
-    domain: object = None
-    inactive: object = None
-    storage: object = None
-    sizes: dict = field(default_factory=dict)
+    conn: Conn
+    spec: InstanceSpec
+    users: Callable[[], Any]
+    domain: Domain = None
+    inactive: Element = None
+    storage: StorageFacts = None  # type: ignore[assignment]
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
-    def record(self):
+    def record(self) -> metadata.InstanceMetadata | None:
         """Our metadata with the guest, None where there is none."""
         return None if self.inactive is None else metadata.read(self.inactive)
 
@@ -49,12 +63,12 @@ class Needs:
     definition: what a new guest begins with. found: what was read to know all this.
     """
 
-    disks: tuple = ()
-    images: frozenset = frozenset()
-    volumes: frozenset = frozenset()
-    unmade: frozenset = frozenset()
-    definition: object = None
-    found: object = None
+    disks: tuple[DiskSpec, ...] = ()
+    images: frozenset[str] = frozenset()
+    volumes: frozenset[tuple[str, str]] = frozenset()
+    unmade: frozenset[str] = frozenset()
+    definition: Element = None
+    found: Any = None
 
 
 @dataclass(frozen=True)
@@ -73,28 +87,28 @@ class Draft:
     using them, those of `dropped` in any case (drops_first: before the definition, as its volumes may take their names); finish.
     """
 
-    observed: object
-    definition: object = None
-    wanted: dict = field(default_factory=dict)
-    changes: tuple = ()
-    disks: tuple = ()
-    targets: tuple = ()
-    items: tuple = ()
-    volumes: tuple = ()
-    copies: tuple = ()
-    made: tuple = ()
-    growth: tuple = ()
-    kept: frozenset = frozenset()
-    first: tuple = ()
+    observed: Observed
+    definition: Element = None
+    wanted: Values = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
+    disks: tuple[DiskSpec, ...] = ()
+    targets: tuple[tuple[DiskSpec, str], ...] = ()
+    items: tuple[Values, ...] = ()
+    volumes: tuple[metadata.Volume, ...] = ()
+    copies: tuple[NewVolume, ...] = ()
+    made: tuple[VolumePlan, ...] = ()
+    growth: tuple[tuple[str, int], ...] = ()
+    kept: frozenset[str] = frozenset()
+    first: tuple[Action, ...] = ()
     define: str = "define"
     forced: bool = False
-    power: tuple = None
-    last: tuple = ()
-    replaced: tuple = ()
-    dropped: tuple = ()
+    power: tuple[Action, ...] = None  # type: ignore[assignment]
+    last: tuple[Action, ...] = ()
+    replaced: tuple[metadata.Volume, ...] = ()
+    dropped: tuple[metadata.Volume, ...] = ()
     drops_first: bool = False
-    finish: tuple = ()
-    warnings: tuple = ()
+    finish: tuple[Action, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,11 +125,11 @@ class Procedure:
     actions: {name of an action: its handler}.
     """
 
-    parse: Callable = lambda params: None
-    needs: Callable = lambda reading: Needs()
-    observe: Callable = lambda reading, needs: needs.found
-    excludes: Callable = lambda spec, observed: {}
-    begin: Callable = lambda spec, draft: draft
-    place: Callable = lambda spec, draft: draft
-    shape: Callable = lambda spec, draft: draft
-    actions: dict = field(default_factory=dict)
+    parse: Callable[[Values], Any] = lambda params: None
+    needs: Callable[[Reading], Needs] = lambda reading: Needs()
+    observe: Callable[[Reading, Needs], Any] = lambda reading, needs: needs.found
+    excludes: Callable[[InstanceSpec, Observed], dict[str, str]] = lambda spec, observed: {}
+    begin: Callable[[InstanceSpec, Draft], Draft] = lambda spec, draft: draft
+    place: Callable[[InstanceSpec, Draft], Draft] = lambda spec, draft: draft
+    shape: Callable[[InstanceSpec, Draft], Draft] = lambda spec, draft: draft
+    actions: dict[str, Callable[[Any, Action], object]] = field(default_factory=dict)

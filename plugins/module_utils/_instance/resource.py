@@ -8,15 +8,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import find, observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.plan import plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import parse
 
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Observed
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Plan
+
 __all__ = ["execute", "observe", "parse", "plan", "report"]
 
 
-def execute(conn, instance_spec, observed, the_plan):
+def execute(conn: Conn, instance_spec: InstanceSpec, observed: Observed, the_plan: Plan) -> dict[str, Any]:
     """Carry a plan out. Most runs find nothing to do, and are spared what it takes to do something."""
     if not the_plan.actions and instance_spec.wait_for is None:
         return {}
@@ -25,7 +32,7 @@ def execute(conn, instance_spec, observed, the_plan):
     return carry_out(conn, instance_spec, observed, the_plan)
 
 
-def report(conn, instance_spec, observed, executed):
+def report(conn: Conn, instance_spec: InstanceSpec, observed: Observed, executed: bool) -> dict[str, Any]:
     """Return the result's own key: the instance as it is now, None when there is none."""
     if executed or instance_spec.wait_for:
         domain = find(conn, instance_spec)

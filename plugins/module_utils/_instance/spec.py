@@ -10,61 +10,20 @@ from __future__ import annotations
 
 import re
 import uuid as uuid_library
-from dataclasses import dataclass, field
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, flavors, patch
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import parse_disks
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for import WaitFor, parse_wait
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, StopPolicy
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
 STATES = ("running", "stopped", "restarted", "paused", "suspended", "rescued", "present", "absent")
 
 
-@dataclass(frozen=True)
-class StopPolicy:
-    """How a guest is shut down; times in seconds. force: cut the power at once; fallback: do so after the time-out."""
-
-    force: bool
-    method: str
-    timeout: float
-    retry_interval: float
-    fallback: bool
-
-
-@dataclass(frozen=True)
-class InstanceSpec:
-    """A guest as it was asked for. `wanted` are the facets' values, of the options that were given alone; `procedures` the values
-    of the procedures that were asked for, by their names."""
-
-    name: str
-    uuid: str
-    uri: str
-    state: str
-    wanted: dict
-    disks: tuple
-    image: str
-    image_pool: str
-    virt_type: str
-    arch: str
-    autostart: bool
-    stop: StopPolicy
-    hard_restart: bool
-    discard_saved_state: bool
-    remove_storage: str
-    patches: tuple = ()
-    purge: tuple = ()
-    removals: dict = field(default_factory=dict)
-    apply: str = None
-    unplug_timeout: float = 60
-    wait_for: WaitFor = None
-    network_names: tuple = field(default=())
-    adopt: bool = False
-    procedures: dict = field(default_factory=dict)
-
-
-def parse(params):
+def parse(params: Values) -> InstanceSpec:
     """Return the InstanceSpec of a task's parameters. Raises InvalidInput."""
     params = dict(params)
     name = _checked_name(params["name"])
@@ -109,7 +68,7 @@ def parse(params):
     )
 
 
-def _take_removals(params):
+def _take_removals(params: Values) -> definition.Items:
     """Take the items with `state: absent` out of the lists of devices; returns them by option."""
     removals = {}
     for option, kind in definition.KINDS.items():
@@ -125,7 +84,7 @@ def _take_removals(params):
     return removals
 
 
-def _checked_name(name):
+def _checked_name(name: str) -> str:
     # libvirt allows more, but a name is also part of file names: volumes, logs, monitor sockets.
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+:@-]{0,199}", name):
         raise InvalidInput.of(
@@ -136,7 +95,7 @@ def _checked_name(name):
     return name
 
 
-def _checked_uuid(value):
+def _checked_uuid(value: str | None) -> str | None:
     if value is None:
         return None
     try:
@@ -145,7 +104,7 @@ def _checked_uuid(value):
         raise InvalidInput.of("uuid", value, "a UUID is needed, such as 8a53e7c5-6f0e-4b5a-9f53-0d8c8f2e2a10") from exc
 
 
-def _stop_policy(given):
+def _stop_policy(given: Values) -> StopPolicy:
     return StopPolicy(
         force=given.get("method") == "force",
         method=given.get("method") or "auto",
@@ -155,7 +114,7 @@ def _stop_policy(given):
     )
 
 
-def _wait_for(given, state):
+def _wait_for(given: Values | None, state: str) -> WaitFor | None:
     if not given:
         return None
     wait = parse_wait("wait_for", given)

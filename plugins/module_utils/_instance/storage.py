@@ -8,16 +8,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import new_bus
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import Target, new_bus
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.source import DiskSource
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import BLOCK_POOLS, VolumeFacts
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import (
+    BLOCK_POOLS,
+    PoolFacts,
+    VolumeFacts,
+)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
 
 
 @dataclass(frozen=True)
@@ -39,16 +50,41 @@ class StorageFacts:
     in_use: device names that a new disk can't have, of the running guest or of the source of a clone.
     """
 
-    pools: dict = field(default_factory=dict)
-    volumes: dict = field(default_factory=dict)
-    images: dict = field(default_factory=dict)
-    known_pools: tuple = ()
-    known_images: tuple = ()
-    needed: dict = field(default_factory=dict)
-    capacities: dict = field(default_factory=dict)
-    unwritable: dict = field(default_factory=dict)
-    removable: tuple = ()
-    in_use: frozenset = frozenset()
+    pools: dict[str, PoolFacts] = field(default_factory=dict)
+    volumes: dict[tuple[str, str], VolumeFacts | None] = field(default_factory=dict)
+    images: dict[str, VolumeFacts | None] = field(default_factory=dict)
+    known_pools: tuple[str, ...] = ()
+    known_images: tuple[str, ...] = ()
+    needed: dict[str, str | None] = field(default_factory=dict)
+    capacities: dict[str, int] = field(default_factory=dict)
+    unwritable: dict[str, str] = field(default_factory=dict)
+    removable: tuple[VolumeFacts, ...] = ()
+    in_use: frozenset[str] = frozenset()
+
+
+class VolumePlan(Protocol):
+    """A volume that is to be made, a NewVolume or what a procedure has in its place; `action` is the one that makes it."""
+
+    @property
+    def target(self) -> str: ...
+
+    @property
+    def pool(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def place(self) -> str: ...
+
+    @property
+    def action(self) -> str: ...
+
+    @property
+    def subject(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -65,28 +101,30 @@ class NewVolume:
     format: str
     capacity: int
     mode: str = "empty"
-    image: VolumeFacts = None
+    image: VolumeFacts | None = None
     place: str = ""
 
     action = "create_volume"
 
     @property
-    def subject(self):
+    def subject(self) -> str:
         made_of = {"empty": "empty", "overlay": "overlay of", "copy": "copy of"}[self.mode]
         origin = f" {self.image.name}" if self.image else ""
         return f"{self.pool}/{self.name} ({made_of}{origin}, {format_size(self.capacity)})"
 
 
-def record_of(volume):
+def record_of(volume: VolumePlan) -> metadata.Volume:
     """Return the record of a volume that is yet to be made."""
     return metadata.Volume(volume.target, volume.pool, volume.name, volume.path, "planned", volume.place)
 
 
-def volume_name(guest, target, volume_format):
+def volume_name(guest: str, target: str, volume_format: str) -> str:
     return f"{guest}-{target}.{volume_format}"
 
 
-def resolve(guest, targets, root, planned, facts):
+def resolve(
+    guest: str, targets: Iterable[Target], root: Element, planned: Collection[str], facts: StorageFacts
+) -> tuple[tuple[Values, ...], tuple[NewVolume, ...]]:
     """Return (disks, new volumes) for [(DiskSpec, target)]: the wanted values of the disks facet, and what must be made.
 
     `root` is the definition so far (None for a new guest); `planned` are the targets whose volumes an earlier launch
@@ -124,7 +162,7 @@ def resolve(guest, targets, root, planned, facts):
     return tuple(items), tuple(new)
 
 
-def _check_kind(disk, target, element):
+def _check_kind(disk: DiskSpec, target: str, element: Element) -> None:
     """Refuse to make another device of a disk that the guest has. Raises InvalidInput."""
     given = dict(disk.attributes, **({"format": disk.format} if disk.format and not disk.creates_volume else {}))
     for option, path in (
@@ -142,16 +180,16 @@ def _check_kind(disk, target, element):
         raise InvalidInput.of(f"{disk.option}.{option}", given[option], allowed)
 
 
-def makes_writable(disk, element):
+def makes_writable(disk: DiskSpec, element: Element | None) -> bool:
     """Tell whether a task has a guest write to a disk that it only reads so far; element: the disk in its definition, if it has it."""
     return disk.attributes.get("readonly") is False and element is not None and element.find("readonly") is not None
 
 
-def _kind(pool):
+def _kind(pool: PoolFacts) -> str:
     return "block" if pool.type in BLOCK_POOLS else "file"
 
 
-def _pool(option, name, facts):
+def _pool(option: str, name: str, facts: StorageFacts) -> PoolFacts:
     if name not in facts.pools:
         raise NotFound(
             f"{option}: {name!r} is not an active storage pool of this host; active pools are {_listed(facts.known_pools)}"
@@ -159,11 +197,11 @@ def _pool(option, name, facts):
     return facts.pools[name]
 
 
-def _listed(names):
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _new_volume(guest, disk, target, replace, facts):
+def _new_volume(guest: str, disk: DiskSpec, target: str, replace: bool, facts: StorageFacts) -> NewVolume:
     pool = _pool(f"{disk.option}.pool" if disk.option != "image" else "pool", disk.pool, facts)
     image = _image(disk, facts)
     block = _kind(pool) == "block"
@@ -195,7 +233,7 @@ def _new_volume(guest, disk, target, replace, facts):
     )
 
 
-def _image(disk, facts):
+def _image(disk: DiskSpec, facts: StorageFacts) -> VolumeFacts | None:
     if disk.image is None:
         return None
     image = facts.images.get(disk.image)
@@ -205,10 +243,10 @@ def _image(disk, facts):
     return image
 
 
-def capacity(disk, image):
+def capacity(disk: DiskSpec, image: VolumeFacts | None) -> int:
     """Return the bytes of a new volume. Raises InvalidInput when it is to be smaller than its image."""
     if image is None:
-        return disk.size
+        return disk.size  # type: ignore[return-value]  # there for a volume that is made of no image
     if disk.size is not None and disk.size < image.capacity:
         option = "root_disk" if disk.option == "image" else f"{disk.option}.size"
         raise InvalidInput.of(
@@ -217,34 +255,35 @@ def capacity(disk, image):
     return disk.size or image.capacity
 
 
-def _existing(disk, element, facts):
+def _existing(disk: DiskSpec, element: Element | None, facts: StorageFacts) -> Values:
     """The source and format of a disk that exists already; refuses to put another one in a disk's place."""
     if disk.volume is not None:
         _pool(f"{disk.option}.pool", disk.pool, facts)
         volume = facts.volumes.get((disk.pool, disk.volume))
         if volume is None:
             raise NotFound(f"{disk.option}.volume: {disk.volume!r} is not in pool {disk.pool!r}")
-        wanted, volume_format = DiskSource(volume.kind, path=volume.path), disk.format or volume.format
-        option, value = f"{disk.option}.volume", disk.volume
+        path, wanted = volume.path, DiskSource(volume.kind, path=volume.path)
+        option, value, volume_format = f"{disk.option}.volume", disk.volume, disk.format or volume.format
     else:
-        wanted, volume_format = source.at_path(disk.source), disk.format or _format_by_name(disk.source)
-        option, value = f"{disk.option}.source", disk.source
-    need = facts.needed.get(wanted.path)
+        path = str(disk.source)
+        wanted = source.at_path(path)
+        option, value, volume_format = f"{disk.option}.source", path, disk.format or _format_by_name(path)
+    need = facts.needed.get(path)
     if need is not None and element is None:
         raise Conflict(
             f"{option}: {value!r} is {need}; readonly: true attaches it without writing to it, and guests can share a disk with "
             "shareable: true"
         )
     current = None if element is None else source.read(element)
-    is_same = current is not None and current.text in (wanted.path, f"{disk.pool}/{disk.volume}")
-    if is_same and (disk.target is None or current.path == wanted.path):
+    is_same = current is not None and current.text in (path, f"{disk.pool}/{disk.volume}")
+    if current is not None and is_same and (disk.target is None or current.path == path):
         # The guest has it already, and knows its format: a name does not tell it.
-        volume_format = disk.format or _xml.get(element, "driver/@type")
-        return {"path": current, "format": volume_format} if volume_format else {"path": current}
+        known_format = disk.format or _xml.get(element, "driver/@type")
+        return {"path": current, "format": known_format} if known_format else {"path": current}
     is_fixed = element is not None and element.get("device", "disk") != "cdrom" and not disk.replaces
     if is_fixed and current is not None and not is_same:
         raise Conflict(
-            f"{option}: the guest has {str(current)!r} as this disk, not {wanted.path!r}; a disk is not replaced in place: detach it first"
+            f"{option}: the guest has {str(current)!r} as this disk, not {path!r}; a disk is not replaced in place: detach it first"
         )
     return {
         "path": wanted,
@@ -252,12 +291,12 @@ def _existing(disk, element, facts):
     }
 
 
-def _format_by_name(path):
+def _format_by_name(path: str) -> str:
     """Never probe: what a guest writes into a raw disk could look like another format."""
     return "qcow2" if path.endswith(".qcow2") else "raw"
 
 
-def growth(targets, facts):
+def growth(targets: Iterable[Target], facts: StorageFacts) -> list[tuple[str, int]]:
     """Return [(target, bytes)] of the guest's disks that are to be larger than they are.
 
     Raises InvalidInput when one is to be smaller: disks are never shrunk. Raises Conflict when something else needs it as it is.
@@ -282,7 +321,9 @@ def growth(targets, facts):
     return found
 
 
-def removal_candidates(mode, root, recorded):
+def removal_candidates(
+    mode: str, root: Element, recorded: Iterable[metadata.Volume]
+) -> tuple[list[tuple[str, str]], list[str]]:
     """Return (names, paths) of what remove_storage covers: (pool, volume) of owned volumes, and paths of disks.
 
     Only disks that the guest alone writes to are covered: never a CD-ROM, a shared or a read-only disk, nor a backing file.
@@ -297,14 +338,14 @@ def removal_candidates(mode, root, recorded):
             place = source.read(disk)
             if place is None or disk.get("device", "disk") != "disk" or kept:
                 continue
-            if place.type in ("file", "block"):
+            if place.type in ("file", "block") and place.path:
                 paths.append(place.path)
-            elif place.volume:
+            elif place.pool and place.volume:
                 names.append((place.pool, place.volume))
     return names, paths
 
 
-def removals(facts):
+def removals(facts: StorageFacts) -> tuple[VolumeFacts, ...]:
     """Return the volumes that a removal deletes. Raises Conflict when something else still needs one of them."""
     for volume in facts.removable:
         need = facts.needed.get(volume.path)

@@ -14,16 +14,29 @@ from __future__ import annotations
 
 import itertools
 import string
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Optional
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import (
     KIND,
     TARGET_PREFIX,
+    DiskSpec,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
+from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import VolumeFacts
+
+
+# A disk that the task gives, and the device name that it has or gets.
+Target = tuple[DiskSpec, str]
+# By (pool, name); None where there is no such volume.
+Volumes = Mapping[tuple[str, str], Optional["VolumeFacts"]]
 
 
 @dataclass(frozen=True)
@@ -31,35 +44,41 @@ class _Guest:
     """The guest's disks by target, what we recorded of it, the volumes by (pool, name) that the task gives, by the index of an
     item the target that versions without a record of places gave it, and the target of the root disk."""
 
-    disks: dict
+    disks: dict[str, Element]
     record: metadata.InstanceMetadata
-    volumes: dict
-    earlier: tuple
-    root: str
+    volumes: Volumes
+    earlier: tuple[str, ...]
+    root: str | None
 
 
-def assign_targets(disks, root, volumes=None, in_use=(), machine=None):
+def assign_targets(
+    disks: Sequence[DiskSpec],
+    root: Element | None,
+    volumes: Volumes | None = None,
+    in_use: Iterable[str] = (),
+    machine: str | None = None,
+) -> list[Target]:
     """Return [(DiskSpec, target)]: the disk that each item means, or the next free device name for a new one.
 
     root: the guest's definition, None for a new guest. volumes: VolumeFacts by (pool, name), of the volumes that items give.
     in_use: further device names that a new disk can't have. machine: the machine type of a new guest.
     Raises InvalidInput when two disks have one target, Conflict when an item could mean several.
     """
-    targets = [disk.target for disk in disks]
+    meant = [disk.target for disk in disks]
     machine = machine if root is None else _xml.get(root, "os/type/@machine")
     guest = _read(disks, root, volumes or {}, machine)
     for find in (_by_serial, _by_origin, _root_disk, _by_place, _empty_drive):
         for index, disk in enumerate(disks):
-            if targets[index] is None:
-                targets[index] = find(index, disk, guest, {target for target in targets if target})
-    targets = _fill(disks, targets, machine, {*names(root), *in_use})
+            if meant[index] is None:
+                meant[index] = find(index, disk, guest, {target for target in meant if target})
+    targets = _fill(disks, meant, machine, {*names(root), *in_use})
     for index, target in enumerate(targets):
         if target in targets[:index]:
             raise InvalidInput.of(f"{disks[index].option}.target", target, "another disk of the list has this target")
     return list(zip(disks, targets))
 
 
-def names(root):
+def names(root: Element | None) -> set[str]:
     """Return the device names of the disks that a definition, None for none, has or has a record of."""
     if root is None:
         return set()
@@ -68,21 +87,20 @@ def names(root):
     return known | {volume.target for volume in record.volumes} if record else known
 
 
-def root_target(root):
+def root_target(root: Element | None) -> str | None:
     """Return the target of a guest's root disk, its first one that is no CD-ROM or floppy; None when it has no disk."""
     disks = [] if root is None else root.findall("devices/disk")
     return next((_target(disk) for disk in disks if disk.get("device", "disk") in ("disk", "lun")), None)
 
 
-def next_target(prefix, taken):
+def next_target(prefix: str, taken: Collection[str | None]) -> str:
     """Return the first device name with this prefix that is not taken."""
-    for length in itertools.count(1):
-        for letters in itertools.product(string.ascii_lowercase, repeat=length):
-            if prefix + "".join(letters) not in taken:
-                return prefix + "".join(letters)
+    lengths = itertools.count(1)
+    letters = itertools.chain.from_iterable(itertools.product(string.ascii_lowercase, repeat=n) for n in lengths)
+    return next(target for target in map(prefix.__add__, map("".join, letters)) if target not in taken)
 
 
-def new_bus(disk, machine):
+def new_bus(disk: DiskSpec, machine: str | None) -> str:
     """Return the bus of a new disk. A CD-ROM drive can't be virtio; old machine types have IDE, the others SATA."""
     if "bus" in disk.attributes:
         return disk.attributes["bus"]
@@ -95,7 +113,7 @@ def new_bus(disk, machine):
     return "ide" if machine and (machine == "pc" or machine.startswith("pc-i440fx")) else "sata"
 
 
-def _read(disks, root, volumes, machine):
+def _read(disks: Sequence[DiskSpec], root: Element | None, volumes: Volumes, machine: str | None) -> _Guest:
     elements = [] if root is None else root.findall("devices/disk")
     record = (None if root is None else metadata.read(root)) or metadata.InstanceMetadata()
     first = root_target(root)
@@ -106,11 +124,14 @@ def _read(disks, root, volumes, machine):
     return _Guest(known, record, volumes, tuple(earlier), first)
 
 
-def _target(element):
+def _target(element: Element) -> Any:
+    # libvirt has one for every disk.
     return _xml.get(element, "target/@dev")
 
 
-def _fill(disks, targets, machine, taken):
+def _fill(
+    disks: Sequence[DiskSpec], targets: Sequence[str | None], machine: str | None, taken: Iterable[str | None]
+) -> list[str]:
     """Return the targets, those that are None filled with the next free device names."""
     taken = {*taken, *targets}
     filled = []
@@ -120,7 +141,7 @@ def _fill(disks, targets, machine, taken):
     return filled
 
 
-def _by_serial(_index, disk, guest, _claimed):
+def _by_serial(_index: int, disk: DiskSpec, guest: _Guest, _claimed: set[str]) -> str | None:
     serial = disk.attributes.get("serial")
     found = [target for target, element in guest.disks.items() if serial and element.findtext("serial") == serial]
     if len(found) > 1:
@@ -130,7 +151,7 @@ def _by_serial(_index, disk, guest, _claimed):
     return found[0] if found else None
 
 
-def _by_origin(_index, disk, guest, claimed):
+def _by_origin(_index: int, disk: DiskSpec, guest: _Guest, claimed: set[str]) -> str | None:
     """The disk that has its data where the item says."""
     found = [target for target, element in guest.disks.items() if _has_origin(disk, element, guest)]
     free = [target for target in found if target not in claimed]
@@ -143,7 +164,7 @@ def _by_origin(_index, disk, guest, claimed):
     return free[0] if free else None
 
 
-def _has_origin(disk, element, guest):
+def _has_origin(disk: DiskSpec, element: Element, guest: _Guest) -> bool:
     place = source.read(element)
     origins = {None if place is None else place.text}
     if guest.record.resize is not None and guest.record.resize.target == _target(element):
@@ -156,7 +177,7 @@ def _has_origin(disk, element, guest):
     return f"{disk.pool}/{disk.volume}" in origins or (volume is not None and volume.path in origins)
 
 
-def _root_disk(index, disk, guest, claimed):
+def _root_disk(index: int, disk: DiskSpec, guest: _Guest, claimed: set[str]) -> str | None:
     """The disk that `image` and `root_disk` speak of: the one that was made for them, else the first that the guest has."""
     if disk.option != "image":
         return None
@@ -164,7 +185,7 @@ def _root_disk(index, disk, guest, claimed):
     return guest.root if record is None else record.target
 
 
-def _by_place(index, disk, guest, claimed):
+def _by_place(index: int, disk: DiskSpec, guest: _Guest, claimed: set[str]) -> str | None:
     """The disk that we made for this place of the list, unless it has another serial by now. Raises Conflict."""
     record = _recorded(index, disk, guest, claimed) if disk.creates_volume else None
     if record is None:
@@ -183,7 +204,7 @@ def _by_place(index, disk, guest, claimed):
     return record.target
 
 
-def _recorded(index, disk, guest, claimed):
+def _recorded(index: int, disk: DiskSpec, guest: _Guest, claimed: set[str]) -> metadata.Volume | None:
     """Return our record of the volume that was made for an item, None when there is none."""
     records = [volume for volume in guest.record.volumes if volume.status in ("planned", "ready")]
     records = [volume for volume in records if volume.target not in claimed or disk.option == "image"]
@@ -191,7 +212,7 @@ def _recorded(index, disk, guest, claimed):
     return next(iter(exact + [volume for volume in records if _was_listed(volume, guest.earlier[index])]), None)
 
 
-def _was_listed(volume, target):
+def _was_listed(volume: metadata.Volume, target: str) -> bool:
     """Tell whether a volume was made for an item of `disks` that was given this target, of those without a name."""
     if volume.target != target:
         return False
@@ -201,7 +222,7 @@ def _was_listed(volume, target):
     return f"-{target}." in volume.name or volume.name.endswith(f"-{target}")
 
 
-def _empty_drive(_index, disk, guest, claimed):
+def _empty_drive(_index: int, disk: DiskSpec, guest: _Guest, claimed: set[str]) -> str | None:
     """A drive that needs no change, for an item that asks for a drive and says nothing of its medium."""
     if disk.attributes.get("device") != "cdrom" or disk.source is not None or disk.volume is not None:
         return None

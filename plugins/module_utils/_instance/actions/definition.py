@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import feature
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
@@ -18,15 +20,20 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Kv
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import OwnedVolume
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
 
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import Run
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
-def _define(run, action):
+
+def _define(run: Run, action: Action) -> None:
     """Define the guest. One that runs gets its old definition back when what follows fails."""
     if run.observed.active and run.observed.persistent:
         run.on_failure(lambda: _restore(run))
     define(run, action.data)
 
 
-def define(run, root):
+def define(run: Run, root: Element) -> None:
     """Source: virDomainDefineXMLFlags, VIR_DOMAIN_DEFINE_VALIDATE."""
     interfaces.record_new(root, run.spec.wanted.get("interfaces", ()))
     flags = getattr(libvirt, "VIR_DOMAIN_DEFINE_VALIDATE", 0)
@@ -35,7 +42,7 @@ def define(run, root):
     applied.record(domain)
 
 
-def _restore(run):
+def _restore(run: Run) -> None:
     """Put the old definition back, unless the guest has been started from the new one."""
     domain = run.domain()
     if run.conn.lookupByUUID(domain.UUID()).ID() not in (-1, run.observed.domain.ID()):
@@ -45,7 +52,7 @@ def _restore(run):
         set_metadata(run.domain(), run.observed.metadata, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
-def _update_live(run, action):
+def _update_live(run: Run, action: Action) -> None:
     """Bring title, description and our metadata to the running guest; define changes the next boot alone.
 
     Source: virDomainSetMetadata.
@@ -59,15 +66,15 @@ def _update_live(run, action):
         set_metadata(domain, found, live)
 
 
-def _set_autostart(run, action):
+def _set_autostart(run: Run, action: Action) -> None:
     run.domain().setAutostart(1)
 
 
-def _unset_autostart(run, action):
+def _unset_autostart(run: Run, action: Action) -> None:
     run.domain().setAutostart(0)
 
 
-def _record_removal(run, action):
+def _record_removal(run: Run, action: Action) -> None:
     volumes = [vars(OwnedVolume(volume.pool, volume.name, volume.path)) for volume in action.data]
     try:
         _journal.record(_journal.REMOVAL, run.spec.uri, run.spec.name, {"volumes": volumes})
@@ -75,7 +82,7 @@ def _record_removal(run, action):
         raise KvmfleetError(f"{exc.message}; nothing was removed") from exc
 
 
-def _undefine(run, action):
+def _undefine(run: Run, action: Action) -> None:
     """Undefine with all that belongs to the definition; disks are not touched.
 
     Source: virDomainUndefineFlags.
@@ -100,7 +107,7 @@ def _undefine(run, action):
         domain.undefine()
 
 
-def _finish_removal(run, action):
+def _finish_removal(run: Run, action: Action) -> None:
     _journal.forget(_journal.REMOVAL, run.spec.uri, run.spec.name)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from typing import TYPE_CHECKING
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
@@ -17,6 +18,12 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.gu
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import TimedOut
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
+
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import Run
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 # Seconds between two requests to unplug a device: a guest that is busy booting overhears the first ones (as in Nova).
 UNPLUG_INTERVAL = 10
@@ -26,11 +33,11 @@ CPU_TIMEOUT = 10
 BALLOON_TIMEOUT = 60
 
 
-def _live(run):
+def _live(run: Run) -> Element:
     return _xml.parse(run.domain().XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE))
 
 
-def _attach_device(run, action):
+def _attach_device(run: Run, action: Action) -> None:
     """Plug in what the definition has meanwhile, with the MAC address that libvirt gave it there.
 
     Source: virDomainAttachDeviceFlags.
@@ -49,7 +56,7 @@ def _attach_device(run, action):
     domain.attachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
-def _detach_device(run, action):
+def _detach_device(run: Run, action: Action) -> None:
     """Ask the guest to release a device, again and again, until its live definition does not have it any more.
 
     Raises TimedOut: the definition is as it was then. Source: virDomainDetachDeviceFlags, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED.
@@ -75,16 +82,16 @@ def _detach_device(run, action):
                 )
 
 
-def _labelled(run, kind, label):
+def _labelled(run: Run, kind: DeviceKind, label: str | None) -> Element | None:
     return next((element for element in kind.elements(_live(run)) if kind.label(element) == label), None)
 
 
-def _update_device(run, action):
+def _update_device(run: Run, action: Action) -> None:
     """Source: virDomainUpdateDeviceFlags."""
     run.domain().updateDeviceFlags(action.data, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
-def _set_vcpus(run, action):
+def _set_vcpus(run: Run, action: Action) -> None:
     """Plug CPUs in or out, and have the guest use them: without udev's help only its agent can switch them on.
 
     Source: virDomainSetVcpusFlags.
@@ -94,7 +101,7 @@ def _set_vcpus(run, action):
     if not agent_connected(_live(run)):
         return
 
-    def used():
+    def used() -> bool:
         try:
             domain.setVcpusFlags(action.data, libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_VCPU_GUEST)
         except libvirt.libvirtError:
@@ -105,7 +112,7 @@ def _set_vcpus(run, action):
         watch.wait_until(used, CPU_TIMEOUT)
 
 
-def _set_memory(run, action):
+def _set_memory(run: Run, action: Action) -> None:
     """Source: virDomainSetMemoryFlags; the balloon takes its time, and is all that the guest has a say in."""
     domain = run.domain()
     domain.setMemoryFlags(action.data, libvirt.VIR_DOMAIN_AFFECT_LIVE)

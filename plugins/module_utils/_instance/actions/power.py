@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
@@ -16,49 +17,53 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state imp
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import TimedOut
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
 
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import Run
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+
 # How long libvirt itself may take for what needs no help from the guest, in seconds.
 POWER_OFF_TIMEOUT = 30
 
 
-def _start(run, action):
+def _start(run: Run, action: Action) -> None:
     boot(run, 0)
 
 
-def _start_paused(run, action):
+def _start_paused(run: Run, action: Action) -> None:
     boot(run, libvirt.VIR_DOMAIN_START_PAUSED)
 
 
-def boot(run, flags):
+def boot(run: Run, flags: int) -> None:
     """Start the guest, unless it runs. Source: virDomainCreateWithFlags."""
     domain = run.domain()
     if not domain.isActive():
         domain.createWithFlags(flags)
 
 
-def _resume(run, action):
+def _resume(run: Run, action: Action) -> None:
     run.domain().resume()
 
 
-def _wake(run, action):
+def _wake(run: Run, action: Action) -> None:
     run.domain().pMWakeup(0)
     _await_state(run, ("running",), POWER_OFF_TIMEOUT)
 
 
-def _pause(run, action):
+def _pause(run: Run, action: Action) -> None:
     run.domain().suspend()
 
 
-def _suspend(run, action):
+def _suspend(run: Run, action: Action) -> None:
     """Save the memory to disk; a guest that was paused is to run, not to stay paused, when it is restored."""
     run.domain().managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING)
 
 
-def _discard_saved_state(run, action):
+def _discard_saved_state(run: Run, action: Action) -> None:
     if run.domain().hasManagedSaveImage(0):
         run.domain().managedSaveRemove(0)
 
 
-def power_off(run, action):
+def power_off(run: Run, action: Action | None) -> None:
     """Cut the power, giving QEMU the time to write out what it holds.
 
     A guest that does not end in that time is ended all the same, one that went off by itself is fine.
@@ -74,7 +79,7 @@ def power_off(run, action):
             domain.destroy()
 
 
-def _shutdown(run, action):
+def _shutdown(run: Run, action: Action) -> None:
     if _shut_down(run):
         return
     if not run.spec.stop.fallback:
@@ -85,7 +90,7 @@ def _shutdown(run, action):
     power_off(run, action)
 
 
-def _shut_down(run):
+def _shut_down(run: Run) -> bool:
     """Ask the guest to shut down, again and again since it may still be booting; tell whether it did in time.
 
     Success is what libvirt shows: off, or another domain id than before (somebody started it again meanwhile).
@@ -109,19 +114,19 @@ def _shut_down(run):
                 return False
 
 
-def _run_id(run):
+def _run_id(run: Run) -> int:
     """Return the number of the guest's present run, -1 when it is off; looked up anew, as a domain keeps what it had then."""
     domain = unless_gone(lambda: run.conn.lookupByUUID(run.domain().UUID()), libvirt.VIR_ERR_NO_DOMAIN)
     return -1 if domain is None else domain.ID()
 
 
-def _restart(run, action):
+def _restart(run: Run, action: Action) -> None:
     """Restart as Nova's soft reboot: shut down and start, so that the definition for the next boot is applied."""
     _shutdown(run, action)
     boot(run, 0)
 
 
-def _await_state(run, states, timeout):
+def _await_state(run: Run, states: tuple[str, ...], timeout: float) -> None:
     domain = run.domain()
     with DomainWatch(run.conn, domain) as watch:
         if not watch.wait_until(lambda: power_state(domain)[0] in states, timeout):

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
@@ -18,15 +20,23 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import s
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import volume_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, to_text
 
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import VolumeName
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import NewVolume
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import Run
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
-def _create_volume(run, action):
+
+def _create_volume(run: Run, action: Action) -> None:
     volume = action.data
     run.on_failure(lambda: undo_volume(run, volume))
     make_volume(run, volume)
     record_volume(run.domain(), volume, "ready")
 
 
-def make_volume(run, volume):
+def make_volume(run: Run, volume: NewVolume) -> None:
     """Make a storage.NewVolume. Source: virStorageVolCreateXML, virStorageVolCreateXMLFrom."""
     conn = run.conn
     pool = conn.storagePoolLookupByName(volume.pool)
@@ -34,7 +44,8 @@ def make_volume(run, volume):
     delete_volume(run, volume)
     text = to_text(_volume_element(volume))
     if volume.mode == "copy":
-        image = conn.storagePoolLookupByName(volume.image.pool).storageVolLookupByName(volume.image.name)
+        origin: Any = volume.image
+        image = conn.storagePoolLookupByName(origin.pool).storageVolLookupByName(origin.name)
         created = pool.createXMLFrom(text, image, 0)
         if created.info()[1] < volume.capacity:
             created.resize(volume.capacity, 0)
@@ -42,7 +53,7 @@ def make_volume(run, volume):
         pool.createXML(text, 0)
 
 
-def undo_volume(run, volume):
+def undo_volume(run: Run, volume: VolumeName) -> None:
     """Remove what this run made: first recorded as planned, so that the definition can be launched again."""
     if is_in_use(run.domain(), volume):
         return
@@ -50,16 +61,17 @@ def undo_volume(run, volume):
     delete_volume(run, volume)
 
 
-def is_in_use(domain, volume):
+def is_in_use(domain: Domain, volume: VolumeName) -> bool:
     """Tell whether a guest runs with a volume as one of its disks, or as the base of one."""
     return bool(domain.isActive()) and source.has_volume(_xml.parse(domain.XMLDesc(0)), volume)
 
 
-def _volume_element(volume):
+def _volume_element(volume: NewVolume) -> Element:
     """Source: libvirt storage volume XML."""
     root = element_of("volume")
     root.append(element_of("name", text=volume.name))
-    capacity = volume.image.capacity if volume.mode == "copy" else volume.capacity
+    image: Any = volume.image  # there for a copy and for an overlay
+    capacity = image.capacity if volume.mode == "copy" else volume.capacity
     root.append(element_of("capacity", {"unit": "bytes"}, str(capacity)))
     target = element_of("target")
     target.append(element_of("format", {"type": volume.format}))
@@ -69,13 +81,13 @@ def _volume_element(volume):
     root.append(target)
     if volume.mode == "overlay":
         backing = element_of("backingStore")
-        backing.append(element_of("path", text=volume.image.path))
-        backing.append(element_of("format", {"type": volume.image.format}))
+        backing.append(element_of("path", text=image.path))
+        backing.append(element_of("format", {"type": image.format}))
         root.append(backing)
     return root
 
 
-def delete_volume(run, volume):
+def delete_volume(run: Run, volume: VolumeName) -> None:
     """Delete a volume of the guest; one that is gone already, with its pool perhaps, is fine.
 
     Raises Conflict when something else has come to need it.
@@ -88,12 +100,12 @@ def delete_volume(run, volume):
         found.delete(0)
 
 
-def _find_volume(conn, volume):
+def _find_volume(conn: Conn, volume: VolumeName) -> Any:
     pool = unless_gone(lambda: conn.storagePoolLookupByName(volume.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
     return pool and unless_gone(lambda: pool.storageVolLookupByName(volume.name), libvirt.VIR_ERR_NO_STORAGE_VOL)
 
 
-def _grow_disk(run, action):
+def _grow_disk(run: Run, action: Action) -> None:
     """Source: virDomainBlockResize on a guest that runs, virStorageVolResize on one that does not."""
     target, size = action.data
     domain = run.domain()
@@ -109,18 +121,18 @@ def _grow_disk(run, action):
     volume.resize(size, 0)
 
 
-def _delete_owned_volume(run, action):
+def _delete_owned_volume(run: Run, action: Action) -> None:
     # The plan has made sure that nothing else needs one of those that go together.
     found = _find_volume(run.conn, action.data)
     if found:
         found.delete(0)
 
 
-def _drop_volume(run, action):
+def _drop_volume(run: Run, action: Action) -> None:
     drop_volume(run, action.data)
 
 
-def drop_volume(run, volume):
+def drop_volume(run: Run, volume: VolumeName) -> None:
     """Delete a volume that the guest does not have any more, and then forget it; what something else needs now stays."""
     try:
         delete_volume(run, volume)

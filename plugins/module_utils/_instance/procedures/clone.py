@@ -15,7 +15,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
@@ -39,6 +41,15 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup i
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import volume_facts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
 
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Draft, Reading
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import Target
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Run
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import VolumeFacts
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+
 
 @dataclass(frozen=True)
 class SourceFacts:
@@ -50,9 +61,9 @@ class SourceFacts:
 
     name: str
     state: str
-    inactive: object
-    volumes: dict
-    taken: frozenset = frozenset()
+    inactive: Element
+    volumes: dict[str, VolumeFacts | None]
+    taken: frozenset[tuple[str, str]] = frozenset()
     nvram: bool = False
     autostart: bool = False
 
@@ -65,7 +76,7 @@ class CloneFrom:
     linked: bool
 
 
-def parse(params):
+def parse(params: Values) -> CloneFrom | None:
     """Return the CloneFrom of a task. Raises InvalidInput."""
     if params["state"] == "absent":
         return None
@@ -77,11 +88,11 @@ def parse(params):
     return CloneFrom(given["name"], (given.get("mode") or "full") == "linked")
 
 
-def _wanted(spec):
+def _wanted(spec: InstanceSpec) -> CloneFrom:
     return spec.procedures["clone_from"]
 
 
-def needs(reading):
+def needs(reading: Reading) -> Needs:
     """Return the Needs with the SourceFacts; a clone that is complete needs no source. Raises NotFound, InvalidInput."""
     conn, spec = reading.conn, reading.spec
     if reading.inactive is not None and not metadata.planned(reading.record):
@@ -89,7 +100,7 @@ def needs(reading):
     name = _wanted(spec).name
     source = require(conn, name, f"clone_from.name: there is no guest {name!r} on this host")
     root = _xml.parse(source.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
-    volumes = {_xml.get(disk, "target/@dev"): _found_volume(conn, disk) for disk in copied_disks(root)}
+    volumes = {_target(disk): _found_volume(conn, disk) for disk in copied_disks(root)}
     pools = {volume.pool for volume in volumes.values() if volume is not None}
     found = SourceFacts(
         name=source.name(),
@@ -103,14 +114,14 @@ def needs(reading):
     return Needs(definition=root, found=found)
 
 
-def _found_volume(conn, disk):
+def _found_volume(conn: Conn, disk: Element) -> VolumeFacts | None:
     volume = volume_of(conn, disk.find("source"))
     if volume is None:
         return None
     return volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
 
 
-def _has_nvram(spec, path):
+def _has_nvram(spec: InstanceSpec, path: str | None) -> bool:
     """Tell whether there is a file to be copied: a guest that never ran has none yet."""
     if path is None:
         return False
@@ -123,7 +134,12 @@ def _has_nvram(spec, path):
     return os.path.isfile(path)
 
 
-def copied_disks(root):
+def _target(disk: Element) -> Any:
+    # libvirt has one for every disk.
+    return _xml.get(disk, "target/@dev")
+
+
+def copied_disks(root: Element) -> list[Element]:
     """Return the disks of a definition that a clone gets copies of: those that the guest alone writes to."""
     return [
         disk
@@ -134,7 +150,7 @@ def copied_disks(root):
     ]
 
 
-def begin(spec, draft):
+def begin(spec: InstanceSpec, draft: Draft) -> Draft:
     """Begin with the source's definition, of which the clone gets copies of the disks. Raises Conflict, InvalidInput."""
     observed, source = draft.observed, draft.observed.procedures["clone_from"]
     if source is None:
@@ -147,7 +163,7 @@ def begin(spec, draft):
     _check_source(spec, source)
     volumes = tuple(_volume(spec, source, target, target in planned, listed) for target in targets)
     first = []
-    if _wanted(spec).linked and not metadata.read(source.inactive).has_clones:
+    if _wanted(spec).linked and not metadata.of_managed(source.inactive).has_clones:
         first.append(Action("mark_source", source.name))
     draft = replace(draft, copies=volumes, kept=draft.kept | set(targets))
     if observed.exists:
@@ -162,7 +178,7 @@ def begin(spec, draft):
     for volume in volumes:
         _put_volume(root, volume)
     # The items of the task find the copies again.
-    metadata.write(root, replace(metadata.read(root), volumes=tuple(map(storage.record_of, volumes))))
+    metadata.write(root, replace(metadata.of_managed(root), volumes=tuple(map(storage.record_of, volumes))))
     interfaces.write_in_order(root, spec.wanted.get("interfaces", ()))
     if source.nvram:
         paths = (identity.nvram(source.inactive), identity.nvram(root))
@@ -170,7 +186,7 @@ def begin(spec, draft):
     return replace(draft, definition=root, first=(*draft.first, *first))
 
 
-def _check_source(spec, source):
+def _check_source(spec: InstanceSpec, source: SourceFacts) -> None:
     if source.state != "stopped":
         raise Conflict(f"clone_from.name: the guest {source.name!r} is {source.state}; only a stopped guest is cloned")
     found = metadata.read(source.inactive)
@@ -189,17 +205,19 @@ def _check_source(spec, source):
         )
 
 
-def _targets(spec, source, listed):
+def _targets(spec: InstanceSpec, source: SourceFacts, listed: Sequence[Target]) -> list[str]:
     """The disks that the clone gets, but for those that the task has removed from it."""
     gone = {item["target"] for item in spec.removals.get("disks", ())}
-    targets = [_xml.get(disk, "target/@dev") for disk in copied_disks(source.inactive)]
+    targets = [_target(disk) for disk in copied_disks(source.inactive)]
     if "disks" in spec.purge:
         kept = [target for _disk, target in listed]
         gone.update(target for target in targets if target not in kept)
     return [target for target in targets if target not in gone]
 
 
-def _volume(spec, source, target, replaces, listed):
+def _volume(
+    spec: InstanceSpec, source: SourceFacts, target: str, replaces: bool, listed: Sequence[Target]
+) -> storage.NewVolume:
     disk = source.inactive.find(f"devices/disk/target[@dev='{target}']/..")
     recorded = (metadata.read(source.inactive) or metadata.InstanceMetadata()).volumes
     origin = source.volumes[target]
@@ -230,7 +248,7 @@ def _volume(spec, source, target, replaces, listed):
     )
 
 
-def _capacity(source, target, origin, listed):
+def _capacity(source: SourceFacts, target: str, origin: VolumeFacts, listed: Sequence[Target]) -> int:
     for disk, given in listed:
         if given != target:
             continue
@@ -246,22 +264,23 @@ def _capacity(source, target, origin, listed):
     return origin.capacity
 
 
-def _put_volume(root, volume):
+def _put_volume(root: Element, volume: storage.NewVolume) -> None:
     disk = root.find(f"devices/disk/target[@dev='{volume.target}']/..")
     for tag in ("source", "backingStore"):
         _xml.drop(disk, tag)
-    kind = volume.image.kind
+    origin: Any = volume.image  # the volume that is copied
+    kind = origin.kind
     disk.set("type", kind)
     disk.append(_xml.element_of("source", {"dev" if kind == "block" else "file": volume.path}))
     _xml.put(disk, "driver/@type", volume.format)
 
 
-def _mark_source(run, action):
+def _mark_source(run: Run, action: Action) -> None:
     """Have the source know that a linked clone needs its disks, before there is one."""
     update_metadata(run.conn.lookupByName(action.subject), lambda found: replace(found, has_clones=True))
 
 
-def _copy_nvram(run, action):
+def _copy_nvram(run: Run, action: Action) -> None:
     """Copy the firmware's variables; the copy is written beside and renamed, and goes when the guest can't be defined."""
     source, path = action.data
     need = uses.read(run.conn).against_sole_use(path, run.spec.name) if os.path.lexists(path) else None

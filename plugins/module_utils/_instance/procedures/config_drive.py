@@ -15,6 +15,7 @@ import os
 import re
 import tempfile
 from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING, Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import record_volume
@@ -27,6 +28,16 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import BLOCK_POOLS
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, to_text
+
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Draft, Reading
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Observed, Run
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import PoolFacts
 
 OPTION = "config_drive"
 EXTENSIONS = {"iso9660": "iso", "vfat": "img"}
@@ -45,11 +56,11 @@ class ConfigDriveSpec:
     instance_id: str
     pool: str
 
-    def files(self, guest, uuid):
+    def files(self, guest: str, uuid: str) -> dict[str, bytes]:
         """Return {path: bytes}. Raises InvalidInput."""
         return layout.files(self.label, self.content, guest, uuid, self.instance_id)
 
-    def volume_name(self, guest):
+    def volume_name(self, guest: str) -> str:
         digest = layout.digest(self.label, self.files(guest, NOBODY))
         return f"{guest}-config-{digest[:16]}.{EXTENSIONS[self.format]}"
 
@@ -68,11 +79,11 @@ class ConfigVolume:
     place = OPTION
 
     @property
-    def subject(self):
+    def subject(self) -> str:
         return f"{self.pool}/{self.name}"
 
 
-def parse(params):
+def parse(params: Values) -> ConfigDriveSpec | None:
     """Return the ConfigDriveSpec of a task. Raises InvalidInput, MissingLibrary."""
     given = params[OPTION]
     if params["state"] == "absent":
@@ -84,38 +95,38 @@ def parse(params):
     return ConfigDriveSpec(content, given["label"], given["format"], given["instance_id"], params["pool"])
 
 
-def recorded(found, guest):
+def recorded(found: InstanceMetadata | None, guest: str) -> metadata.Volume | None:
     """Return the metadata.Volume of a guest's config drive, None when it has none."""
     name = re.compile(re.escape(guest) + r"-config-[0-9a-f]{16}\.(iso|img)")
     volumes = [] if found is None else [v for v in found.volumes if v.status != "obsolete" and name.fullmatch(v.name)]
     return volumes[0] if volumes else None
 
 
-def _wanted(spec):
+def _wanted(spec: InstanceSpec) -> ConfigDriveSpec:
     return spec.procedures[OPTION]
 
 
-def _pool_name(spec, found):
+def _pool_name(spec: InstanceSpec, found: InstanceMetadata | None) -> str:
     """Return the pool of the drive: where it is already, else where the guest's new disks go."""
     known = recorded(found, spec.name)
     return known.pool if known else _wanted(spec).pool
 
 
-def _disk(spec, found):
+def _disk(spec: InstanceSpec, found: InstanceMetadata | None) -> DiskSpec:
     """Return the DiskSpec of the drive, wherever its data is. Each drive that the guest gets has the place of its predecessor."""
     known = recorded(found, spec.name)
     plain = (("device", "cdrom" if _wanted(spec).format == "iso9660" else "disk"), ("readonly", True))
     return DiskSpec(option=OPTION, target=known.target if known else None, plain=plain)
 
 
-def needs(reading):
+def needs(reading: Reading) -> Needs:
     """Return the Needs: the drive as a disk, and its volume."""
     spec, found = reading.spec, reading.record
     volume = (_pool_name(spec, found), _wanted(spec).volume_name(spec.name))
     return Needs(disks=(_disk(spec, found),), volumes=frozenset({volume}))
 
 
-def begin(spec, draft):
+def begin(spec: InstanceSpec, draft: Draft) -> Draft:
     """Have the drive among the guest's disks. Raises NotFound, Conflict, InvalidInput."""
     observed = draft.observed
     pool, name = _place(spec, observed)
@@ -123,7 +134,7 @@ def begin(spec, draft):
     return replace(draft, disks=(*draft.disks, disk))
 
 
-def _place(spec, observed):
+def _place(spec: InstanceSpec, observed: Observed) -> tuple[PoolFacts, str]:
     """Return (PoolFacts, name) of the drive's volume."""
     known = recorded(observed.metadata, spec.name)
     pool_name = _pool_name(spec, observed.metadata)
@@ -144,23 +155,24 @@ def _place(spec, observed):
     return pool, name
 
 
-def place(spec, draft):
+def place(spec: InstanceSpec, draft: Draft) -> Draft:
     """Make the drive, unless it is there; another one that the guest had is replaced."""
     found = draft.observed.metadata
     known = recorded(found, spec.name)
     disk, target = next(pair for pair in draft.targets if pair[0].option == OPTION)
-    name = disk.source.rpartition("/")[2]
+    path = str(disk.source)
+    name = path.rpartition("/")[2]
     same = known is not None and known.name == name
-    if same and known.status == "ready":
+    if known is not None and same and known.status == "ready":
         return draft
-    volume = ConfigVolume(target, _pool_name(spec, found), name, disk.source, _wanted(spec))
+    volume = ConfigVolume(target, _pool_name(spec, found), name, path, _wanted(spec))
     if known is None or same:
         return replace(draft, made=(*draft.made, volume))
     volumes = tuple(replace(item, status="obsolete") if item == known else item for item in draft.volumes)
     return replace(draft, volumes=volumes, made=(*draft.made, volume), replaced=(*draft.replaced, known))
 
 
-def _create(run, action):
+def _create(run: Run, action: Action) -> None:
     """Build the drive where nobody else can read it, and fill its volume through libvirt, which may be on another host.
 
     Source: virStorageVolCreateXML, virStorageVolUpload.
@@ -179,7 +191,7 @@ def _create(run, action):
     record_volume(domain, volume, "ready")
 
 
-def _element(volume, size):
+def _element(volume: ConfigVolume, size: int) -> str:
     """Source: libvirt storage volume XML."""
     root = element_of("volume")
     root.append(element_of("name", text=volume.name))
@@ -193,7 +205,7 @@ def _element(volume, size):
     return to_text(root)
 
 
-def _upload(conn, volume, content):
+def _upload(conn: Conn, volume: Any, content: IO[bytes]) -> None:
     stream = conn.newStream(0)
     try:
         volume.upload(stream, 0, 0, 0)

@@ -14,7 +14,9 @@ guest has started: until then a failure brings the guest back to its old disk.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
@@ -32,20 +34,28 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.source i
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import VolumeFacts, volume_facts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
 
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Draft, Reading
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Observed, Run
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+
 
 @dataclass(frozen=True)
 class RebuildFacts:
     """The root disk as it is: its volume, the path that it is based on, the words for what needs it besides the guest when a
     rebuild is due, all volumes' names of its pool, and whether the guest has snapshots. All is None for a disk that we did not make."""
 
-    volume: VolumeFacts = None
-    base: str = None
-    need: str = None
-    names: tuple = ()
+    volume: VolumeFacts | None = None
+    base: str | None = None
+    need: str | None = None
+    names: tuple[str, ...] = ()
     snapshots: bool = False
 
 
-def parse(params):
+def parse(params: Values) -> str | None:
     """Return `changed` or `always`. Raises InvalidInput."""
     if params["state"] == "absent":
         return None
@@ -54,23 +64,31 @@ def parse(params):
     return params["rebuild"]
 
 
-def _wanted(spec):
+def _wanted(spec: InstanceSpec) -> str | None:
     return spec.procedures.get("rebuild")
 
 
-def needs(reading):
+def needs(reading: Reading) -> Needs:
     """Return the Needs: the image of the new disk."""
-    return Needs(images=frozenset({reading.spec.image}) if _wanted(reading.spec) else frozenset())
+    image = reading.spec.image if _wanted(reading.spec) else None
+    return Needs(images=frozenset() if image is None else frozenset({image}))
 
 
-def observe(reading, _needs):
+def _image(spec: InstanceSpec, facts: storage.StorageFacts) -> VolumeFacts | None:
+    """Return the image that the root disk is to be made of, None when it is not in the store."""
+    return None if spec.image is None else facts.images.get(spec.image)
+
+
+def observe(reading: Reading, _needs: Needs) -> RebuildFacts:
     """Return the RebuildFacts; nothing of the root disk is known when we did not make it."""
     conn, spec, inactive = reading.conn, reading.spec, reading.inactive
     if _wanted(spec) is None or inactive is None:
         return RebuildFacts()
     target = next(t for d, t in assign_targets(spec.disks, inactive, reading.storage.volumes) if d.option == "image")
     record = _root_record(reading.record, inactive, target)
-    pool = record and unless_gone(lambda: conn.storagePoolLookupByName(record.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    if record is None:
+        return RebuildFacts()
+    pool = unless_gone(lambda: conn.storagePoolLookupByName(record.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
     text = pool and unless_gone(
         lambda: pool.storageVolLookupByName(record.name).XMLDesc(0), libvirt.VIR_ERR_NO_STORAGE_VOL
     )
@@ -79,7 +97,7 @@ def observe(reading, _needs):
     root = _xml.parse(text)
     volume = volume_facts(record.pool, root)
     base = root.findtext("backingStore/path")
-    due = _is_due(spec, reading.record, base, reading.storage.images.get(spec.image))
+    due = _is_due(spec, reading.record, base, _image(spec, reading.storage))
     return RebuildFacts(
         volume=volume,
         base=base,
@@ -89,19 +107,22 @@ def observe(reading, _needs):
     )
 
 
-def _root_record(found, inactive, target):
+def _root_record(found: InstanceMetadata | None, inactive: Element, target: str) -> metadata.Volume | None:
     """Return the metadata's record of the disk that the guest has at a target, None when we did not make it."""
     disk = inactive.find(f"devices/disk/target[@dev='{target}']/..")
     place = None if disk is None else source.read(disk)
-    for volume in found.volumes if found is not None and place is not None else ():
+    if found is None or place is None:
+        return None
+    for volume in found.volumes:
         if volume.target == target and place.type == "file" and place.path == volume.path:
             return volume
     return None
 
 
-def place(spec, draft):
+def place(spec: InstanceSpec, draft: Draft) -> Draft:
     """Give the guest its new root disk. Raises InvalidInput, NotFound, Conflict."""
-    found, facts = draft.observed.metadata, draft.observed.procedures.get("rebuild")
+    found = draft.observed.metadata
+    facts: RebuildFacts | None = draft.observed.procedures.get("rebuild")
     begun = tuple(volume for volume in (found.volumes if found else ()) if volume.status == "next")
     if _wanted(spec) is None:
         # What a rebuild that was given up had begun.
@@ -113,11 +134,11 @@ def place(spec, draft):
     if found is not None and any(volume.target == target and volume.status == "planned" for volume in found.volumes):
         return replace(draft, dropped=(*draft.dropped, *begun))  # an interrupted launch, which makes the disk
     old = _root_record(found, draft.observed.inactive, target)
-    if old is None or facts.volume is None:
+    if old is None or facts is None or facts.volume is None:
         raise Conflict(
             f"rebuild: {_wanted(spec)!r} is not allowed; the disk {target} of the guest {spec.name!r} is not a file that was made for it"
         )
-    image = draft.observed.storage.images.get(spec.image)
+    image = _image(spec, draft.observed.storage)
     if image is None:
         known = ", ".join(sorted(draft.observed.storage.known_images)) or "none"
         raise NotFound(f"image: {spec.image!r} is not in the image store; it has {known}")
@@ -127,18 +148,18 @@ def place(spec, draft):
     return _rebuild(spec, draft, _new_volume(disk, target, old, image, begun, facts), old)
 
 
-def _is_due(spec, found, base, image):
+def _is_due(spec: InstanceSpec, found: InstanceMetadata | None, base: str | None, image: VolumeFacts | None) -> bool:
     """Tell whether a root disk with a base (None for a full copy) is to be made of an image anew.
 
     image: its VolumeFacts, None when it is not in the store.
     """
     if image is None:
         return False
-    other = base != image.path if base else found.image != spec.image
+    other = base != image.path if base else found is None or found.image != spec.image
     return other or _wanted(spec) != "changed"
 
 
-def _check(spec, observed):
+def _check(spec: InstanceSpec, observed: Observed) -> None:
     facts = observed.procedures["rebuild"]
     if facts.need is not None:
         raise Conflict(f"rebuild: the root disk of {spec.name!r} can't be made anew; it is {facts.need}")
@@ -152,14 +173,22 @@ def _check(spec, observed):
         raise InvalidInput.of("state", "suspended", "a guest that is rebuilt has no memory to save")
 
 
-def _new_volume(disk, target, old, image, begun, facts):
-    size = disk.size or max(facts.volume.capacity, image.capacity)
+def _new_volume(
+    disk: DiskSpec,
+    target: str,
+    old: metadata.Volume,
+    image: VolumeFacts,
+    begun: tuple[metadata.Volume, ...],
+    facts: RebuildFacts,
+) -> storage.NewVolume:
+    present: Any = facts.volume  # place() has looked
+    size = disk.size or max(present.capacity, image.capacity)
     name = begun[0].name if begun else _next_name(old.name, facts.names)
     return storage.NewVolume(
         target=target,
         pool=old.pool,
         name=name,
-        path=f"{facts.volume.path.rpartition('/')[0]}/{name}",
+        path=f"{present.path.rpartition('/')[0]}/{name}",
         format="qcow2",
         capacity=storage.capacity(replace(disk, size=size), image),
         mode="overlay",
@@ -167,16 +196,17 @@ def _new_volume(disk, target, old, image, begun, facts):
     )
 
 
-def _next_name(name, taken):
+def _next_name(name: str, taken: Collection[str]) -> str:
     """web01-vda.qcow2 is followed by web01-vda.1.qcow2, and so on."""
-    stem, number = re.fullmatch(r"(.+?)(?:\.(\d+))?\.(?:qcow2|raw)", name).groups()
+    match = re.fullmatch(r"(.+?)(?:\.(\d+))?\.(?:qcow2|raw)", name)
+    stem, number = match.groups() if match else (name, None)
     following = int(number or 0) + 1
     while f"{stem}.{following}.qcow2" in taken:
         following += 1
     return f"{stem}.{following}.qcow2"
 
 
-def _rebuild(spec, draft, volume, old):
+def _rebuild(spec: InstanceSpec, draft: Draft, volume: storage.NewVolume, old: metadata.Volume) -> Draft:
     """Make the new disk while the guest may still run; then shut it down, and have it boot from that."""
     record = metadata.Volume(volume.target, volume.pool, volume.name, volume.path, "next", old.place)
     first = [] if record in draft.volumes else [Action("record_volume", f"{volume.pool}/{volume.name}", record)]
@@ -199,18 +229,18 @@ def _rebuild(spec, draft, volume, old):
     )
 
 
-def _record_volume(run, action):
+def _record_volume(run: Run, action: Action) -> None:
     record = action.data
     update_metadata(run.domain(), lambda found: replace(found, volumes=(*found.volumes, record)))
 
 
-def _image_disk(run, action):
+def _image_disk(run: Run, action: Action) -> None:
     volume = action.data
     run.on_failure(lambda: _roll_back(run, volume))
     volumes.make_volume(run, volume)
 
 
-def _roll_back(run, volume):
+def _roll_back(run: Run, volume: storage.NewVolume) -> None:
     """Give the guest its old disk back, unless it runs on the new one."""
     if volumes.is_in_use(run.domain(), volume):
         return

@@ -13,7 +13,9 @@ rescue). How the guest boots by itself is kept in its metadata until it is broug
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
@@ -29,6 +31,13 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Draft, Reading
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Observed, Run
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+
 FORMAT = "qcow2"
 USER = "root"
 
@@ -37,18 +46,18 @@ USER = "root"
 class RescueSpec:
     """The rescue system: its image (None for the guest's own), the pool of its disk, and who may enter it."""
 
-    image: str
+    image: str | None
     pool: str
-    root_password: str
-    authorized_keys: tuple
+    root_password: str | None
+    authorized_keys: tuple[str, ...]
     timeout: float
 
     @property
-    def opens(self):
+    def opens(self) -> bool:
         return self.root_password is not None or bool(self.authorized_keys)
 
 
-def parse(params):
+def parse(params: Values) -> RescueSpec:
     """Return the RescueSpec of a task. Raises InvalidInput."""
     given = params.get("rescue") or {}
     if params["state"] != "rescued":
@@ -64,38 +73,39 @@ def parse(params):
     )
 
 
-def _wanted(spec):
+def _wanted(spec: InstanceSpec) -> Any:
     return spec.procedures.get("rescue")
 
 
-def volume_name(spec):
+def volume_name(spec: InstanceSpec) -> str:
     """Return the name of the rescue disk's volume."""
     return storage.volume_name(spec.name, "rescue", FORMAT)
 
 
-def _image_name(spec, found):
+def _image_name(spec: InstanceSpec, found: InstanceMetadata | None) -> str | None:
     """The image of the rescue system: the one that is asked for, or the one that the guest was made from."""
     return _wanted(spec).image or (found.image if found else None)
 
 
-def needs(reading):
+def needs(reading: Reading) -> Needs:
     """Return the Needs: the rescue system's image, and the volume of its disk."""
     spec, found = reading.spec, reading.record
     if _wanted(spec) is None:
         return Needs()
-    images = {_image_name(spec, found)} - {None} if found is not None else frozenset()
-    return Needs(images=frozenset(images), volumes=frozenset({(_wanted(spec).pool, volume_name(spec))}))
+    image = None if found is None else _image_name(spec, found)
+    images = frozenset() if image is None else frozenset({image})
+    return Needs(images=images, volumes=frozenset({(_wanted(spec).pool, volume_name(spec))}))
 
 
-def _record(observed):
+def _record(observed: Observed) -> metadata.Rescue | None:
     return observed.metadata.rescue if observed.metadata else None
 
 
-def _stays(spec, observed):
+def _stays(spec: InstanceSpec, observed: Observed) -> bool:
     return _record(observed) is not None and spec.state in ("rescued", "present")
 
 
-def excludes(spec, observed):
+def excludes(spec: InstanceSpec, observed: Observed) -> dict[str, str]:
     """Return what can't go with a rescue, and why."""
     reason = f"the guest {spec.name!r} is rescued; bring it back first"
     found = {"resize": reason}
@@ -104,7 +114,7 @@ def excludes(spec, observed):
     return found
 
 
-def begin(spec, draft):
+def begin(spec: InstanceSpec, draft: Draft) -> Draft:
     """Shut the guest down to enter its rescue system, or to leave it for the system of its own.
 
     Raises InvalidInput, Conflict.
@@ -130,7 +140,7 @@ def begin(spec, draft):
     )
 
 
-def _check(spec, observed):
+def _check(spec: InstanceSpec, observed: Observed) -> None:
     if not observed.exists:
         raise InvalidInput.of("state", "rescued", f"there is no guest {spec.name!r} to rescue")
     if observed.metadata is None:
@@ -141,29 +151,29 @@ def _check(spec, observed):
         raise InvalidInput(f"rescue.image: no value is given, and the guest {spec.name!r} was made without an image")
 
 
-def left(root):
+def left(root: Element) -> Element:
     """Return the definition as it was before the rescue; the rescue disk's volume is to be dropped."""
     root = copy.deepcopy(root)
-    found = metadata.read(root)
-    disk = root.find(f"devices/disk/target[@dev='{found.rescue.target}']/..")
+    found = metadata.of_managed(root)
+    rescued: Any = found.rescue
+    disk = root.find(f"devices/disk/target[@dev='{rescued.target}']/..")
     if disk is not None:
         disk.getparent().remove(disk)
     boot = root.find("os")
-    for device in found.rescue.boot:
+    for device in rescued.boot:
         boot.append(element_of("boot", {"dev": device}))
-    places = dict(found.rescue.orders)
+    places = dict(rescued.orders)
     for name, device in _devices(root):
         if name in places:
             _xml.put(device, "boot/@order", places[name])
     volumes = tuple(
-        replace(volume, status="obsolete") if volume.target == found.rescue.target else volume
-        for volume in found.volumes
+        replace(volume, status="obsolete") if volume.target == rescued.target else volume for volume in found.volumes
     )
     metadata.write(root, replace(found, rescue=None, volumes=volumes))
     return root
 
 
-def shape(spec, draft):
+def shape(spec: InstanceSpec, draft: Draft) -> Draft:
     """Give the guest its rescue disk, and open the rescue system once it boots. Raises NotFound, Conflict."""
     if spec.state != "rescued":
         return draft
@@ -175,12 +185,12 @@ def shape(spec, draft):
     return replace(draft, definition=root, made=made, last=last)
 
 
-def entered(spec, observed, root):
+def entered(spec: InstanceSpec, observed: Observed, root: Element) -> tuple[Element, storage.NewVolume | None]:
     """Return (definition, new volume) of the guest in rescue; the volume is None when it is there already.
 
     Raises NotFound, Conflict.
     """
-    found = metadata.read(root)
+    found = metadata.of_managed(root)
     if found.rescue is not None:
         unfinished = any(v.target == found.rescue.target and v.status == "planned" for v in found.volumes)
         return root, _new_volume(spec, observed, found, found.rescue.target) if unfinished else None
@@ -204,14 +214,14 @@ def entered(spec, observed, root):
     return root, volume
 
 
-def _take_boot(root):
+def _take_boot(root: Element) -> tuple[str, ...]:
     elements = root.findall("os/boot")
     for element in elements:
         element.getparent().remove(element)
     return tuple(element.get("dev") for element in elements)
 
 
-def _take_orders(root):
+def _take_orders(root: Element) -> tuple[tuple[str, str], ...]:
     taken = []
     for name, device in _devices(root):
         boot = device.find("boot")
@@ -221,9 +231,9 @@ def _take_orders(root):
     return tuple(taken)
 
 
-def _devices(root):
+def _devices(root: Element) -> Iterator[tuple[str, Element]]:
     """Yield (name, element) of every device; a name holds as long as nothing is put before the device."""
-    counts = {}
+    counts: dict[str, int] = {}
     for device in root.find("devices"):
         if not isinstance(device.tag, str):
             continue
@@ -232,9 +242,9 @@ def _devices(root):
         yield f"{device.tag} {known or counts[device.tag]}", device
 
 
-def _new_volume(spec, observed, found, target):
+def _new_volume(spec: InstanceSpec, observed: Observed, found: InstanceMetadata, target: str) -> storage.NewVolume:
     name = _image_name(spec, found)
-    image = observed.storage.images.get(name)
+    image = None if name is None else observed.storage.images.get(name)
     if image is None:
         known = ", ".join(sorted(observed.storage.known_images)) or "none"
         raise NotFound(f"rescue.image: {name!r} is not in the image store; it has {known}")
@@ -262,7 +272,7 @@ def _new_volume(spec, observed, found, target):
     )
 
 
-def _open_rescue(run, action):
+def _open_rescue(run: Run, action: Action) -> None:
     """Source: virDomainSetUserPassword, virDomainAuthorizedSSHKeysSet."""
     wanted, domain = _wanted(run.spec), run.domain()
     await_agent(run.conn, domain, wanted.timeout)

@@ -13,7 +13,9 @@ is to write it into the old disk.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
@@ -44,9 +46,19 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup i
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.source import DiskSource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size, parse_duration
 
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Draft, Reading
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Observed, Run
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import PoolFacts
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+
 SIZES = ("vcpus", "max_vcpus", "memory", "max_memory")
 
 
+# A metadata.Resize with a disk that grows: all of what it says of the disk is there.
+Grown = Any
 # Seconds that QEMU may take to write an overlay into the disk below it.
 COMMIT_TIMEOUT = 3600
 
@@ -56,7 +68,7 @@ class ResizeSpec:
     """How a guest is resized; check is what shows that it is back, None when a later task confirms or reverts."""
 
     action: str
-    check: WaitFor = None
+    check: WaitFor | None = None
 
 
 @dataclass(frozen=True)
@@ -66,12 +78,12 @@ class ResizeFacts:
     need: the words for why the overlay can't be written into the old disk, as far as it is to be.
     """
 
-    pool: storage.PoolFacts = None
+    pool: PoolFacts | None = None
     taken: bool = False
-    need: str = None
+    need: str | None = None
 
 
-def parse(params):
+def parse(params: Values) -> ResizeSpec:
     """Return the ResizeSpec of a task. Raises InvalidInput."""
     given = params["resize"]
     if params["state"] != "running":
@@ -91,23 +103,24 @@ def parse(params):
     return ResizeSpec(given["action"], replace(seen, timeout=timeout, agent=seen.agent or not seen.anything))
 
 
-def _wanted(spec):
+def _wanted(spec: InstanceSpec) -> Any:
     return spec.procedures.get("resize")
 
 
-def needs(reading):
+def needs(reading: Reading) -> Needs:
     """Return the Needs: the size of a root disk whose overlay was never made can't be read."""
-    return Needs(unmade=frozenset({metadata.unmade_overlay(reading.record)} - {None}))
+    unmade = metadata.unmade_overlay(reading.record)
+    return Needs(unmade=frozenset() if unmade is None else frozenset({unmade}))
 
 
-def observe(reading, _needs):
+def observe(reading: Reading, _needs: Needs) -> ResizeFacts:
     """Return the ResizeFacts."""
     spec, inactive = reading.spec, reading.inactive
     if _wanted(spec) is None or inactive is None:
         return ResizeFacts()
     need = _need_of_old_disk(reading)
     root = root_target(inactive)
-    if not any(target == root and size > present for target, (size, present) in reading.sizes.items()):
+    if root is None or not any(target == root and size > present for target, (size, present) in reading.sizes.items()):
         return ResizeFacts(need=need)
     volume = volume_of(reading.conn, inactive.find(f"devices/disk/target[@dev='{root}']/../source"))
     if volume is None:
@@ -116,28 +129,28 @@ def observe(reading, _needs):
     return ResizeFacts(read_pool(pool), volume_name(spec.name, root) in pool.listVolumes(), need)
 
 
-def _need_of_old_disk(reading):
+def _need_of_old_disk(reading: Reading) -> str | None:
     record = reading.record
     overlay = metadata.resize_overlay(record)
-    if overlay is None or not _confirms(reading.spec, record.resize):
+    if record is None or record.resize is None or overlay is None or not _confirms(reading.spec, record.resize):
         return None
     return reading.users().against_writing(record.resize.path, reading.spec.name, without=[overlay.path])
 
 
-def excludes(spec, observed):
+def excludes(spec: InstanceSpec, observed: Observed) -> dict[str, str]:
     """Return what can't be done while a resize is pending, and why."""
     if _pending(observed) is None:
         return {}
     return {"rescue": f"a resize of the guest {spec.name!r} is pending; confirm or revert it before a rescue"}
 
 
-def _pending(observed):
+def _pending(observed: Observed) -> metadata.Resize | None:
     """Return the record of a resize that is neither confirmed nor reverted, None when there is none."""
     record = observed.metadata.resize if observed.metadata else None
     return None if record is None or record.settled else record
 
 
-def place(spec, draft):
+def place(spec: InstanceSpec, draft: Draft) -> Draft:
     """A root disk that is on an overlay for the time being is not asked where its data is."""
     record = draft.observed.metadata.resize if draft.observed.metadata else None
     disks = [
@@ -149,7 +162,7 @@ def place(spec, draft):
     return replace(draft, targets=tuple(disks))
 
 
-def shape(spec, draft):
+def shape(spec: InstanceSpec, draft: Draft) -> Draft:
     """Begin, go on with, confirm or revert a resize. Raises InvalidInput, Conflict."""
     observed, wanted = draft.observed, _wanted(spec)
     record = observed.metadata.resize if observed.metadata else None
@@ -169,18 +182,18 @@ def shape(spec, draft):
     return _carry_out(spec, draft, overlay, boots=True, stops=_stops(spec, observed))
 
 
-def _finished(spec, draft):
+def _finished(spec: InstanceSpec, draft: Draft) -> Draft:
     return replace(draft, finish=(*draft.finish, Action("finish_resize", spec.name)))
 
 
-def volume_name(guest, target):
+def volume_name(guest: str, target: str) -> str:
     return f"{guest}-{target}.resize.qcow2"
 
 
-def reverted(root):
+def reverted(root: Element) -> Element:
     """Return a definition with the sizes and the disk that it had before its resize; the overlay is obsolete then."""
-    after, found = copy.deepcopy(root), metadata.read(root)
-    record = found.resize
+    after, found = copy.deepcopy(root), metadata.of_managed(root)
+    record: Grown = found.resize
     compute.write(after, {name: int(getattr(record, name)) for name in SIZES})
     if record.target is not None:
         put_disk(after, record.target, DiskSource(record.type, path=record.path), record.format)
@@ -188,14 +201,14 @@ def reverted(root):
     return after
 
 
-def settled(found, status):
+def settled(found: InstanceMetadata, status: str) -> InstanceMetadata:
     """Return the metadata of a guest whose resize is confirmed or reverted: its overlay is obsolete."""
     overlay = metadata.resize_overlay(found)
     found = metadata.with_resize_status(found, status)
     return found if overlay is None else metadata.with_volume_status(found, overlay, "obsolete")
 
 
-def put_disk(root, target, where, disk_format):
+def put_disk(root: Element, target: str, where: DiskSource, disk_format: str) -> None:
     """Have a disk get its data from another DiskSource."""
     disk = root.find(f"devices/disk/target[@dev='{target}']/..")
     for chain in disk.findall("backingStore"):
@@ -204,19 +217,19 @@ def put_disk(root, target, where, disk_format):
     _xml.put(disk, "driver/@type", disk_format)
 
 
-def is_booted(record, live):
+def is_booted(record: metadata.Resize, live: Element | None) -> bool:
     """Tell whether a running guest, by its live definition, was started since its resize was recorded."""
     return live is not None and live.get("id") != record.boot
 
 
-def _differs(draft):
+def _differs(draft: Draft) -> bool:
     inactive = draft.observed.inactive
     if compute.read(inactive, SIZES) != compute.read(draft.definition, SIZES):
         return True
     return any(name == root_target(inactive) for name, _size in draft.growth)
 
 
-def _check_devices(spec, observed):
+def _check_devices(spec: InstanceSpec, observed: Observed) -> None:
     """The check must be possible: the guest needs an agent's channel, or a console's log."""
     check = _wanted(spec).check
     if check is None:
@@ -229,13 +242,13 @@ def _check_devices(spec, observed):
         raise InvalidInput.of("resize.check.console", check.console, "the guest's serial console has no log_file")
 
 
-def _stops(spec, observed):
+def _stops(spec: InstanceSpec, observed: Observed) -> tuple[str, ...]:
     return power.transitions(
         observed.state, "stopped", spec.stop.force or spec.hard_restart, False, spec.discard_saved_state
     )
 
 
-def _begin(spec, draft):
+def _begin(spec: InstanceSpec, draft: Draft) -> tuple[Draft, metadata.Volume | None]:
     """Return (draft, overlay): the definition with the new sizes and the record of the old ones."""
     observed = draft.observed
     after = copy.deepcopy(draft.definition)
@@ -268,7 +281,7 @@ def _begin(spec, draft):
     return replace(draft, definition=after, growth=growth), overlay
 
 
-def _new_overlay(spec, observed, target):
+def _new_overlay(spec: InstanceSpec, observed: Observed, target: str) -> metadata.Volume:
     facts, name = observed.procedures["resize"], volume_name(spec.name, target)
     pool = facts.pool
     if pool is None or pool.type in storage.BLOCK_POOLS:
@@ -282,7 +295,7 @@ def _new_overlay(spec, observed, target):
     return metadata.Volume(f"{target}.resize", pool.name, name, f"{pool.path}/{name}", "planned")
 
 
-def _continue(spec, draft, pending):
+def _continue(spec: InstanceSpec, draft: Draft, pending: metadata.Resize) -> Draft:
     """A resize is pending: continue it, end it, or leave it alone."""
     observed, wanted = draft.observed, _wanted(spec)
     # The memory of a guest that was saved is taken for one with the new sizes.
@@ -307,7 +320,7 @@ def _continue(spec, draft, pending):
     return _carry_out(spec, draft, metadata.resize_overlay(observed.metadata), boots=not booted, stops=stops)
 
 
-def _without_boot(spec, draft):
+def _without_boot(spec: InstanceSpec, draft: Draft) -> Draft:
     """A guest whose new root disk was never made can't boot."""
     unmade = metadata.unmade_overlay(metadata.read(draft.definition))
     if unmade and any(action.name in power.BOOTS for action in draft.power):
@@ -318,10 +331,12 @@ def _without_boot(spec, draft):
     return draft
 
 
-def _carry_out(spec, draft, overlay, boots, stops):
+def _carry_out(
+    spec: InstanceSpec, draft: Draft, overlay: metadata.Volume | None, boots: bool, stops: Iterable[str]
+) -> Draft:
     """Start the guest with its new sizes, unless it runs with them, and confirm where that is wanted."""
-    record = metadata.read(draft.definition).resize
-    moves = draft.power
+    record: Grown = metadata.of_managed(draft.definition).resize
+    moves = list(draft.power)
     if boots:
         moves = [Action(name, spec.name) for name in stops]
         if overlay is not None and overlay.status == "planned":
@@ -339,12 +354,12 @@ def _carry_out(spec, draft, overlay, boots, stops):
     return draft
 
 
-def _confirms(spec, record):
+def _confirms(spec: InstanceSpec, record: metadata.Resize) -> bool:
     """Tell whether a run for a resize, begun or to begin, is to make the new sizes the only ones."""
     return _wanted(spec).action == "confirm" or _wanted(spec).check is not None or record.status == "confirming"
 
 
-def _check_old_disk(spec, observed, record):
+def _check_old_disk(spec: InstanceSpec, observed: Observed, record: metadata.Resize) -> None:
     need = observed.procedures["resize"].need
     if need is not None:
         raise Conflict(
@@ -352,7 +367,7 @@ def _check_old_disk(spec, observed, record):
         )
 
 
-def _create(record, overlay):
+def _create(record: Grown, overlay: metadata.Volume) -> Action:
     base = storage.VolumeFacts(overlay.pool, record.path.rpartition("/")[2], record.path, record.format, 0)
     volume = storage.NewVolume(
         overlay.target, overlay.pool, overlay.name, overlay.path, "qcow2", int(record.size), "overlay", base
@@ -360,21 +375,21 @@ def _create(record, overlay):
     return Action("create_volume", volume.subject, volume)
 
 
-def _drop(overlay):
+def _drop(overlay: metadata.Volume | None) -> tuple[Action, ...]:
     return () if overlay is None else (Action("drop_volume", f"{overlay.pool}/{overlay.name}", overlay),)
 
 
-def _revert(spec, draft, booted):
+def _revert(spec: InstanceSpec, draft: Draft, booted: bool) -> Draft:
     observed = draft.observed
     overlay = metadata.resize_overlay(observed.metadata)
-    stops = ()
+    stops: tuple[str, ...] = ()
     if booted:
         # What is on the overlay is dropped; what a guest without one has in its memory still belongs on its disk.
         stops = power.transitions(observed.state, "stopped", spec.stop.force or overlay is not None)
     starts = ("start",) if booted or not observed.active else ()
     warnings = draft.warnings
     if overlay is not None and booted:
-        disk = observed.metadata.resize.target
+        disk = overlay.target.removesuffix(".resize")
         warnings = (
             *warnings,
             f"resize: what the guest {spec.name!r} wrote to the disk {disk} since its resize is dropped",
@@ -389,11 +404,11 @@ def _revert(spec, draft, booted):
     return _finished(spec, draft)
 
 
-def _refuse_sizes(spec, draft):
+def _refuse_sizes(spec: InstanceSpec, draft: Draft) -> None:
     if not _differs(draft):
         return
     before, after = (compute.read(root, SIZES) for root in (draft.observed.inactive, draft.definition))
-    values = [(name, after[name]) for name in SIZES if after[name] != before[name]]
+    values: list[tuple[str, Any]] = [(name, after[name]) for name in SIZES if after[name] != before[name]]
     values += [("root_disk", format_size(size)) for name, size in draft.growth]
     option, value = values[0]
     if option.endswith("memory"):
@@ -401,7 +416,7 @@ def _refuse_sizes(spec, draft):
     raise InvalidInput.of(option, value, f"a resize of the guest {spec.name!r} is pending; confirm or revert it first")
 
 
-def _refuse_other_changes(spec, draft):
+def _refuse_other_changes(spec: InstanceSpec, draft: Draft) -> None:
     options = [change.option for change in draft.changes]
     options += [f"disks[{volume.target}]" for volume in draft.made]
     options += [f"disks[{name}].size" for name, _size in draft.growth]
@@ -413,21 +428,21 @@ def _refuse_other_changes(spec, draft):
         )
 
 
-def _inactive(run):
+def _inactive(run: Run) -> Element:
     return _xml.parse(run.domain().XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
 
 
-def _live(run):
+def _live(run: Run) -> Element:
     return _xml.parse(run.domain().XMLDesc(0))
 
 
-def _resize(run, action):
+def _resize(run: Run, action: Action) -> None:
     """Define the new sizes, with the record of the old ones. libvirt refuses here what it can't do, and the guest runs on."""
     run.on_failure(lambda: _undo(run))
     define(run, action.data)
 
 
-def _undo(run):
+def _undo(run: Run) -> None:
     """Take back what did not come as far as a guest that runs with its new sizes."""
     found = metadata.read(_inactive(run))
     if found is not None and found.resize is not None:
@@ -440,16 +455,16 @@ def _undo(run):
         _tidy_up(run)
 
 
-def _start_resized(run, action):
+def _start_resized(run: Run, action: Action) -> None:
     try:
         boot(run, 0)
     except libvirt.libvirtError as exc:
         _go_back(run, f"resize: the guest {run.spec.name!r} can't be started with its new sizes: {exc}")
 
 
-def _confirm_resize(run, action):
+def _confirm_resize(run: Run, action: Action) -> None:
     """Wait until the guest is back, when that is to be seen, and make its new sizes its only ones."""
-    record = metadata.read(_inactive(run)).resize
+    record = metadata.of_managed(_inactive(run)).resize
     if record is None or record.settled:
         return
     if action.data is not None and record.status == "pending":
@@ -460,7 +475,7 @@ def _confirm_resize(run, action):
     applied.record(run.domain())
 
 
-def _watch(run, check):
+def _watch(run: Run, check: WaitFor) -> None:
     try:
         with doing(f"watching {run.spec.name}"):
             wait_for(run.conn, run.domain(), check, "resize.check")
@@ -468,7 +483,7 @@ def _watch(run, check):
         _go_back(run, exc.message)
 
 
-def _go_back(run, reason):
+def _go_back(run: Run, reason: str) -> NoReturn:
     """Have the guest run with its old sizes again, and fail with the reason."""
     try:
         power_off(run, None)
@@ -480,25 +495,25 @@ def _go_back(run, reason):
     raise TimedOut(f"{reason}; the resize was reverted and the guest runs with its old sizes")
 
 
-def _revert_resize(run, action):
+def _revert_resize(run: Run, action: Action | None) -> None:
     root = _inactive(run)
     found = metadata.read(root)
     if found is not None and found.resize is not None and not found.resize.settled:
         define(run, reverted(root))
 
 
-def _tidy_up(run):
-    for volume in metadata.read(_inactive(run)).volumes:
+def _tidy_up(run: Run) -> None:
+    for volume in metadata.of_managed(_inactive(run)).volumes:
         if volume.status == "obsolete":
             drop_volume(run, volume)
     _finish_resize(run, None)
 
 
-def _finish_resize(run, action):
+def _finish_resize(run: Run, action: Action | None) -> None:
     update_metadata(run.domain(), lambda found: metadata.with_resize_status(found, None))
 
 
-def _commit(run, record):
+def _commit(run: Run, record: Grown) -> None:
     """Write the overlay into the old disk while the guest runs, and have it run on that.
 
     A run that died here left the job going, or left it done: whatever is missing is done.
@@ -523,7 +538,7 @@ def _commit(run, record):
         define(run, root)
 
 
-def _is_ready(run, target):
+def _is_ready(run: Run, target: str) -> bool:
     """Tell whether all is written and the disks mirror each other. Raises LibvirtFailed when the job ended before."""
     if _xml.get(_disk(_live(run), target), "mirror/@ready") == "yes":
         return True
@@ -535,12 +550,13 @@ def _is_ready(run, target):
     return False
 
 
-def _disk(root, target):
+def _disk(root: Element, target: str) -> Element:
     return root.find(f"devices/disk/target[@dev='{target}']/..")
 
 
-def _path(disk):
-    return source.read(disk).path
+def _path(disk: Element) -> str | None:
+    place = source.read(disk)
+    return None if place is None else place.path
 
 
 PROCEDURE = Procedure(

@@ -14,9 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot import options as first_boot
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for import CHECK_OPTIONS
+
+if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Procedure
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec
 
 
 @dataclass(frozen=True)
@@ -25,38 +32,38 @@ class Row:
     InstanceMetadata says that there is something to go on with; how to load it. option: what a message calls it."""
 
     name: str
-    options: dict
-    is_asked: Callable
-    load: Callable
-    is_pending: Callable = lambda record: False
-    option: str = None
+    options: dict[str, Any]
+    is_asked: Callable[[Values], bool]
+    load: Callable[[], Procedure]
+    is_pending: Callable[[InstanceMetadata], bool] = lambda record: False
+    option: str | None = None
 
 
-def _rescue():
+def _rescue() -> Procedure:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import rescue
 
     return rescue.PROCEDURE
 
 
-def _clone():
+def _clone() -> Procedure:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import clone
 
     return clone.PROCEDURE
 
 
-def _resize():
+def _resize() -> Procedure:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import resize
 
     return resize.PROCEDURE
 
 
-def _rebuild():
+def _rebuild() -> Procedure:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import rebuild
 
     return rebuild.PROCEDURE
 
 
-def _config_drive():
+def _config_drive() -> Procedure:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import config_drive
 
     return config_drive.PROCEDURE
@@ -131,12 +138,12 @@ OPTIONS = {row.name: row.options for row in TABLE}
 BY_NAME = {row.name: row for row in TABLE}
 
 
-def parse(params):
+def parse(params: Values) -> dict[str, Any]:
     """Return {name: value} of the procedures that a task asks for. Raises InvalidInput."""
     return {row.name: row.load().parse(params) for row in TABLE if row.is_asked(params)}
 
 
-def due(spec, record):
+def due(spec: InstanceSpec, record: InstanceMetadata | None) -> dict[str, Procedure]:
     """Return {name: Procedure} of those that a task asks for, or that its guest's InstanceMetadata (None for none) has pending."""
     return {
         row.name: row.load()
@@ -145,6 +152,6 @@ def due(spec, record):
     }
 
 
-def actions():
+def actions() -> dict[str, Any]:
     """Return the handlers of the actions of all procedures."""
     return {name: handler for row in TABLE for name, handler in row.load().actions.items()}

@@ -6,16 +6,19 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import (
     InstanceMetadata,
     Volume,
+    of_managed,
     read,
     to_element,
     with_volume_status,
     without_volume,
     write,
 )
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +56,11 @@ def test_writing_replaces_ours_and_keeps_what_others_have(first, second):
 def test_a_guest_without_our_element_is_not_managed():
     assert read(_xml.parse(FOREIGN)) is None
     assert read(_xml.parse("<domain/>")) is None
+
+
+def test_a_guest_that_lost_our_element_is_refused_where_it_is_needed():
+    with pytest.raises(Conflict, match="the guest 'web01' is not managed any more"):
+        of_managed(_xml.parse("<domain><name>web01</name></domain>"))
 
 
 def test_the_element_alone_makes_a_guest_managed():

@@ -25,7 +25,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
 
 if TYPE_CHECKING:
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Observed
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import InstanceSpec, Observed
     from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Plan
 
 ACTIONS = dict(

@@ -21,8 +21,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._units import for
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Draft
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Draft, InstanceSpec
     from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 

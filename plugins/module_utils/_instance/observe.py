@@ -19,10 +19,13 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe, lookup, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import NewGuest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, NotFound, Unsupported
-from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Reading
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import (
+    InstanceSpec,
+    Observed,
+    Reading,
+)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import (
     Target,
@@ -30,19 +33,16 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets
     assign_targets,
     names,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Observed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import (
     paths_of,
     read_pools,
     read_volume,
     volume_of,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import newest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import VolumeFacts, volume_facts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 if TYPE_CHECKING:
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.bulk import Known
     from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.uses import Uses
 
 
@@ -83,7 +83,7 @@ def users_of(conn: Conn) -> Users:
     return lru_cache(maxsize=None)(read)
 
 
-def observe(conn: Conn, spec: InstanceSpec, known: Known | None = None, users: Users | None = None) -> Observed:
+def observe(conn: Conn, spec: InstanceSpec, known: Any = None, users: Users | None = None) -> Observed:
     """Return the Observed for a spec. Raises Conflict, NotFound, Unsupported, LibvirtFailed.
 
     known: all guests of the host as bulk.Known, and users: what users_of() returns, when many are observed, so that each costs
@@ -153,37 +153,19 @@ def _leftovers(
 
 
 def _new_guest(conn: Conn, spec: InstanceSpec) -> NewGuest:
-    """Read what the host offers a new guest, and choose: the wanted or native architecture, and KVM where it is usable."""
-    guests = _xml.parse(conn.getCapabilities())
-    native = guests.findtext("host/cpu/arch")
-    offered = {}
-    for arch in guests.findall("guest[os_type='hvm']/arch"):
-        offered[arch.get("name")] = arch
-    name = spec.arch or (native if native in offered else next(iter(offered), None))
-    if name is None or name not in offered:
-        raise Unsupported(
-            "arch: {!r} is not allowed; this host runs guests of {}".format(
-                spec.arch, ", ".join(sorted(offered)) or "no architecture"
-            )
-        )
-    arch = offered[name]
-    kinds = [domain.get("type") for domain in arch.findall("domain")]
-    usable = [kind for kind in kinds if kind != "kvm" or "kvm" in usable_virt_types(conn)]
-    if spec.virt_type != "auto" and spec.virt_type not in kinds:
-        raise Unsupported(
-            f"virt_type: {spec.virt_type!r} is not allowed; this host offers {', '.join(kinds)} for {name}"
-        )
-    virt_type = spec.virt_type if spec.virt_type != "auto" else ("kvm" if "kvm" in usable else usable[0])
-    is_qemu = virt_type in ("kvm", "qemu")
-    return NewGuest(
-        name=spec.name,
-        uuid=spec.uuid,
-        virt_type=virt_type,
-        arch=name,
-        machine=("q35" if name in ("x86_64", "i686") else None) if is_qemu else None,
-        emulator=arch.findtext("emulator") if is_qemu else None,
-        system=is_qemu and conn.getURI().split("?")[0].endswith("/system"),
-    )
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import launch
+
+    return launch.new_guest(conn, spec)
+
+
+def _images(
+    conn: Conn, spec: InstanceSpec, names: Collection[str]
+) -> tuple[dict[str, VolumeFacts | None], tuple[str, ...]]:
+    if not names:
+        return {}, ()
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import launch
+
+    return launch.images(conn, spec, names)
 
 
 def _networks(conn: Conn, spec: InstanceSpec, inactive: Element | None) -> dict[str, bool]:
@@ -363,42 +345,6 @@ def _guesses(new: Collection[Target], spec: InstanceSpec) -> set[tuple[str, str]
     """Names of volumes that are to be made: that they are not there is the normal case, so no pool is refreshed for them."""
     files = {(d.pool, storage.volume_name(spec.name, t, e)) for d, t in new for e in ("qcow2", "raw")}
     return files | {(d.pool, f"{spec.name}-{t}") for d, t in new}
-
-
-def _images(
-    conn: Conn, spec: InstanceSpec, names: Collection[str]
-) -> tuple[dict[str, VolumeFacts | None], tuple[str, ...]]:
-    """Return ({image name: VolumeFacts}, all images' names) of the image store, which is a pool like any other."""
-    if not names:
-        return {}, ()
-    pool = unless_gone(lambda: conn.storagePoolLookupByName(spec.image_pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
-    if pool is None or not pool.isActive():
-        raise NotFound(
-            f"image_pool: {spec.image_pool!r} is not an active storage pool of this host; "
-            "the role kvmfleet.compute.compute makes the image store"
-        )
-    found = _find_images(pool, spec.image_pool, names)
-    if any(image is None for image in found.values()):
-        pool.refresh(0)
-        found = _find_images(pool, spec.image_pool, names)
-    return found, tuple(pool.listVolumes())
-
-
-def _find_images(pool: Any, pool_name: str, names: Iterable[str]) -> dict[str, VolumeFacts | None]:
-    volumes = {volume.name(): volume for volume in pool.listAllVolumes(0)}
-    return {name: _find_image(volumes, pool_name, name) for name in names}
-
-
-def _find_image(volumes: Mapping[str, Any], pool_name: str, name: str) -> VolumeFacts | None:
-    if name in volumes:
-        return volume_facts(pool_name, _xml.parse(volumes[name].XMLDesc(0)))
-    versions = {}
-    for file_name in volumes:
-        if file_name.startswith(f"{name}."):
-            root = _xml.parse(volumes[file_name].XMLDesc(0))
-            versions[file_name] = (root, float(root.findtext("target/timestamps/mtime") or 0))
-    current = newest({file_name: mtime for file_name, (_root, mtime) in versions.items()}, name)
-    return None if current is None else volume_facts(pool_name, versions[current][0])
 
 
 def _capacity(conn: Conn, domain: Domain, inactive: Element, target: str) -> int:

@@ -26,9 +26,12 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._units import for
 from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 if TYPE_CHECKING:
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Procedure
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import (
+        InstanceSpec,
+        Observed,
+        Procedure,
+    )
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import VolumePlan
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Observed
 
 
 def plan(spec: InstanceSpec, observed: Observed) -> Plan:

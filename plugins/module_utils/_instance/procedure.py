@@ -4,7 +4,7 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What a procedure is, and the draft of a plan that procedures shape. Pure.
+"""What the verbs of an instance hand on, what a procedure is, and the draft of a plan that procedures shape. Pure.
 
 A procedure is what a task can have done to a guest beyond bringing its definition, its disks and its power in line: rescue, resize,
 rebuild, clone, config drive. procedures.table lists them; each is one module, with a Procedure named PROCEDURE.
@@ -13,23 +13,138 @@ rebuild, clone, config drive. procedures.table lists them; each is one module, w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata, Volume, read
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import OwnedVolume, StorageFacts
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import Items, NewGuest
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facts import Facts
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.patch import Patch
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for import WaitFor
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import (
         NewVolume,
-        StorageFacts,
         VolumePlan,
     )
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Observed
     from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Change
     from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+
+
+@dataclass(frozen=True)
+class StopPolicy:
+    """How a guest is shut down; times in seconds. force: cut the power at once; fallback: do so after the time-out."""
+
+    force: bool
+    method: str
+    timeout: float
+    retry_interval: float
+    fallback: bool
+
+
+@dataclass(frozen=True)
+class InstanceSpec:
+    """A guest as it was asked for. `wanted` are the facets' values, of the options that were given alone; `procedures` the values
+    of the procedures that were asked for, by their names."""
+
+    name: str
+    uuid: str | None
+    uri: str
+    state: str
+    wanted: Values
+    disks: tuple[DiskSpec, ...]
+    image: str | None
+    image_pool: str
+    virt_type: str
+    arch: str | None
+    autostart: bool | None
+    stop: StopPolicy
+    hard_restart: bool
+    discard_saved_state: bool
+    remove_storage: str
+    patches: tuple[Patch, ...] = ()
+    purge: tuple[str, ...] = ()
+    removals: Items = field(default_factory=dict)
+    apply: str | None = None
+    unplug_timeout: float = 60
+    wait_for: WaitFor | None = None
+    network_names: tuple[str, ...] = field(default=())
+    adopt: bool = False
+    procedures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A guest and as much of its host as its spec touches.
+
+    facts: what libvirt tells beside its definition; it is there where the guest exists, and new_guest where it does not.
+    inactive, live: the definition for the next boot and of the running (or saved) guest, None where there is none.
+    networks: by name, True where active.
+    leftovers: volumes that an interrupted removal of a guest of this name was about to delete; unfinished: it was interrupted
+    before the guest was undefined, so that nothing is left over. hotplug: the driver can change devices of a running guest.
+    procedures: what procedures that are due have read, by their names. clone: the path of a linked clone's disk, which needs those
+    of the guest.
+    """
+
+    exists: bool
+    facts: Facts = None  # type: ignore[assignment]
+    domain: Domain = None
+    inactive: Element = None
+    live: Element = None
+    new_guest: NewGuest = None  # type: ignore[assignment]
+    networks: dict[str, bool] | None = None
+    storage: StorageFacts = field(default_factory=StorageFacts)
+    leftovers: tuple[OwnedVolume, ...] = ()
+    unfinished: bool = False
+    hotplug: bool = False
+    procedures: dict[str, Any] = field(default_factory=dict)
+    clone: str | None = None
+
+    @property
+    def state(self) -> str:
+        return self.facts.state
+
+    @property
+    def persistent(self) -> bool:
+        return self.exists and self.facts.persistent
+
+    @property
+    def autostart(self) -> bool:
+        return self.exists and self.facts.autostart
+
+    @property
+    def metadata(self) -> InstanceMetadata | None:
+        return read(self.inactive) if self.exists else None
+
+    @property
+    def active(self) -> bool:
+        return self.exists and self.state not in ("stopped", "suspended")
+
+    def once_stopped(self, inactive: Element) -> Observed:
+        """Return what will be observed once the guest is off and has this definition."""
+        return replace(self, facts=replace(self.facts, id=None, state="stopped"), live=None, inactive=inactive)
+
+
+class Run(Protocol):
+    """What a handler of an action is given, as _instance.execute makes it."""
+
+    conn: Conn
+    spec: InstanceSpec
+    observed: Observed
+    warnings: list[str]
+
+    def domain(self) -> Domain:
+        """Return the guest's domain. Raises LibvirtFailed when it is gone."""
+
+    def defined(self, domain: Domain) -> None:
+        """Say that the guest has been defined: this is its domain."""
+
+    def on_failure(self, undo: Callable[[], object]) -> None:
+        """Have `undo()` called when this action or a later one fails."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +164,9 @@ class Reading:
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
-    def record(self) -> metadata.InstanceMetadata | None:
+    def record(self) -> InstanceMetadata | None:
         """Our metadata with the guest, None where there is none."""
-        return None if self.inactive is None else metadata.read(self.inactive)
+        return None if self.inactive is None else read(self.inactive)
 
 
 @dataclass(frozen=True)
@@ -94,7 +209,7 @@ class Draft:
     disks: tuple[DiskSpec, ...] = ()
     targets: tuple[tuple[DiskSpec, str], ...] = ()
     items: tuple[Values, ...] = ()
-    volumes: tuple[metadata.Volume, ...] = ()
+    volumes: tuple[Volume, ...] = ()
     copies: tuple[NewVolume, ...] = ()
     made: tuple[VolumePlan, ...] = ()
     growth: tuple[tuple[str, int], ...] = ()
@@ -104,8 +219,8 @@ class Draft:
     forced: bool = False
     power: tuple[Action, ...] = None  # type: ignore[assignment]
     last: tuple[Action, ...] = ()
-    replaced: tuple[metadata.Volume, ...] = ()
-    dropped: tuple[metadata.Volume, ...] = ()
+    replaced: tuple[Volume, ...] = ()
+    dropped: tuple[Volume, ...] = ()
     drops_first: bool = False
     finish: tuple[Action, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec im
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Observed
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import InstanceSpec, Observed
     from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Plan
 
 __all__ = ["execute", "observe", "parse", "plan", "report"]

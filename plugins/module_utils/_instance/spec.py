@@ -16,8 +16,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet imp
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import parse_disks
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for import WaitFor, parse_wait
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import InstanceSpec, StopPolicy
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, StopPolicy
 from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
 STATES = ("running", "stopped", "restarted", "paused", "suspended", "rescued", "present", "absent")

@@ -21,7 +21,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_te
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import Run
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Run
     from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
     from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 

@@ -18,7 +18,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Ti
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
 
 if TYPE_CHECKING:
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import Run
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Run
     from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 
 # How long libvirt itself may take for what needs no help from the guest, in seconds.

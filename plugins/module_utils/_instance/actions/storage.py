@@ -23,8 +23,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import eleme
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import VolumeName
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Run
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import NewVolume
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import Run
     from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
     from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 

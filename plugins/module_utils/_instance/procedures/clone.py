@@ -44,9 +44,13 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._units import for
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Draft, Reading
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import (
+        Draft,
+        InstanceSpec,
+        Reading,
+        Run,
+    )
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import Target
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Run
     from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import VolumeFacts
     from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 

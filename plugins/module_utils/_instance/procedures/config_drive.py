@@ -34,8 +34,13 @@ if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Draft, Reading
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec, Observed, Run
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import (
+        Draft,
+        InstanceSpec,
+        Observed,
+        Reading,
+        Run,
+    )
     from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
     from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import PoolFacts
 

@@ -22,8 +22,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for i
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Procedure
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.values import InstanceSpec
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import InstanceSpec, Procedure
 
 
 @dataclass(frozen=True)

@@ -1265,7 +1265,8 @@ options:
                 required: true
               metric:
                 description:
-                  - The metric; of two routes to a network the one with the smaller counts.
+                  - The metric, 0 to 4294967294; of two routes to a network the one with the smaller counts. Default routes of two
+                    interfaces need different ones; an interface has one default route of an IP version.
                 type: int
           dns_servers:
             description:
@@ -1330,7 +1331,8 @@ options:
                     required: true
                   metric:
                     description:
-                      - The metric; of two routes to a network the one with the smaller counts.
+                      - The metric, 0 to 4294967294; of two routes to a network the one with the smaller counts. Default routes of two
+                        interfaces need different ones; an interface has one default route of an IP version.
                     type: int
               dns_servers:
                 description:
@@ -1399,7 +1401,7 @@ options:
             required: true
           mount:
             description:
-              - Where it is mounted, an absolute path.
+              - Where it is mounted, an absolute path without spaces and backslashes.
             type: str
             required: true
           filesystem:

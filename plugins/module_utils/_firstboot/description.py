@@ -201,6 +201,11 @@ def _ephemeral(given, swap):
         option = f"ephemeral[{index}]"
         serial = _serial(f"{option}.serial", item["serial"])
         mount = _path(f"{option}.mount", item["mount"])
+        if " " in mount or "\\" in mount:
+            # cloud-init writes it to /etc/fstab as it is, and makes the directory of the same text, so it can't be escaped.
+            raise InvalidInput.of(
+                f"{option}.mount", mount, "a path without spaces and backslashes is needed, for /etc/fstab"
+            )
         filesystem = item.get("filesystem") or "ext4"
         label = item.get("label") or f"ephemeral{index}"
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", label) or len(label) > LABELS[filesystem]:

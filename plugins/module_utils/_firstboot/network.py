@@ -22,6 +22,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import (
 
 # Linux: IFNAMSIZ is 16 with the byte that ends it; a VLAN's name has up to five characters more.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,9}")
+# netplan takes the largest number of 32 bits for none, and refuses all of its file for one that is out of range.
+MAX_METRIC = 2**32 - 2
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class Route:
     to: object
     via: object
     metric: int = None
+
+    @property
+    def is_default(self):
+        return self.to.prefixlen == 0
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,24 @@ def parse(given):
                     f"{option}.addresses", str(address), f"{seen[address.ip]} has this address already"
                 )
             seen[address.ip] = option
+    _check_default_routes(interfaces)
     return interfaces
+
+
+def _check_default_routes(interfaces):
+    """Of several, only the metric tells which one counts."""
+    seen = {}
+    for option, addressing in _all(interfaces):
+        for number, route in enumerate(addressing.routes):
+            if not route.is_default:
+                continue
+            other = seen.setdefault((route.to, route.metric), option)
+            if other != option:
+                raise InvalidInput.of(
+                    f"{option}.routes[{number}].to",
+                    str(route.to),
+                    f"{other} has a default route of IPv{route.to.version} with the same metric; give them different metrics",
+                )
 
 
 def _all(interfaces):
@@ -134,6 +157,7 @@ def _addressing(option, given):
                 str(values[0]),
                 "it needs one of addresses; where DHCP configures alone, it brings these",
             )
+    _check_one_default(option, routes)
     _unique("to", "destination", [(route.to, route.metric) for route in routes], f"{option}.routes")
     for number, route in enumerate(routes):
         _check_gateway(f"{option}.routes[{number}].via", route, found)
@@ -153,7 +177,21 @@ def _route(option, given):
         ) from exc
     if network.version != via.version:
         raise InvalidInput.of(f"{option}.via", given["via"], f"the way to {to} is an address of IPv{network.version}")
-    return Route(network, via, given.get("metric"))
+    metric = given.get("metric")
+    if metric is not None and not 0 <= metric <= MAX_METRIC:
+        raise InvalidInput.of(f"{option}.metric", metric, f"it is from 0 to {MAX_METRIC}")
+    return Route(network, via, metric)
+
+
+def _check_one_default(option, routes):
+    """Where an interface has two of one IP version, cloud-init fails on systems that are configured by ifcfg files."""
+    for number, route in enumerate(routes):
+        if route.is_default and any(route.to == other.to for other in routes[:number]):
+            raise InvalidInput.of(
+                f"{option}.routes[{number}].to",
+                str(route.to),
+                f"cloud-init configures one default route of IPv{route.to.version} for each interface",
+            )
 
 
 def _check_mtu(option, addressing):

@@ -53,7 +53,7 @@ def _addressing(addressing):
 
 def _is_gateway6(route):
     """For ifupdown, cloud-init 22.4 (Debian 12) makes a route to ::/64 of one to ::/0, and the right one of gateway6."""
-    return route.to.version == 6 and route.to.prefixlen == 0 and route.metric is None
+    return route.to.version == 6 and route.is_default and route.metric is None
 
 
 def _route(route):

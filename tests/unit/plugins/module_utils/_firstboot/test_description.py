@@ -80,6 +80,13 @@ BAD = [
         "a disk is named by its serial number of letters, digits, _ . and -, 20 characters at most",
     ),
     ({"ephemeral": [{**DISK, "mount": "data"}]}, f"ephemeral[0].mount: 'data' is not allowed; {PATH}"),
+    *(
+        (
+            {"ephemeral": [{**DISK, "mount": mount}]},
+            f"ephemeral[0].mount: {mount!r} is not allowed; a path without spaces and backslashes is needed, for /etc/fstab",
+        )
+        for mount in ("/my data", "/my\\040data")
+    ),
     (
         {"ephemeral": [{**DISK, "filesystem": "xfs", "label": "thirteen-long"}]},
         "ephemeral[0].label: 'thirteen-long' is not allowed; "

@@ -88,7 +88,10 @@ def test_an_interface_without_addresses_is_named_all_the_same(cloud_init, label)
     [
         {"addresses": ["192.0.2.5/32"], "routes": [{"to": "default", "via": "198.51.100.1"}]},
         {"addresses": ["2001:db8::5/64"], "routes": [{"to": "default", "via": "fe80::1"}]},
-        {"addresses": ["192.0.2.5/24"], "routes": [{"to": "default", "via": "192.0.2.1", "metric": m} for m in (1, 2)]},
+        {
+            "addresses": ["192.0.2.5/24"],
+            "routes": [{"to": "10.0.0.0/8", "via": "192.0.2.1", "metric": m} for m in (0, 2)],
+        },
     ],
 )
 def test_gateways_that_may_be_right_are_taken(item):
@@ -103,6 +106,7 @@ def one(**options):
 ADDRESS = "it needs one of addresses; where DHCP configures alone, it brings these"
 PREFIX = "an address with the length of its prefix is needed, such as 192.0.2.5/24 or 2001:db8::5/64"
 DESTINATION = "default or a network is needed, such as 198.51.100.0/24 or 2001:db8:1::/48"
+SECOND = "cloud-init configures one default route of IPv4 for each interface"
 GATEWAY = "a gateway is in the network of one of the interface's own addresses"
 BAD = [
     (
@@ -163,7 +167,54 @@ BAD = [
     ),
     (
         one(addresses=["192.0.2.5/24"], routes=[{"to": to, "via": "192.0.2.1"} for to in ("default", "0.0.0.0/0")]),
-        "network[0].routes[1].to: '0.0.0.0/0' is not allowed; another one of the list has this destination",
+        f"network[0].routes[1].to: '0.0.0.0/0' is not allowed; {SECOND}",
+    ),
+    (
+        one(addresses=["192.0.2.5/24"], routes=[{"to": "10.0.0.0/8", "via": "192.0.2.1"} for _ in range(2)]),
+        "network[0].routes[1].to: '10.0.0.0/8' is not allowed; another one of the list has this destination",
+    ),
+    (
+        one(
+            addresses=["192.0.2.5/24"],
+            routes=[{"to": "default", "via": "192.0.2.1"}, {"to": "default", "via": "192.0.2.2", "metric": 50}],
+        ),
+        f"network[0].routes[1].to: '0.0.0.0/0' is not allowed; {SECOND}",
+    ),
+    (
+        one(addresses=["192.0.2.5/24"], routes=[{"to": "default", "via": "192.0.2.1", "metric": 7}])
+        + [
+            {
+                "mac": "52:54:00:12:34:57",
+                "vlans": [
+                    {
+                        "id": 5,
+                        "addresses": ["198.51.100.5/24"],
+                        "routes": [{"to": "default", "via": "198.51.100.1", "metric": 7}],
+                    }
+                ],
+            }
+        ],
+        "network[1].vlans[0].routes[0].to: '0.0.0.0/0' is not allowed; "
+        "network[0] has a default route of IPv4 with the same metric; give them different metrics",
+    ),
+    (
+        one(addresses=["2001:db8::5/64"], routes=[{"to": "default", "via": "2001:db8::1"}])
+        + [
+            {
+                "mac": "52:54:00:12:34:57",
+                "addresses": ["2001:db8:1::5/64"],
+                "routes": [{"to": "default", "via": "fe80::1"}],
+            }
+        ],
+        "network[1].routes[0].to: '::/0' is not allowed; "
+        "network[0] has a default route of IPv6 with the same metric; give them different metrics",
+    ),
+    *(
+        (
+            one(addresses=["192.0.2.5/24"], routes=[{"to": "default", "via": "192.0.2.1", "metric": metric}]),
+            f"network[0].routes[0].metric: {metric} is not allowed; it is from 0 to 4294967294",
+        )
+        for metric in (-1, 4294967295)
     ),
     (
         one(dns_servers=["dns"]),

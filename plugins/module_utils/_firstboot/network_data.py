@@ -6,8 +6,8 @@
 
 """The network as OpenStack's network_data.json. Pure.
 
-Source: OpenStack network_data.json schema (nova, doc/api_schemas/network_data.json); `name` and `dns_search` are what
-cloud-init reads beyond it.
+Source: OpenStack network_data.json schema (nova, doc/api_schemas/network_data.json); `name`, `dns_nameservers` and `dns_search` are
+what cloud-init reads beyond it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def render(interfaces):
             networks += _networks(name, vlan.addressing)
     for index, network in enumerate(networks):
         network["id"] = f"network{index}"
-    return {"links": links, "networks": networks, "services": _services(interfaces)}
+    # cloud-init gives the name servers of the whole system to each link, so there are none where there are several links.
+    services = _services(interfaces[0].addressing) if len(links) == 1 else []
+    return {"links": links, "networks": networks, "services": services}
 
 
 def _with_mtu(link, addressing):
@@ -51,18 +53,19 @@ def _networks(link, addressing):
 
 
 def _network(link, kind, version, addressing, first, lead):
-    """Routes and name servers belong to a link, but stand in its networks: once, in the first of their IP version.
+    """Routes and name servers belong to a link, but stand in its networks: once, routes in the first of their IP version.
 
-    first: whether it is that; lead: whether it is the first of the link.
+    Name servers of both versions are in the first network of the link: cloud-init numbers them anew in each network for ifcfg files, so
+    that those of a second one would replace them. Its later versions read `services`, the earlier ones `dns_nameservers`.
+    first: whether it is the first of its IP version; lead: whether it is the first of the link.
     """
     network = {"id": None, "link": link, "type": kind}
     routes = [route for route in addressing.routes if route.to.version == version] if first else []
     if routes:
         network["routes"] = [_route(route) for route in routes]
-    servers = [server for server in addressing.dns_servers if server.version == version] if first else []
-    if servers:
-        network["services"] = [{"type": "dns", "address": str(server)} for server in servers]
-        network["dns_nameservers"] = [str(server) for server in servers]
+    if addressing.dns_servers and lead:
+        network["services"] = _services(addressing)
+        network["dns_nameservers"] = [str(server) for server in addressing.dns_servers]
     if addressing.dns_search and lead:
         network["dns_search"] = list(addressing.dns_search)
     return network
@@ -77,9 +80,5 @@ def _route(route):
     return found if route.metric is None else {**found, "metric": route.metric}
 
 
-def _services(interfaces):
-    servers = []
-    for interface in interfaces:
-        for addressing in (interface.addressing, *(vlan.addressing for vlan in interface.vlans)):
-            servers += [str(server) for server in addressing.dns_servers]
-    return [{"type": "dns", "address": server} for server in dict.fromkeys(servers)]
+def _services(addressing):
+    return [{"type": "dns", "address": str(server)} for server in addressing.dns_servers]

@@ -7,20 +7,22 @@
     read.py config-2|cidata DIRECTORY MACS
 
 MACS is a JSON mapping of MAC addresses to the names that the guest's interfaces have. What cloud-init makes of the files is
-written as JSON: metadata, keys, the merged cloud-config, scripts, and the network as files of ifupdown and netplan.
+written as JSON: metadata, keys, the merged cloud-config, scripts, and the network as files of ifupdown, netplan, systemd-networkd and
+ifcfg (sysconfig).
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 import tempfile
 from pathlib import Path
 
-from cloudinit import handlers, helpers, user_data, util
+from cloudinit import distros, handlers, helpers, user_data, util
 from cloudinit.config.schema import get_schema, validate_cloudconfig_schema
 from cloudinit.handlers.cloud_config import CloudConfigPartHandler
-from cloudinit.net import eni, netplan, network_state
+from cloudinit.net import eni, netplan, network_state, networkd, sysconfig
 from cloudinit.sources import normalize_pubkey_data
 from cloudinit.sources.helpers import openstack
 
@@ -82,18 +84,22 @@ def merged(blob, directory):
 
 
 def rendered(network, directory):
-    """Return the network's files for ifupdown and netplan."""
-    state = network_state.parse_net_config_data(network)
+    """Return the network's files: a text for ifupdown and netplan, {name of the file: text} for systemd-networkd and ifcfg."""
     found = {}
+    red_hat = distros.fetch("rhel").renderer_configs["sysconfig"]
     for name, renderer in (
         ("eni", eni.Renderer({"eni_path": "interfaces", "netrules_path": None})),
         ("netplan", netplan.Renderer({"netplan_path": "netplan", "netplan_header": "", "postcmds": False})),
+        ("networkd", networkd.Renderer({"network_conf_dir": "/etc/systemd/network/"})),
+        ("sysconfig", sysconfig.Renderer(red_hat)),
     ):
         target = Path(directory, name)
         target.mkdir()
+        # A state of its own for each, as renderers change it.
+        state = network_state.parse_net_config_data(copy.deepcopy(network))
         renderer.render_network_state(state, target=str(target))
-        (path,) = (path for path in target.rglob("*") if path.is_file())
-        found[name] = path.read_text()
+        files = {path.name: path.read_text() for path in target.rglob("*") if path.is_file()}
+        found[name] = files if name in ("networkd", "sysconfig") else files.popitem()[1]
     return found
 
 

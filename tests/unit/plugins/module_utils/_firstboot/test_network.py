@@ -16,10 +16,14 @@ LABELS = ["config-2", "cidata"]
 MAC = "52:54:00:12:34:56"
 
 
+def rendered(cloud_init, label, interfaces):
+    """Return the network's files that cloud-init makes; see read.py."""
+    return cloud_init(label, layout.files(label, description.parse({"network": interfaces}), "web1", UUID))["network"]
+
+
 def read(cloud_init, label, interfaces):
     """Return the network's files of netplan and ifupdown that cloud-init makes."""
-    files = layout.files(label, description.parse({"network": interfaces}), "web1", UUID)
-    found = cloud_init(label, files)["network"]
+    found = rendered(cloud_init, label, interfaces)
     return yaml.safe_load(found["netplan"])["network"], found["eni"]
 
 
@@ -81,6 +85,36 @@ def test_an_interface_without_addresses_is_named_all_the_same(cloud_init, label)
     found, _eni = read(cloud_init, label, [{"mac": MAC, "name": "idle"}])
     assert found["ethernets"]["idle"]["match"] == {"macaddress": MAC}
     assert "addresses" not in found["ethernets"]["idle"]
+
+
+def values(text, key):
+    return [word for line in text.splitlines() if line.startswith(key) for word in line.partition("=")[2].split()]
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_each_interface_has_its_own_name_servers_and_no_others(cloud_init, label):
+    servers = {"eth0": ["192.0.2.53", "2001:db8::53"], "eth1": ["198.51.100.53"], "eth2": []}
+    addresses = {"eth0": ["192.0.2.5/24"], "eth1": ["198.51.100.5/24", "2001:db8:1::5/64"], "eth2": ["203.0.113.5/24"]}
+    interfaces = [
+        {"mac": f"{MAC[:-1]}{index}", "addresses": addresses[name], "dns_servers": servers[name]}
+        for index, name in enumerate(servers)
+    ]
+    found = rendered(cloud_init, label, interfaces)
+    ethernets = yaml.safe_load(found["netplan"])["network"]["ethernets"]
+    stanzas = found["eni"].split("\nauto ")[1:]
+    for name, stanza in zip(servers, stanzas):
+        wanted = servers[name]
+        assert ethernets[name].get("nameservers", {}).get("addresses", []) == wanted
+        assert values(found["networkd"][f"10-cloud-init-{name}.network"], "DNS=") == wanted
+        assert values(found["sysconfig"][f"ifcfg-{name}"], "DNS") == wanted
+        assert [server for server in sum(servers.values(), []) if f" {server}" in stanza] == wanted
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_single_interface_s_name_servers_are_those_of_the_system(cloud_init, label):
+    """On SUSE's systems cloud-init configures no others."""
+    found = rendered(cloud_init, label, [{"mac": MAC, "addresses": ["192.0.2.5/24"], "dns_servers": ["192.0.2.53"]}])
+    assert "nameserver 192.0.2.53" in found["sysconfig"]["resolv.conf"]
 
 
 @pytest.mark.parametrize(

@@ -1260,7 +1260,8 @@ options:
                 required: true
               via:
                 description:
-                  - The address of the router.
+                  - The address of the router, in the network of one of the interface's own addresses. With O(config_drive.label=cidata) it may be
+                    another one where an own address has the prefix V(/32) or V(/128).
                 type: str
                 required: true
               metric:
@@ -1326,7 +1327,8 @@ options:
                     required: true
                   via:
                     description:
-                      - The address of the router.
+                      - The address of the router, in the network of one of the interface's own addresses. With O(config_drive.label=cidata) it may be
+                        another one where an own address has the prefix V(/32) or V(/128).
                     type: str
                     required: true
                   metric:

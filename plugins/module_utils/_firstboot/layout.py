@@ -29,6 +29,12 @@ NOCLOUD = "cidata"
 LIMIT = 64 * 1024 * 1024
 
 
+def check(label, description):
+    """Refuse what a drive of this label can't say. Raises InvalidInput."""
+    if label == CONFIG_DRIVE:
+        network_data.check(description.interfaces)
+
+
 def files(label, description, name, guest_uuid, instance_id="keep"):
     """Return {path: bytes} of the drive with this label, CONFIG_DRIVE or NOCLOUD, of the guest with a name and UUID.
 

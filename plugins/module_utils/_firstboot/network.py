@@ -28,11 +28,15 @@ MAX_METRIC = 2**32 - 2
 
 @dataclass(frozen=True)
 class Route:
-    """A route to a network of the ipaddress library by a gateway; the default route is to the network of all addresses."""
+    """A route to a network of the ipaddress library by a gateway; the default route is to the network of all addresses.
+
+    on_link: the gateway is in none of the interface's networks, and reached on its link all the same.
+    """
 
     to: object
     via: object
     metric: int = None
+    on_link: bool = False
 
     @property
     def is_default(self):
@@ -72,7 +76,7 @@ def parse(given):
     _unique("mac", "MAC address", [interface.mac for interface in interfaces])
     _unique("name", "name", [interface.name for interface in interfaces])
     seen = {}
-    for option, addressing in _all(interfaces):
+    for option, addressing in each_addressing(interfaces):
         for address in addressing.addresses:
             if address.ip in seen:
                 raise InvalidInput.of(
@@ -86,7 +90,7 @@ def parse(given):
 def _check_default_routes(interfaces):
     """Of several, only the metric tells which one counts."""
     seen = {}
-    for option, addressing in _all(interfaces):
+    for option, addressing in each_addressing(interfaces):
         for number, route in enumerate(addressing.routes):
             if not route.is_default:
                 continue
@@ -99,7 +103,8 @@ def _check_default_routes(interfaces):
                 )
 
 
-def _all(interfaces):
+def each_addressing(interfaces):
+    """Yield (option, Addressing) of all interfaces and VLANs."""
     for index, interface in enumerate(interfaces):
         yield f"network[{index}]", interface.addressing
         for number, vlan in enumerate(interface.vlans):
@@ -137,7 +142,7 @@ def _vlan(option, given):
 def _addressing(option, given):
     addresses = tuple(parse_interface(f"{option}.addresses", text) for text in given.get("addresses") or ())
     routes = tuple(
-        _route(f"{option}.routes[{number}]", route) for number, route in enumerate(given.get("routes") or ())
+        _route(f"{option}.routes[{number}]", route, addresses) for number, route in enumerate(given.get("routes") or ())
     )
     found = Addressing(
         mtu=given.get("mtu"),
@@ -159,12 +164,10 @@ def _addressing(option, given):
             )
     _check_one_default(option, routes)
     _unique("to", "destination", [(route.to, route.metric) for route in routes], f"{option}.routes")
-    for number, route in enumerate(routes):
-        _check_gateway(f"{option}.routes[{number}].via", route, found)
     return found
 
 
-def _route(option, given):
+def _route(option, given, addresses):
     via = parse_ip(f"{option}.via", given["via"])
     to = given["to"]
     if to == "default":
@@ -180,7 +183,7 @@ def _route(option, given):
     metric = given.get("metric")
     if metric is not None and not 0 <= metric <= MAX_METRIC:
         raise InvalidInput.of(f"{option}.metric", metric, f"it is from 0 to {MAX_METRIC}")
-    return Route(network, via, metric)
+    return Route(network, via, metric, _is_on_link(f"{option}.via", via, addresses))
 
 
 def _check_one_default(option, routes):
@@ -201,15 +204,14 @@ def _check_mtu(option, addressing):
         raise InvalidInput.of(option, addressing.mtu, f"it is from {least} to 65535 bytes")
 
 
-def _check_gateway(option, route, addressing):
-    """A gateway that the interface does not reach is a mistake; what is beyond a single address is not known.
+def _is_on_link(option, via, addresses):
+    """Tell whether a gateway is beyond the interface's networks; it may be where the interface has a single address.
 
-    Where DHCP configures alone, it brings the routes too, and cloud-init would drop others.
+    Where DHCP configures alone, it brings the routes too, and cloud-init would drop others. Raises InvalidInput.
     """
-    own = [address for address in addressing.addresses if address.version == route.via.version]
-    if any(
-        address.network.prefixlen == address.max_prefixlen or route.via.is_link_local or route.via in address.network
-        for address in own
-    ):
-        return
-    raise InvalidInput.of(option, str(route.via), "a gateway is in the network of one of the interface's own addresses")
+    own = [address for address in addresses if address.version == via.version]
+    if own and (via.is_link_local or any(via in address.network for address in own)):
+        return False
+    if any(address.network.prefixlen == address.max_prefixlen for address in own):
+        return True
+    raise InvalidInput.of(option, str(via), "a gateway is in the network of one of the interface's own addresses")

@@ -53,9 +53,11 @@ def _addressing(addressing):
 
 def _is_gateway6(route):
     """For ifupdown, cloud-init 22.4 (Debian 12) makes a route to ::/64 of one to ::/0, and the right one of gateway6."""
-    return route.to.version == 6 and route.is_default and route.metric is None
+    return route.to.version == 6 and route.is_default and route.metric is None and not route.on_link
 
 
 def _route(route):
     found = {"to": str(route.to), "via": str(route.via)}
+    if route.on_link:
+        found["on-link"] = True
     return found if route.metric is None else {**found, "metric": route.metric}

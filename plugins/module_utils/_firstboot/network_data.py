@@ -12,6 +12,22 @@ what cloud-init reads beyond it.
 
 from __future__ import annotations
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot.network import each_addressing
+
+
+def check(interfaces):
+    """Refuse what network_data.json has no way to say. Raises InvalidInput."""
+    for option, addressing in each_addressing(interfaces):
+        for number, route in enumerate(addressing.routes):
+            if route.on_link:
+                raise InvalidInput.of(
+                    f"{option}.routes[{number}].via",
+                    str(route.via),
+                    "with label: config-2 a gateway is in the network of one of the interface's own addresses; "
+                    "label: cidata allows others",
+                )
+
 
 def render(interfaces):
     """Return the content of network_data.json."""

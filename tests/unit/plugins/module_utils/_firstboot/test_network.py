@@ -87,6 +87,44 @@ def test_an_interface_without_addresses_is_named_all_the_same(cloud_init, label)
     assert "addresses" not in found["ethernets"]["idle"]
 
 
+ON_LINK = [
+    {"mac": MAC, "addresses": ["192.0.2.5/32", "2001:db8::5/128"]}
+    | {"routes": [{"to": "default", "via": via} for via in ("198.51.100.1", "2001:db8:1::1")]}
+]
+
+
+def test_a_gateway_beyond_a_single_address_is_on_the_link(cloud_init):
+    found, _eni = read(cloud_init, "cidata", ON_LINK)
+    assert found["ethernets"]["eth0"]["routes"] == [
+        {"to": "0.0.0.0/0", "via": "198.51.100.1", "on-link": True},
+        {"to": "::/0", "via": "2001:db8:1::1", "on-link": True},
+    ]
+
+
+def test_a_gateway_beyond_a_single_address_can_not_be_on_an_openstack_drive():
+    with pytest.raises(InvalidInput) as refused:
+        layout.check("config-2", description.parse({"network": ON_LINK}))
+    assert str(refused.value) == (
+        "network[0].routes[0].via: '198.51.100.1' is not allowed; with label: config-2 "
+        "a gateway is in the network of one of the interface's own addresses; label: cidata allows others"
+    )
+    layout.check("cidata", description.parse({"network": ON_LINK}))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"addresses": ["2001:db8::5/128"], "routes": [{"to": "default", "via": "fe80::1"}]},
+        {"addresses": ["192.0.2.5/32", "192.0.2.6/24"], "routes": [{"to": "default", "via": "192.0.2.1"}]},
+        {"addresses": ["192.0.2.5/32"]},
+    ],
+)
+def test_a_gateway_that_is_reached_needs_nothing(item):
+    found = description.parse({"network": [{"mac": MAC, **item}]})
+    layout.check("config-2", found)
+    assert "on-link" not in str(layout.files("cidata", found, "web1", UUID))
+
+
 def values(text, key):
     return [word for line in text.splitlines() if line.startswith(key) for word in line.partition("=")[2].split()]
 

@@ -1260,14 +1260,14 @@ options:
                 required: true
               via:
                 description:
-                  - The address of the router, in the network of one of the interface's own addresses. With O(config_drive.label=cidata) it may be
-                    another one where an own address has the prefix V(/32) or V(/128).
+                  - The address of the router, in the network of one of the interface's own addresses. With
+                    O(config_drive.label=cidata) it may be another one where an own address has the prefix V(/32) or V(/128).
                 type: str
                 required: true
               metric:
                 description:
-                  - The metric, 0 to 4294967294; of two routes to a network the one with the smaller counts. Default routes of two
-                    interfaces need different ones; an interface has one default route of an IP version.
+                  - The metric, 0 to 4294967294; of two routes to a network the one with the smaller counts.
+                  - Default routes of two interfaces need different metrics. An interface has one default route of each IP version.
                 type: int
           dns_servers:
             description:
@@ -1327,14 +1327,14 @@ options:
                     required: true
                   via:
                     description:
-                      - The address of the router, in the network of one of the interface's own addresses. With O(config_drive.label=cidata) it may be
-                        another one where an own address has the prefix V(/32) or V(/128).
+                      - The address of the router, in the network of one of the interface's own addresses. With
+                        O(config_drive.label=cidata) it may be another one where an own address has the prefix V(/32) or V(/128).
                     type: str
                     required: true
                   metric:
                     description:
-                      - The metric, 0 to 4294967294; of two routes to a network the one with the smaller counts. Default routes of two
-                        interfaces need different ones; an interface has one default route of an IP version.
+                      - The metric, 0 to 4294967294; of two routes to a network the one with the smaller counts.
+                      - Default routes of two interfaces need different metrics. An interface has one default route of each IP version.
                     type: int
               dns_servers:
                 description:

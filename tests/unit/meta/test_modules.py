@@ -88,7 +88,6 @@ UNUSED = {
     "clock.timers.mode",
     "config_drive.ephemeral.filesystem",
     "config_drive.instance_id",
-    "config_drive.network.dhcp4",
     "config_drive.network.dhcp6",
     "config_drive.network.routes.metric",
     "config_drive.network.vlans.dhcp4",

@@ -178,6 +178,30 @@ def place(spec: InstanceSpec, draft: Draft) -> Draft:
     return replace(draft, volumes=volumes, made=(*draft.made, volume), replaced=(*draft.replaced, known))
 
 
+def shape(spec: InstanceSpec, draft: Draft) -> Draft:
+    """Refuse a new drive for interfaces that the guest does not have: by it, the guest would have no network.
+
+    Of host devices, nothing tells whether they are interfaces. Raises InvalidInput.
+    """
+    if not any(isinstance(volume, ConfigVolume) for volume in draft.made):
+        return draft
+    known = {mac.get("address").lower() for mac in draft.definition.findall("devices/interface/mac")}
+    warnings = list(draft.warnings)
+    for index, interface in enumerate(_wanted(spec).content.interfaces):
+        if interface.mac in known:
+            continue
+        option = f"{OPTION}.network[{index}].mac"
+        if draft.definition.find("devices/hostdev") is None:
+            raise InvalidInput.of(
+                option, interface.mac, "no interface of the guest has this MAC address: give it in interfaces"
+            )
+        warnings.append(
+            f"{option}: no interface of the guest has the MAC address {interface.mac!r}, "
+            "unless it is that of one of its host devices"
+        )
+    return replace(draft, warnings=tuple(warnings))
+
+
 def _create(run: Run, action: Action) -> None:
     """Build the drive where nobody else can read it, and fill its volume through libvirt, which may be on another host.
 
@@ -227,5 +251,6 @@ PROCEDURE = Procedure(
     needs=needs,
     begin=begin,
     place=place,
+    shape=shape,
     actions={"create_config_drive": _create},
 )

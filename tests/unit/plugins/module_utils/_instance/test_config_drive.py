@@ -113,6 +113,41 @@ def test_a_volume_of_somebody_else_is_not_written_to(world):
         world.plan(TASK)
 
 
+MAC = "52:54:00:12:34:56"
+WITH_MAC = dict(DRIVE, network=[{"mac": MAC.upper(), "dhcp4": True}])
+OTHER_MAC = f"config_drive.network[0].mac: '{MAC}' is not allowed; no interface of the guest has this MAC address: give it in interfaces"
+
+
+def test_an_interface_that_the_guest_does_not_have_is_refused(world):
+    with pytest.raises(InvalidInput) as caught:
+        world.plan(dict(TASK, config_drive=WITH_MAC))
+    assert caught.value.message == OTHER_MAC
+    plan = world.plan(dict(TASK, config_drive=WITH_MAC, interfaces=[{"network": "default", "mac": MAC}]))
+    assert "create_config_drive" in actions(plan) and plan.warnings == ()
+
+
+def test_an_interface_that_may_be_a_device_of_the_host_is_warned_of(world):
+    plan = world.plan(dict(TASK, config_drive=WITH_MAC, host_devices=[{"pci": "0000:01:00.0"}]))
+    assert plan.warnings == (
+        f"config_drive.network[0].mac: no interface of the guest has the MAC address '{MAC}', "
+        "unless it is that of one of its host devices",
+    )
+
+
+def test_an_interface_that_is_gone_matters_to_a_new_drive_alone(world, monkeypatch):
+    monkeypatch.setitem(TASK, "config_drive", WITH_MAC)
+    monkeypatch.setitem(LAUNCH, "interfaces", [{"network": "default", "mac": MAC}])
+    monkeypatch.setitem(TASK, "interfaces", [{"network": "default", "mac": MAC}])
+    made(world)
+    gone = dict(
+        TASK, interfaces=[{"network": "default", "mac": "52:54:00:00:00:01"}], purge=["interfaces"], state="present"
+    )
+    assert "create_config_drive" not in actions(world.plan(gone))
+    with pytest.raises(InvalidInput) as caught:
+        world.plan(dict(gone, config_drive=dict(WITH_MAC, hostname="other")))
+    assert caught.value.message == OTHER_MAC
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -75,7 +75,8 @@ def _network(link, kind, version, addressing, first, lead):
     that those of a second one would replace them. Its later versions read `services`, the earlier ones `dns_nameservers`.
     first: whether it is the first of its IP version; lead: whether it is the first of the link.
     """
-    network = {"id": None, "link": link, "type": kind}
+    # Nova has Neutron's network there; ours is known by its link alone.
+    network = {"id": None, "link": link, "network_id": link, "type": kind}
     routes = [route for route in addressing.routes if route.to.version == version] if first else []
     if routes:
         network["routes"] = [_route(route) for route in routes]

@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import json
+from ipaddress import ip_address
+
 import pytest
 import yaml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
@@ -123,6 +126,63 @@ def test_a_gateway_that_is_reached_needs_nothing(item):
     found = description.parse({"network": [{"mac": MAC, **item}]})
     layout.check("config-2", found)
     assert "on-link" not in str(layout.files("cidata", found, "web1", UUID))
+
+
+# What Nova's schema asks for (nova, doc/api_schemas/network_data.json): the keys that each item needs, by its type.
+LINK_KEYS = {
+    "phy": {"id", "type", "ethernet_mac_address"},
+    "vlan": {"id", "type", "vlan_mac_address", "vlan_link", "vlan_id"},
+}
+ROUTE_KEYS = {"network", "netmask", "gateway"}
+NETWORK_KEYS = {"id", "type", "link", "network_id"}
+VERSIONS = {"ipv4": 4, "ipv4_dhcp": 4, "ipv6": 6, "ipv6_dhcp": 6}
+DESCRIBED = [
+    NETWORK,
+    [{"mac": MAC, "dhcp4": True, "dhcp6": True}],
+    [{"mac": MAC, "name": "idle", "mtu": 1500}],
+    [{"mac": MAC, "dhcp6": True, "addresses": ["10.0.0.5/8"], "dns_servers": ["10.0.0.53", "2001:db8::53"]}],
+    [{"mac": MAC, "vlans": [{"id": 7, "dhcp4": True}, {"id": 8, "addresses": ["2001:db8::5/48"]}]}],
+    [
+        {"mac": MAC, "addresses": ["192.0.2.5/31"], "routes": [{"to": "default", "via": "192.0.2.4", "metric": 0}]},
+        {"mac": f"{MAC[:-1]}7", "addresses": ["192.0.2.9/32"], "dns_servers": ["192.0.2.53"]},
+    ],
+]
+
+
+@pytest.mark.parametrize("interfaces", DESCRIBED)
+def test_openstack_s_network_data_is_as_nova_s_schema_has_it(interfaces):
+    files = layout.files("config-2", description.parse({"network": interfaces}), "web1", UUID)
+    found = json.loads(files["openstack/latest/network_data.json"])
+    assert set(found) == {"links", "networks", "services"}
+    for link in found["links"]:
+        assert LINK_KEYS[link["type"]] <= set(link)
+        assert isinstance(link.get("mtu", 1500), int)
+    ids = [item["id"] for item in found["networks"]]
+    assert len(ids) == len(set(ids))
+    for item in found["networks"]:
+        assert set(item) >= NETWORK_KEYS
+        assert item["link"] in [link["id"] for link in found["links"]]
+        assert all(isinstance(item[key], str) for key in NETWORK_KEYS)
+        version = VERSIONS[item["type"]]
+        addresses = [item[key] for key in ("ip_address", "netmask") if key in item]
+        for route in item.get("routes", []):
+            assert set(route) >= ROUTE_KEYS
+            addresses += [route[key] for key in ROUTE_KEYS]
+        assert [ip_address(address).version for address in addresses] == [version] * len(addresses)
+    for service in found["services"]:
+        assert service["type"] == "dns"
+        assert ip_address(service["address"])
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("interfaces", DESCRIBED)
+def test_each_renderer_of_cloud_init_takes_what_was_described(cloud_init, label, interfaces):
+    found = rendered(cloud_init, label, interfaces)
+    for item in description.parse({"network": interfaces}).interfaces:
+        for address in item.addressing.addresses:
+            for text in (found["netplan"], found["networkd"][f"10-cloud-init-{item.name}.network"], found["eni"]):
+                assert str(address) in text
+            assert str(address.ip) in found["sysconfig"][f"ifcfg-{item.name}"]
 
 
 def values(text, key):

@@ -1420,6 +1420,8 @@ options:
         description:
           - User data of any kind that cloud-init knows, as a text; a mapping becomes a cloud-config. 65535 bytes at most.
             What the other options ask for is joined with it.
+          - A text begins with a header of cloud-init, such as C(#cloud-config) or C(#!/bin/sh). A byte order mark and the line ends of
+            Windows are removed. JSON and scripts for cloudbase-init, such as C(#ps1), are passed on unchanged.
           - It is no secret, and may stand in the host's log of what was run; put hashes of passwords there.
         type: raw
       vendor_data:

@@ -92,7 +92,7 @@ def parse(params):
         ephemeral=_ephemeral(params.get("ephemeral") or (), swap),
         user_data=user_data.parse("user_data", params.get("user_data")),
         vendor_data=user_data.parse("vendor_data", params.get("vendor_data")),
-        metadata={str(key): str(value) for key, value in (params.get("metadata") or {}).items()},
+        metadata=_metadata(params.get("metadata") or {}),
     )
 
 
@@ -102,6 +102,12 @@ def _hostname(value):
             "hostname", value, "a name of letters, digits and - is needed, with dots when it has a domain"
         )
     return value
+
+
+def _metadata(given):
+    found = {str(key): str(value) for key, value in given.items()}
+    user_data.encode("metadata", "".join((*found, *found.values())))
+    return found
 
 
 def _user(option, value):
@@ -180,7 +186,7 @@ def _content(option, item):
     if (text is None) == (encoded is None):
         raise InvalidInput(f"{option}: a file has either content or content_base64")
     if text is not None:
-        return text.encode()
+        return user_data.encode(f"{option}.content", text)
     try:
         return base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as exc:

@@ -32,6 +32,8 @@ KINDS = (
     ("#!", "x-shellscript"),
 )
 MIME_BEGINNINGS = ("content-type:", "mime-version:")
+# How texts begin that are for others: Ignition, and any other that reads JSON; cloudbase-init.
+FOREIGN_BEGINNINGS = ("{", "#ps1", "rem cmd", "<powershell>", "<script>")
 # The user's own part comes first and keeps what it says; lists get longer.
 MERGE = "list(append)+dict(no_replace,recurse_list)+str()"
 
@@ -39,6 +41,7 @@ MERGE = "list(append)+dict(no_replace,recurse_list)+str()"
 def parse(option, given):
     """Return user data or vendor data as a text, None when there is none; a mapping becomes a cloud-config.
 
+    A byte order mark, and the line ends of Windows in what Linux reads, are left out.
     Raises InvalidInput, and MissingLibrary when YAML can't be checked. Neither repeats the data.
     """
     if given is None or given == "":
@@ -46,17 +49,50 @@ def parse(option, given):
     if isinstance(given, dict):
         text = cloud_config(given)
     elif isinstance(given, str):
-        text = given
+        text = _normalised(given)
+        if text is None:
+            return None
     else:
         raise InvalidInput(f"{option}: a text or a mapping is needed, not a {type(given).__name__}")
-    size = len(text.encode())
+    size = len(encode(option, text))
     if size > LIMIT:
         raise InvalidInput(f"{option}: it has {size} bytes; {LIMIT} bytes are allowed")
+    if not _is_read(text):
+        raise InvalidInput(
+            f"{option}: cloud-init ignores it, as its first line does not say the kind; begin it with #cloud-config, #!/bin/sh or "
+            "another header of cloud-init, without a space after the # and nothing before it, or with MIME-Version: 1.0"
+        )
     if isinstance(given, str) and kind(text) == "cloud-config":
         content = yaml_text.read(option, text)
         if content is not None and not isinstance(content, dict):
             raise InvalidInput(f"{option}: a cloud-config is a mapping of YAML, this one is a {type(content).__name__}")
+    if "\0" in text:
+        raise InvalidInput(f"{option}: it has null characters; a text has none")
     return text
+
+
+def encode(option, text):
+    """Return a text as bytes. Raises InvalidInput, which does not repeat it."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as exc:
+        raise InvalidInput(f"{option}: it is not valid UTF-8") from exc
+
+
+def _normalised(given):
+    text = given[1:] if given.startswith("\ufeff") else given
+    if not text.strip():
+        return None
+    # MIME has these line ends, and so may have what is for Windows.
+    return text if kind(text) in (None, "mime") else text.replace("\r\n", "\n")
+
+
+def _is_read(text):
+    """Tell whether anybody is known to read a text; cloud-init wants a MIME message's version near its beginning."""
+    found = kind(text)
+    if found == "mime":
+        return "mime-version:" in text[:4096].lower()
+    return found is not None or text.lstrip().lower().startswith(FOREIGN_BEGINNINGS)
 
 
 def cloud_config(content):

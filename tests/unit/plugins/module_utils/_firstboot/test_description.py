@@ -27,6 +27,11 @@ from yaml import safe_load
 
 NAME = "a name has small letters, digits, - and _, begins with a letter, and has 32 characters at most"
 PATH = "an absolute path without .. is needed"
+UTF8 = "it is not valid UTF-8"
+HEADER = (
+    "cloud-init ignores it, as its first line does not say the kind; begin it with #cloud-config, #!/bin/sh or another header "
+    "of cloud-init, without a space after the # and nothing before it, or with MIME-Version: 1.0"
+)
 NO_HASH = "it is not a hash of crypt such as $6$...; the filter ansible.builtin.password_hash makes one"
 FILE = {"path": "/etc/motd", "content": "x"}
 DISK = {"serial": "data", "mount": "/data"}
@@ -111,6 +116,23 @@ BAD = [
         {"user_data": "#cloud-config\na: \x00secret"},
         "user_data: it is not valid YAML; it has characters that YAML does not allow",
     ),
+    ({"user_data": "#!/bin/sh\necho \x00secret"}, "user_data: it has null characters; a text has none"),
+    ({"user_data": "#!/bin/sh\necho \udc80secret"}, f"user_data: {UTF8}"),
+    ({"vendor_data": {"a": "\udc80secret"}}, f"vendor_data: {UTF8}"),
+    ({"write_files": [{"path": "/a", "content": "\udc80secret"}]}, f"write_files[0].content: {UTF8}"),
+    ({"metadata": {"a": "\udc80secret"}}, f"metadata: {UTF8}"),
+    ({"metadata": {"\udc80": "secret"}}, f"metadata: {UTF8}"),
+    *(
+        ({"user_data": text}, f"user_data: {HEADER}")
+        for text in (
+            "users: [secret]\n",
+            "---\n#cloud-config\nusers: [secret]\n",
+            "# cloud-config\nusers: [secret]\n",
+            "echo secret\n",
+            "I2Nsb3VkLWNvbmZpZwphOiBzZWNyZXQK",
+            "Content-Type: multipart/mixed; boundary=x\n\nsecret",
+        )
+    ),
     (
         {"vendor_data": "#cloud-config\n- secret"},
         "vendor_data: a cloud-config is a mapping of YAML, this one is a list",
@@ -138,7 +160,7 @@ def test_nothing_asked_for_is_nothing():
     assert not any((found.users, found.interfaces, found.files, found.ephemeral, found.swap, found.user_data))
 
 
-@pytest.mark.parametrize("text", ["", None])
+@pytest.mark.parametrize("text", ["", None, " \r\n", "\ufeff"])
 def test_empty_user_data_is_none(text):
     assert description.parse({"user_data": text}).user_data is None
 
@@ -164,8 +186,11 @@ KINDS = [
     ("#cloud-boothook\n", "cloud-boothook"),
     ("## template: jinja\n#cloud-config\n{{ x", "jinja2"),
     ("MIME-Version: 1.0\n", "mime"),
-    ("Content-Type: multipart/mixed\n", "mime"),
+    ("Content-Type: multipart/mixed\nMIME-Version: 1.0\n", "mime"),
     ('{"ignition": {}}', None),
+    ("#ps1_sysnative\r\nWrite-Host\r\n", None),
+    ("rem cmd\r\n", None),
+    ("<powershell>\nWrite-Host\n</powershell>", None),
 ]
 
 
@@ -174,6 +199,19 @@ def test_the_kind_of_user_data_is_what_cloud_init_takes_it_for(text, expected):
     assert user_data.kind(text) == expected
     # What is no cloud-config is taken as it is.
     assert user_data.parse("user_data", text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\ufeff#cloud-config\na: 1\n", "#cloud-config\na: 1\n"),
+        ("#cloud-config\r\na: 1\r\n", "#cloud-config\na: 1\n"),
+        ("\ufeff#!/bin/sh\r\necho\r\n", "#!/bin/sh\necho\n"),
+        ("MIME-Version: 1.0\r\n", "MIME-Version: 1.0\r\n"),
+    ],
+)
+def test_a_text_of_windows_is_what_linux_reads(text, expected):
+    assert user_data.parse("user_data", text) == expected
 
 
 def test_without_the_library_of_yaml_a_mapping_is_still_possible(monkeypatch):

@@ -1155,7 +1155,8 @@ options:
         default: keep
       hostname:
         description:
-          - The host name, perhaps with its domain. The guest's name, unless given.
+          - The host name, perhaps with its domain. Unless given, the guest's name, with V(-) for each character that a host name
+            can't have, as V(_).
         type: str
       ssh_keys:
         description:

@@ -104,6 +104,15 @@ def _hostname(value):
     return value
 
 
+def hostname_of(guest):
+    """Return the host name that is made of a guest's name: a - for each other character, as Nova has it. Raises InvalidInput."""
+    labels = [label.strip("-")[:63].strip("-") for label in re.sub(r"[^A-Za-z0-9.]", "-", guest).split(".")]
+    found = ".".join(label for label in labels if label)
+    if not _HOSTNAME.fullmatch(found):
+        raise InvalidInput(f"hostname: it is needed, as no host name can be made of the guest's name {guest!r}")
+    return found
+
+
 def _metadata(given):
     found = {str(key): str(value) for key, value in given.items()}
     user_data.encode("metadata", "".join((*found, *found.values())))

@@ -22,6 +22,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot import
     user_data,
     yaml_text,
 )
+from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot.description import hostname_of
 
 CONFIG_DRIVE = "config-2"
 NOCLOUD = "cidata"
@@ -29,8 +30,9 @@ NOCLOUD = "cidata"
 LIMIT = 64 * 1024 * 1024
 
 
-def check(label, description):
-    """Refuse what a drive of this label can't say. Raises InvalidInput."""
+def check(label, description, name):
+    """Refuse what a drive of this label can't say of the guest with a name. Raises InvalidInput."""
+    _hostname(description, name)
     if label == CONFIG_DRIVE:
         network_data.check(description.interfaces)
 
@@ -64,7 +66,7 @@ def _openstack(description, name, identity):
     meta_data = {
         "uuid": identity,
         "name": name,
-        "hostname": description.hostname or name,
+        "hostname": _hostname(description, name),
         "launch_index": 0,
         "meta": description.metadata,
     }
@@ -84,7 +86,7 @@ def _openstack(description, name, identity):
 
 
 def _nocloud(description, name, identity):
-    meta_data = {"instance-id": identity, "local-hostname": description.hostname or name}
+    meta_data = {"instance-id": identity, "local-hostname": _hostname(description, name)}
     if description.ssh_keys:
         meta_data["public-keys"] = list(description.ssh_keys)
     if description.metadata:
@@ -96,6 +98,10 @@ def _nocloud(description, name, identity):
     if description.vendor_data is not None:
         found["vendor-data"] = description.vendor_data
     return {path: text.encode() for path, text in found.items()}
+
+
+def _hostname(description, name):
+    return description.hostname or hostname_of(name)
 
 
 def _user_data(description):

@@ -95,7 +95,7 @@ def parse(params: Values) -> ConfigDriveSpec | None:
         return None
     try:
         content = description.parse(given)
-        layout.check(given["label"], content)
+        layout.check(given["label"], content, params["name"])
     except InvalidInput as exc:
         raise InvalidInput(f"{OPTION}.{exc.message}") from exc
     return ConfigDriveSpec(content, given["label"], given["format"], given["instance_id"], params["pool"])

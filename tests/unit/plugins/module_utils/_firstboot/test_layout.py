@@ -87,6 +87,31 @@ def test_a_guest_of_which_nothing_is_asked_has_its_name(cloud_init, label):
 
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize(
+    ("name", "hostname"),
+    [
+        ("web01.example.com", "web01.example.com"),
+        ("bug_under", "bug-under"),
+        ("Büro 1", "B-ro-1"),
+        ("_a_.-b-..c", "a.b.c"),
+        ("x" * 70, "x" * 63),
+    ],
+)
+def test_a_host_name_is_made_of_the_guest_s_name(cloud_init, label, name, hostname):
+    assert cloud_init(label, files(label, {}, name=name))["hostname"] == hostname
+    assert cloud_init(label, files(label, {"hostname": "own"}, name=name))["hostname"] == "own"
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("name", ["__", "日本", ".".join(["x" * 63] * 4)])
+def test_a_name_that_gives_no_host_name_is_refused(label, name):
+    with pytest.raises(InvalidInput) as refused:
+        files(label, {}, name=name)
+    assert str(refused.value) == f"hostname: it is needed, as no host name can be made of the guest's name {name!r}"
+    assert files(label, {"hostname": "own"}, name=name)
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize(
     ("text", "kind"),
     [("#!/bin/sh\necho ü\n", "text/x-shellscript"), ("#cloud-boothook\n#!/bin/sh\necho\n", "text/cloud-boothook")],
 )

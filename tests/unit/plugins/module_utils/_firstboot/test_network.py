@@ -106,12 +106,12 @@ def test_a_gateway_beyond_a_single_address_is_on_the_link(cloud_init):
 
 def test_a_gateway_beyond_a_single_address_can_not_be_on_an_openstack_drive():
     with pytest.raises(InvalidInput) as refused:
-        layout.check("config-2", description.parse({"network": ON_LINK}))
+        layout.check("config-2", description.parse({"network": ON_LINK}), "web1")
     assert str(refused.value) == (
         "network[0].routes[0].via: '198.51.100.1' is not allowed; with label: config-2 "
         "a gateway is in the network of one of the interface's own addresses; label: cidata allows others"
     )
-    layout.check("cidata", description.parse({"network": ON_LINK}))
+    layout.check("cidata", description.parse({"network": ON_LINK}), "web1")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_gateway_beyond_a_single_address_can_not_be_on_an_openstack_drive():
 )
 def test_a_gateway_that_is_reached_needs_nothing(item):
     found = description.parse({"network": [{"mac": MAC, **item}]})
-    layout.check("config-2", found)
+    layout.check("config-2", found, "web1")
     assert "on-link" not in str(layout.files("cidata", found, "web1", UUID))
 
 

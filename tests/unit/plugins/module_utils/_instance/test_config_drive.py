@@ -148,6 +148,16 @@ def test_an_interface_that_is_gone_matters_to_a_new_drive_alone(world, monkeypat
     assert caught.value.message == OTHER_MAC
 
 
+def test_a_guest_s_name_that_gives_no_host_name_needs_one(world):
+    task = dict(TASK, name="__", config_drive={})
+    with pytest.raises(InvalidInput) as caught:
+        world.plan(task)
+    assert caught.value.message == (
+        "config_drive.hostname: it is needed, as no host name can be made of the guest's name '__'"
+    )
+    assert "create_config_drive" in actions(world.plan(dict(task, config_drive=DRIVE)))
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -11,6 +11,8 @@ Source: OpenStack, "Metadata" (config drives); cloud-init, data sources ConfigDr
 
 from __future__ import annotations
 
+import base64
+import json
 import uuid
 from hashlib import sha256
 
@@ -28,6 +30,7 @@ CONFIG_DRIVE = "config-2"
 NOCLOUD = "cidata"
 # As large as OpenStack's VFAT drives are.
 LIMIT = 64 * 1024 * 1024
+_META_DATA = "openstack/latest/meta_data.json"
 
 
 def check(label, description, name):
@@ -51,6 +54,15 @@ def files(label, description, name, guest_uuid, instance_id="keep"):
     if size > LIMIT:
         raise InvalidInput(f"write_files: the config drive would have {size} bytes; {LIMIT} bytes are allowed")
     return found
+
+
+def with_random_seed(label, found, seed):
+    """Return the files with random bytes for the guest's generator, which only OpenStack's layout has a place for."""
+    if label != CONFIG_DRIVE:
+        return found
+    meta_data = json.loads(found[_META_DATA])
+    meta_data["random_seed"] = base64.b64encode(seed).decode()
+    return {**found, _META_DATA: yaml_text.write(meta_data).encode()}
 
 
 def digest(label, found):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import tempfile
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 OPTION = "config_drive"
 EXTENSIONS = {"iso9660": "iso", "vfat": "img"}
+# Bytes, as many as Nova's.
+RANDOM_SEED = 512
 # The content is named before the guest has a UUID.
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
@@ -209,7 +212,9 @@ def _create(run: Run, action: Action) -> None:
     """
     volume, domain = action.data, run.domain()
     run.on_failure(lambda: undo_volume(run, volume))
-    files = volume.spec.files(domain.name(), domain.UUIDString())
+    # Random bytes are new with each drive that is made, and no part of the content that names it.
+    seed = secrets.token_bytes(RANDOM_SEED)
+    files = layout.with_random_seed(volume.spec.label, volume.spec.files(domain.name(), domain.UUIDString()), seed)
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "drive")
         drive.build(files, volume.spec.label, volume.spec.format, path)

@@ -40,6 +40,7 @@ def read_config_drive(directory, macs):
         "user_data": found.get("userdata"),
         "vendor_data": vendor.get("cloud-init"),
         "network": network,
+        "random_seed": len(metadata["random_seed"]) if "random_seed" in metadata else None,
     }
 
 

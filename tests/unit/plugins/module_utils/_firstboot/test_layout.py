@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import uuid
 
@@ -32,6 +33,7 @@ PATHS = {
     },
     "cidata": {"meta-data", "network-config", "user-data", "vendor-data"},
 }
+META_DATA = "openstack/latest/meta_data.json"
 LEAST = {"config-2": {"openstack/latest/meta_data.json"}, "cidata": {"meta-data", "user-data"}}
 
 
@@ -185,6 +187,16 @@ def test_the_same_description_has_the_same_bytes_and_digest(label):
     one, other = files(label, WHOLE), files(label, json.loads(json.dumps(WHOLE)))
     assert one == other
     assert layout.digest(label, one) == layout.digest(label, dict(reversed(other.items())))
+
+
+def test_openstack_s_drive_can_have_random_bytes_and_nothing_else_changes(cloud_init):
+    found, seed = files("config-2", WHOLE), bytes(range(256)) * 2
+    drive = layout.with_random_seed("config-2", found, seed)
+    assert cloud_init("config-2", drive)["random_seed"] == 512
+    meta_data = json.loads(drive[META_DATA])
+    assert base64.b64decode(meta_data.pop("random_seed"), validate=True) == seed
+    assert {**drive, META_DATA: meta_data} == {**found, META_DATA: json.loads(found[META_DATA])}
+    assert layout.with_random_seed("cidata", files("cidata", WHOLE), seed) == files("cidata", WHOLE)
 
 
 @pytest.mark.parametrize("change", [{"hostname": "web2"}, {"user_data": "#cloud-config\n{}"}, {"network": []}])

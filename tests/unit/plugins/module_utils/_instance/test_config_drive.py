@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -95,6 +96,21 @@ def test_a_drive_that_can_not_be_made_leaves_nothing_but_the_definition(world):
         world.run(TASK)
     assert world.show()[1] == before
     assert "create_config_drive" in actions(world.plan(TASK))
+
+
+def test_each_drive_that_is_made_has_random_bytes_of_its_own(world, monkeypatch):
+    built, build = [], config_drive.drive.build
+
+    def watched(files, *given):
+        built.append(files)
+        return build(files, *given)
+
+    monkeypatch.setattr(config_drive.drive, "build", watched)
+    for _ in range(2):
+        with pytest.raises(KvmfleetError, match="create config drive"):
+            world.run(TASK)
+    seeds = {json.loads(files["openstack/latest/meta_data.json"])["random_seed"] for files in built}
+    assert len(seeds) == 2
 
 
 def test_it_goes_with_its_guest(world):

@@ -31,7 +31,9 @@ class Run:
         self.done: list[Action] = []
         self.result: dict[str, Any] = {}
         self.warnings: list[str] = []
-        self._undoes: list[Callable[[], object]] = []
+        self._current: Action | None = None
+        self._undoes: list[tuple[Action | None, Callable[[], object]]] = []
+        self._undone: list[Action | None] = []
 
     @contextlib.contextmanager
     def doing(self, what: str) -> Iterator[None]:
@@ -39,15 +41,36 @@ class Run:
         with doing(what), file_errors(what):
             yield
 
+    def begin(self, action: Action) -> None:
+        """An action begins; what is registered from now on undoes it."""
+        self._current = action
+
     def on_failure(self, undo: Callable[[], object]) -> None:
-        """Have `undo()` called when this action or a later one fails."""
-        self._undoes.append(undo)
+        """Have `undo()` called when this action or a later one fails. It returns True when nothing of this action is left."""
+        self._undoes.append((self._current, undo))
 
     def undo(self) -> None:
         """Undo what must not stay, the latest first."""
-        for undo in reversed(self._undoes):
+        for action, undo in reversed(self._undoes):
             with contextlib.suppress(libvirt.libvirtError, KvmfleetError):
-                undo()
+                if undo() is True:
+                    self.undone(action)
+
+    def undone(self, action: Action | None) -> None:
+        """Nothing of an action is left."""
+        self._undone.append(action)
+
+    @contextlib.contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Have a failure tell what the run has changed: `changed` and `done` of the failed result."""
+        try:
+            yield
+        except KvmfleetError as exc:
+            exc.details.setdefault("done", [action.describe() for action in self.done if action not in self._undone])
+            # An action that has failed may be half done.
+            half = [action for action, _undo in self._undoes if action not in [*self.done, *self._undone]]
+            exc.details.setdefault("changed", bool(exc.details["done"] or half))
+            raise
 
 
 # What does an action; it returns False when there turned out to be nothing to do.
@@ -57,18 +80,21 @@ Handler = Callable[[Any, Action], object]
 def carry_out(plan: Plan, handlers: Mapping[str, Handler], run: Any) -> None:
     """Do the actions of a plan, each by `handlers[action.name](run, action)`.
 
-    A handler returns False when there turned out to be nothing to do. Raises KvmfleetError; the failed run is undone then.
+    A handler returns False when there turned out to be nothing to do. Raises KvmfleetError, which tells what was changed; the
+    failed run is undone then.
     """
-    try:
-        for action in plan.actions:
-            reached("before", run, action)
-            with run.doing(f"{action.name.replace('_', ' ')} {action.subject}"):
-                if handlers[action.name](run, action) is not False:
-                    run.done.append(action)
-            reached("after", run, action)
-    except KvmfleetError:
-        run.undo()
-        raise
+    with run.reporting():
+        try:
+            for action in plan.actions:
+                reached("before", run, action)
+                run.begin(action)
+                with run.doing(f"{action.name.replace('_', ' ')} {action.subject}"):
+                    if handlers[action.name](run, action) is not False:
+                        run.done.append(action)
+                reached("after", run, action)
+        except KvmfleetError:
+            run.undo()
+            raise
 
 
 def reached(moment: str, run: Run, action: Action) -> None:

@@ -121,22 +121,31 @@ def run_resource(argument_spec: Values, resource: Any, **spec_rules: Any) -> Non
             for warning in convergence.plan.warnings:
                 module.warn(warning)
             if not module.check_mode:
-                try:
+                with _telling(result):
                     result.update(convergence.execute())
-                except KvmfleetError as exc:
-                    # What was planned and is perhaps half done belongs to the failure.
-                    exc.details.setdefault("actions", result["actions"])
-                    raise
         for warning in result.pop("warnings", ()):
             module.warn(warning)
         executed = bool(convergence.plan.changed) and not module.check_mode
-        result.update(resource.report(conn, spec, convergence.observed, executed))
+        with _telling(result, result["actions"] if executed else []):
+            result.update(resource.report(conn, spec, convergence.observed, executed))
         if not module._diff:
             # A definition is long; who wants to see it asks for it.
             result.pop("diff")
         return result
 
     _run(argument_spec, resource.parse, body, spec_rules, getattr(resource, "secrets", None))
+
+
+@contextlib.contextmanager
+def _telling(result: Values, done: Iterable[Values] = ()) -> Iterator[None]:
+    """Have a failure tell what was planned, and what is `done` unless it knows that itself."""
+    try:
+        yield
+    except KvmfleetError as exc:
+        exc.details.setdefault("actions", result["actions"])
+        exc.details.setdefault("done", list(done))
+        exc.details.setdefault("changed", bool(done))
+        raise
 
 
 def run_info(argument_spec: Values, parse: Parse, query: Callable[[Conn, Any], Values], **spec_rules: Any) -> None:

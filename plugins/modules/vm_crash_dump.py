@@ -109,13 +109,23 @@ dump:
       sample: 134938624
 actions:
   description:
-    - What was done, in its order; in check mode, what would be done. Each has C(action) and C(subject).
+    - What was done, in its order; in check mode and after a failure, what was planned. Each has C(action) and C(subject).
   returned: always, once the plan was made
   type: list
   elements: dict
   sample:
     - action: dump
       subject: web01 to /var/lib/dumps/web01.core
+done:
+  description:
+    - The actions that were carried out before the failure. Those that were undone are not listed.
+    - C(changed) is true when there is one, and when the action that failed may be half done.
+  returned: failure, once the plan was made
+  type: list
+  elements: dict
+  sample:
+    - action: inject_nmi
+      subject: web01
 restart_required:
   description: Always empty.
   returned: success

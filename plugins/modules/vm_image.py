@@ -326,7 +326,7 @@ image:
         min_disk: 3GiB
 actions:
   description:
-    - What was done, in its order; in check mode, what would be done. Each has C(action) and C(subject).
+    - What was done, in its order; in check mode and after a failure, what was planned. Each has C(action) and C(subject).
   returned: always, once the plan was made
   type: list
   elements: dict
@@ -335,6 +335,16 @@ actions:
       subject: debian-13 from https://images.example.com/debian-13-amd64.qcow2
     - action: refresh_pool
       subject: images
+done:
+  description:
+    - The actions that were carried out before the failure. Those that were undone are not listed.
+    - C(changed) is true when there is one, and when the action that failed may be half done.
+  returned: failure, once the plan was made
+  type: list
+  elements: dict
+  sample:
+    - action: download
+      subject: debian-13 from https://images.example.com/debian-13-amd64.qcow2
 restart_required:
   description:
     - Always empty; an image has nothing that is to be restarted.

@@ -187,7 +187,7 @@ pruned:
           sample: [/var/lib/libvirt/images/web01-vda.qcow2]
 actions:
   description:
-    - What was done, in its order; in check mode, what would be done. Each has C(action) and C(subject).
+    - What was done, in its order; in check mode and after a failure, what was planned. Each has C(action) and C(subject).
   returned: always, once the plan was made
   type: list
   elements: dict
@@ -196,6 +196,16 @@ actions:
       subject: debian-13.4355a46b19d3.qcow2
     - action: refresh_pool
       subject: images
+done:
+  description:
+    - The actions that were carried out before the failure. Those that were undone are not listed.
+    - C(changed) is true when there is one, and when the action that failed may be half done.
+  returned: failure, once the plan was made
+  type: list
+  elements: dict
+  sample:
+    - action: delete
+      subject: debian-13.4355a46b19d3.qcow2
 restart_required:
   description:
     - Always empty; an image has nothing that is to be restarted.

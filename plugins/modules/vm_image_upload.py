@@ -156,8 +156,18 @@ image:
         min_disk: 3
 actions:
   description:
-    - What was done, in its order; in check mode, what would be done. Each has C(action) and C(subject).
+    - What was done, in its order; in check mode and after a failure, what was planned. Each has C(action) and C(subject).
   returned: always, once the plan was made
+  type: list
+  elements: dict
+  sample:
+    - action: upload
+      subject: golden to the cloud production from golden
+done:
+  description:
+    - The actions that were carried out before the failure. Those that were undone are not listed.
+    - C(changed) is true when there is one, and when the action that failed may be half done.
+  returned: failure, once the plan was made
   type: list
   elements: dict
   sample:

@@ -223,7 +223,7 @@ system:
       sample: 21473771520
 actions:
   description:
-    - What was done, in its order; in check mode, what would be done. Each has C(action) and C(subject).
+    - What was done, in its order; in check mode and after a failure, what was planned. Each has C(action) and C(subject).
   returned: always, once the plan was made
   type: list
   elements: dict
@@ -234,6 +234,16 @@ actions:
       subject: /dev/sda1
     - action: write_file
       subject: /etc/hostname
+done:
+  description:
+    - The actions that were carried out before the failure. Those that were undone are not listed.
+    - C(changed) is true when there is one, and when the action that failed may be half done.
+  returned: failure, once the plan was made
+  type: list
+  elements: dict
+  sample:
+    - action: grow_partition
+      subject: /dev/sda1
 restart_required:
   description: Always empty.
   returned: success

@@ -1763,7 +1763,7 @@ instance:
     state: running
 actions:
   description:
-    - What was done, in its order; in check mode, what would be done. Each has C(action) and C(subject).
+    - What was done, in its order; in check mode and after a failure, what was planned. Each has C(action) and C(subject).
   returned: always, once the plan was made
   type: list
   elements: dict
@@ -1771,6 +1771,16 @@ actions:
     - action: define
       subject: web01
     - action: start
+      subject: web01
+done:
+  description:
+    - The actions that were carried out before the failure. Those that were undone are not listed.
+    - C(changed) is true when there is one, and when the action that failed may be half done.
+  returned: failure, once the plan was made
+  type: list
+  elements: dict
+  sample:
+    - action: define
       subject: web01
 restart_required:
   description:

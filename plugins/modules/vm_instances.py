@@ -127,6 +127,11 @@ instances:
       type: list
       elements: dict
       returned: always
+    done:
+      description: What was done before the failure and was not undone.
+      type: list
+      elements: dict
+      returned: failure
     restart_required:
       description: The options whose values the running guest gets at its next cold boot only.
       type: list
@@ -137,8 +142,18 @@ instances:
       type: dict
       returned: always
 actions:
-  description: All actions of all guests, in the order of the guests.
-  returned: success
+  description: All actions of all guests, in the order of the guests; after a failure, those that were planned.
+  returned: always, once the host was read
+  type: list
+  elements: dict
+  sample:
+    - action: start
+      subject: web01
+done:
+  description:
+    - The actions that were carried out before the failure. Those that were undone are not listed.
+    - C(changed) is true when there is one, and when the action that failed may be half done.
+  returned: failure, once the host was read
   type: list
   elements: dict
   sample:

@@ -233,7 +233,7 @@ network:
           reservations: []
 actions:
   description:
-    - What was done, in its order; in check mode, what would be done. Each has C(action) and C(subject).
+    - What was done, in its order; in check mode and after a failure, what was planned. Each has C(action) and C(subject).
   returned: always, once the plan was made
   type: list
   elements: dict
@@ -243,6 +243,16 @@ actions:
     - action: start_network
       subject: lab
     - action: enable_autostart
+      subject: lab
+done:
+  description:
+    - The actions that were carried out before the failure. Those that were undone are not listed.
+    - C(changed) is true when there is one, and when the action that failed may be half done.
+  returned: failure, once the plan was made
+  type: list
+  elements: dict
+  sample:
+    - action: define_network
       subject: lab
 restart_required:
   description:

@@ -251,7 +251,8 @@ def report(conn: Conn, batch_spec: BatchSpec, batch: Batch, executed: bool) -> V
         raise KvmfleetError(
             f"{len(failed)} of {len(results)} instances failed: {told}",
             instances=results,
-            changed=executed,
+            done=[action for result in results for action in result.get("done", result["actions"])] if executed else [],
+            changed=executed and any(result["changed"] for result in results),
         )
     return {"instances": results}
 
@@ -268,6 +269,8 @@ def _result(conn: Conn, entry: Entry, executed: bool, leases: addresses.Addresse
     }
     if entry.error is not None:
         result["msg"] = entry.error.message
+        result["changed"] = entry.error.details.get("changed", False)
+        result["done"] = entry.error.details.get("done", [])
     elif executed and (entry.plan.changed or entry.spec.wait_for):
         result.update(resource.report(conn, entry.spec, entry.observed, True))
     elif entry.observed.exists:

@@ -42,7 +42,8 @@ def execute(conn: Conn, spec: InstanceSpec, observed: Observed, plan: Plan) -> d
     run = Run(conn, spec, observed)
     carry_out(plan, ACTIONS, run)
     if spec.wait_for:
-        wait_for(conn, run.domain(), spec.wait_for)
+        with run.reporting():
+            wait_for(conn, run.domain(), spec.wait_for)
     return {"warnings": run.warnings}
 
 

@@ -51,6 +51,8 @@ def _start(run, action):
         if start.get("is_new"):
             with contextlib.suppress(libvirt.libvirtError):
                 network.undefine()
+                for defined in run.done:
+                    run.undone(defined)
         raise
 
 

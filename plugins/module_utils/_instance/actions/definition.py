@@ -42,14 +42,15 @@ def define(run: Run, root: Element) -> None:
     applied.record(domain)
 
 
-def _restore(run: Run) -> None:
-    """Put the old definition back, unless the guest has been started from the new one."""
+def _restore(run: Run) -> bool:
+    """Put the old definition back, unless the guest has been started from the new one. Return whether it is back."""
     domain = run.domain()
     if run.conn.lookupByUUID(domain.UUID()).ID() not in (-1, run.observed.domain.ID()):
-        return
+        return False
     run.conn.defineXMLFlags(to_text(run.observed.inactive), 0)
     if run.observed.metadata is not None:
         set_metadata(run.domain(), run.observed.metadata, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    return True
 
 
 def _update_live(run: Run, action: Action) -> None:

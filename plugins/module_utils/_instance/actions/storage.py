@@ -53,12 +53,13 @@ def make_volume(run: Run, volume: NewVolume) -> None:
         pool.createXML(text, 0)
 
 
-def undo_volume(run: Run, volume: VolumeName) -> None:
-    """Remove what this run made: first recorded as planned, so that the definition can be launched again."""
+def undo_volume(run: Run, volume: VolumeName) -> bool:
+    """Remove what this run made: first recorded as planned, so that the definition can be launched again. Return whether it is gone."""
     if is_in_use(run.domain(), volume):
-        return
+        return False
     record_volume(run.domain(), volume, "planned")
     delete_volume(run, volume)
+    return True
 
 
 def is_in_use(domain: Domain, volume: VolumeName) -> bool:

@@ -245,12 +245,13 @@ def _image_disk(run: Run, action: Action) -> None:
     volumes.make_volume(run, volume)
 
 
-def _roll_back(run: Run, volume: storage.NewVolume) -> None:
-    """Give the guest its old disk back, unless it runs on the new one."""
+def _roll_back(run: Run, volume: storage.NewVolume) -> bool:
+    """Give the guest its old disk back, unless it runs on the new one. Return whether it has it."""
     if volumes.is_in_use(run.domain(), volume):
-        return
+        return False
     run.conn.defineXMLFlags(to_text(run.observed.inactive), 0)
     volumes.delete_volume(run, volume)
+    return True
 
 
 PROCEDURE = Procedure(

@@ -447,17 +447,21 @@ def _resize(run: Run, action: Action) -> None:
     define(run, action.data)
 
 
-def _undo(run: Run) -> None:
-    """Take back what did not come as far as a guest that runs with its new sizes."""
+def _undo(run: Run) -> bool:
+    """Take back what did not come as far as a guest that runs with its new sizes. Return whether it is taken back."""
     found = metadata.read(_inactive(run))
+    # A resize that libvirt refused has left no record.
+    reverts = not any(action.name == "resize" for action in run.done)
     if found is not None and found.resize is not None:
-        if not found.resize.settled and run.domain().isActive() and is_booted(found.resize, _live(run)):
-            return
+        reverts = not found.resize.settled
+        if reverts and run.domain().isActive() and is_booted(found.resize, _live(run)):
+            return False
         _revert_resize(run, None)
     if run.observed.active:
         boot(run, 0)
     if found is not None:
         _tidy_up(run)
+    return reverts
 
 
 def _start_resized(run: Run, action: Action) -> None:

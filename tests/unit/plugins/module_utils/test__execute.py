@@ -76,6 +76,40 @@ def test_an_undo_that_fails_keeps_no_other_from_being_done():
     assert run.log[-3:] == ["undo b", "undo a", "undo the first"]
 
 
+def _half(run, action):
+    run.on_failure(lambda: False)
+    _refuse(run, action)
+
+
+@pytest.mark.parametrize(
+    ("undoes", "last", "done", "changed"),
+    [
+        ({}, _refuse, ["a", "b"], True),
+        ({"a": True, "b": False}, _refuse, ["b"], True),
+        ({"a": True, "b": True}, _refuse, [], False),
+        ({"a": True, "b": True}, _half, [], True),
+    ],
+)
+def test_a_failure_tells_what_was_done_and_is_not_known_to_be_undone(undoes, last, done, changed):
+    def make(run, action):
+        if action.subject in undoes:
+            run.on_failure(lambda: undoes[action.subject])
+
+    with pytest.raises(Conflict) as failed:
+        carry_out(PLAN, {"make": make, "make_sure": last}, Recorded())
+    told = failed.value.details
+    assert (told["done"], told["changed"]) == ([{"action": "make", "subject": name} for name in done], changed)
+
+
+def test_an_undo_that_fails_leaves_its_action_done():
+    def make(run, action):
+        run.on_failure(lambda: _refuse(run, action))
+
+    with pytest.raises(Conflict) as failed:
+        carry_out(PLAN, {"make": make, "make_sure": _refuse}, Recorded())
+    assert [action["subject"] for action in failed.value.details["done"]] == ["a", "b"]
+
+
 @pytest.mark.parametrize(("moment", "log"), [("before", ["a"]), ("after", ["a", "b"])])
 def test_who_is_killed_undoes_nothing(moment, log):
     run, go = _carry_out(_make)

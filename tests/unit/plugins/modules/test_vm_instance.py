@@ -290,3 +290,13 @@ def test_an_interface_without_a_name_is_found_again_and_moved(guest):
     assert interfaces(bridge="br1") == (True, [(mac, "br1")])
     assert interfaces(bridge="br1", mtu=1400) == (True, [(mac, "br1")])
     assert interfaces(bridge="br1", mtu=1400) == (False, [(mac, "br1")])
+
+
+def test_a_failure_after_all_actions_says_that_they_are_done(run_module, shared_uri):
+    params = {"uri": shared_uri, "name": "late", "memory": "64MiB", "vcpus": "1", "vnc": {"enabled": False}}
+    late = run_module(
+        "vm_instance",
+        dict(params, interfaces=[{"network": "default"}], wait_for={"cidr": "203.0.113.0/24", "timeout": "1s"}),
+    )
+    assert not run_module("vm_instance", dict(params, state="absent"))["failed"]
+    assert late["failed"] and late["changed"] and late["done"] == late["actions"] != [], late

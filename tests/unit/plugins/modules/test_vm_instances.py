@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.kill import failing
 
 DEFAULTS = {"memory": "64MiB", "vcpus": 1, "tags": ["batch"]}
 
@@ -55,6 +56,19 @@ def test_one_that_fails_does_not_stop_the_rest(host):
     assert [item["failed"] for item in done["instances"]] == [False, True, True, False]
     assert "c: image" in done["msg"] and "'nowhere'" in done["msg"]
     assert names(host) == ["a", "d", "test"]
+
+
+def test_one_that_fails_half_way_says_what_was_done(host):
+    define, start = ({"action": action, "subject": "b"} for action in ("define", "start"))
+    with failing("start", "b"):
+        done = host({"name": "a"}, {"name": "b"}, {"name": "c", "image": "nowhere"})
+    b, c = done["instances"][1:]
+    assert (b["changed"], b["actions"], b["done"]) == (True, [define, start], [define])
+    assert (c["changed"], c["actions"], c["done"]) == (False, [], [])
+    assert done["changed"] and done["done"] == [*done["instances"][0]["actions"], define]
+    with failing("start", "b"):
+        again = host({"name": "a"}, {"name": "b"})
+    assert again["failed"] and not again["changed"] and again["done"] == [] and again["actions"] == [start]
 
 
 def test_purge_removes_managed_guests_that_are_not_listed_and_nobody_elses(host):

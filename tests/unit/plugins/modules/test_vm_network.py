@@ -9,7 +9,8 @@ from __future__ import annotations
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
-from ansible_collections.kvmfleet.compute.tests.unit.plugins.kill import Killed, killing
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.kill import Killed, failing, killing
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.returned import differences, documented
 
 GUEST = """\
@@ -65,6 +66,18 @@ def names(host):
 
 def actions(result):
     return [action["action"] for action in result["actions"]]
+
+
+def test_a_failure_says_what_was_done(host, monkeypatch):
+    define, start = ({"action": f"{action}_network", "subject": "lab"} for action in ("define", "start"))
+    with monkeypatch.context() as patch:
+        patch.setattr(libvirt.virNetwork, "create", lambda network: host.conn.networkLookupByName("nowhere"))
+        refused = host(**LAB)
+    assert refused["failed"] and names(host) == ["default"], "one that does not start is not left"
+    assert (refused["changed"], refused["done"]) == (False, []) and refused["actions"][:2] == [define, start]
+    with failing("start_network", "lab"):
+        half = host(**LAB)
+    assert half["failed"] and (half["changed"], half["done"]) == (True, [define])
 
 
 def test_a_network_is_isolated_unless_something_else_is_asked_for(host):

@@ -48,7 +48,8 @@ options:
     suboptions:
       path:
         description:
-          - The absolute path in the guest, without V(..). A symbolic link is refused.
+          - The absolute path in the guest, without V(..). Links of directories are followed inside the guest; a file that is a
+            symbolic link is refused.
         type: str
         required: true
       content:

@@ -29,10 +29,10 @@ def execute(conn, spec, observed, the_plan):
         if power_state(observed.domain)[0] != "stopped":
             raise Conflict(f"name: the guest {spec.name!r} was started meanwhile; its disks were not written to")
     check_disks(spec, needed_by_others(conn, observed.domain.name(), observed.disks))
-    with appliance.started(observed.disks, observed.hardware, readonly=False) as handle:
-        run = _Run(conn, spec, observed, handle)
+    run = _Run(conn, spec, observed)
+    with run.reporting(), appliance.started(observed.disks, observed.hardware, readonly=False) as run.handle:
         carry_out(the_plan, ACTIONS, run)
-        run.mounted()
+        handle = run.mounted()
         with appliance.doing("looking at the guest's root file system"):
             device = handle.mountable_device(run.system().root)
             return {"system": describe(handle, run.system(), device, handle.vfs_type(device))}
@@ -41,9 +41,9 @@ def execute(conn, spec, observed, the_plan):
 class _Run(Run):
     """What the actions of one run share: the appliance, and the system in its disks, which is opened no earlier than it has to be."""
 
-    def __init__(self, conn, spec, observed, handle):
+    def __init__(self, conn, spec, observed):
         super().__init__(conn, spec, observed)
-        self.handle = handle
+        self.handle = None
         self._system = None
         self._is_mounted = False
 
@@ -97,7 +97,21 @@ def _write_file(run, action):
     handle, target = run.mounted(), action.data
     directory, name = posixpath.split(target.path)
     beside = posixpath.join(directory, f".{name}.kvmfleet")
+    try:
+        _write_beside(handle, target, beside)
+        handle.mv(beside, target.path)
+    except BaseException:
+        # What kept this from being written may keep it from being removed; the next run does it then.
+        with contextlib.suppress(RuntimeError):
+            handle.rm_f(beside)
+        raise
+
+
+def _write_beside(handle, target, beside):
     handle.rm_f(beside)
+    # It may have secrets: nobody else can read it before it is the file.
+    handle.touch(beside)
+    handle.chmod(0o600, beside)
     if target.src:
         handle.upload(target.src, beside)
     else:
@@ -107,7 +121,6 @@ def _write_file(run, action):
     if handle.exists(target.path):
         handle.copy_attributes(target.path, beside, all=True)
     _own(handle, target, beside)
-    handle.mv(beside, target.path)
 
 
 def _upload(handle, content, path):

@@ -50,8 +50,9 @@ class FileState:
 class Observed:
     """What there is; of a guest that is left alone only the domain and its state.
 
-    files: FileState by path, None where there is none. texts: the content of those that are changed in part. missing: the
-    directories that a path lacks. sources: the checksums of the host's files. today: in days since
+    places: by path, where that is in the guest's own root once the links of its directories are followed. files: FileState by
+    path, None where there is none. texts: the content of those that are changed in part. missing: the directories that a path
+    lacks. sources: the checksums of the host's files. today: in days since
     1970. system: the result's key. needed: by the path of a disk that is not to be written to, the words for why.
     """
 
@@ -65,6 +66,7 @@ class Observed:
     today: int = 0
     passwd: str = ""
     group: str = ""
+    places: dict = field(default_factory=dict)
     files: dict = field(default_factory=dict)
     texts: dict = field(default_factory=dict)
     missing: dict = field(default_factory=dict)
@@ -164,6 +166,13 @@ def _look(observed, handle, spec, system, unmounted):
         if paths.count(path) > 1:
             raise Conflict(f"files.path: {path!r} is not allowed; it is written for users, too")
         _check_place(path, unmounted)
+    missing = {path: tuple(_missing(handle, path)) for path in paths}
+    places = {path: _place(handle, path, missing[path]) for path in paths}
+    for path, place in places.items():
+        _check_place(place, unmounted)
+        same = next(other for other, its_place in places.items() if its_place == place)
+        if same != path:
+            raise Conflict(f"{path!r} is not allowed; links in the guest make it the same file as {same!r}")
     device = handle.mountable_device(system.root)
     kind = handle.vfs_type(device)
     return Observed(
@@ -177,9 +186,10 @@ def _look(observed, handle, spec, system, unmounted):
         today=int(time.time()) // DAY,
         passwd=passwd,
         group=_text(handle, "/etc/group") if named else "",
+        places=places,
         files={path: _state(handle, path) for path in paths},
         texts={path: _text(handle, path) for path in partly},
-        missing={path: tuple(_missing(handle, path)) for path in paths},
+        missing=missing,
         selinux=_selinux(handle),
         growth=grow.observe(handle, system) if spec.grow_root else None,
         system=describe(handle, system, device, kind),
@@ -231,6 +241,15 @@ def _missing(handle, path):
         if handle.exists(directory) or handle.is_symlink(directory):
             raise Conflict(f"{path!r} is not allowed; {directory} is there in the guest, and no directory")
         yield directory
+
+
+def _place(handle, path, missing):
+    """Return where a path is when the links of its directories are followed. What renames a file would follow them out of the guest.
+
+    Source: guestfs_realpath, which never leaves the guest's root.
+    """
+    there = posixpath.dirname(missing[0] if missing else path)
+    return posixpath.join(handle.realpath(there), posixpath.relpath(path, there))
 
 
 def _selinux(handle):

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject import accounts
@@ -49,13 +49,13 @@ def plan(spec, observed):
     actions = [*_growing(observed.growth)] if observed.growth else []
     made, new = set(), False
     for target, owner, directory_mode in _targets(spec, observed):
-        state = observed.files[target.path]
+        state, place = observed.files[target.path], observed.places.get(target.path, target.path)
         for directory in observed.missing[target.path]:
             if directory not in made:
                 made.add(directory)
                 actions.append(Action("make_directory", directory, (directory_mode, owner)))
         new = new or state is None
-        actions += _writing(target, state)
+        actions += _writing(target, state, place)
     if observed.selinux and new:
         empty = hashlib.sha256(b"").hexdigest()
         actions.append(Action("write_file", AUTORELABEL, Target(AUTORELABEL, empty, b"", None, 0o644, 0, 0)))
@@ -79,13 +79,14 @@ def _growing(growth):
         yield Action("grow_filesystem", growth.filesystem)
 
 
-def _writing(target, state):
-    """What makes a file as it shall be: written whole, or its mode and owner set."""
+def _writing(target, state, place):
+    """What makes a file as it shall be, where it is: written whole, or its mode and owner set."""
+    subject, target = target.path, replace(target, path=place)
     if state is None or state.checksum != target.checksum:
-        return [Action("write_file", target.path, target)]
+        return [Action("write_file", subject, target)]
     wanted = [(target.mode, state.mode), (target.uid, state.uid), (target.gid, state.gid)]
     if any(value not in (None, present) for value, present in wanted):
-        return [Action("set_file_mode", target.path, target)]
+        return [Action("set_file_mode", subject, target)]
     return []
 
 

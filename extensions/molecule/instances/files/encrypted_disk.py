@@ -36,7 +36,7 @@ def make(path, key):
     disk.lvcreate_free("root", "system", 100)
     disk.mkfs("ext4", "/dev/system/root")
     disk.mount("/dev/system/root", "/")
-    for directory in ("/etc/selinux", "/bin", "/root", "/home/ann"):
+    for directory in ("/etc/selinux", "/bin", "/root", "/home/ann", "/run", "/var"):
         disk.mkdir_p(directory)
     for file, content in FILES.items():
         disk.write(file, content)
@@ -44,6 +44,7 @@ def make(path, key):
     disk.chown(0, 42, "/etc/shadow")
     disk.chown(1000, 1001, "/home/ann")
     disk.ln_s("passwd", "/etc/link")
+    disk.ln_s("/run", "/var/run")
     disk.umount_all()
     disk.shutdown()
     disk.close()

@@ -84,6 +84,15 @@ def test_a_file_is_compared_by_content_mode_and_owner(options, actions):
     assert _names(_plan(seen, files=[dict(MOTD, **options)])) == actions
 
 
+def test_a_file_is_written_where_the_links_of_its_directories_lead():
+    path, place = "/var/run/motd", "/run/motd"
+    seen = {"files": {path: None}, "missing": {path: ()}, "places": {path: place}}
+    (written,) = _plan(seen, files=[dict(MOTD, path=path)])
+    assert (written.subject, written.data.path) == (path, place)
+    (moded,) = _plan(dict(seen, files={path: _state(b"hello")}), files=[dict(MOTD, path=path, mode="0600")])
+    assert (moded.name, moded.subject, moded.data.path) == ("set_file_mode", path, place)
+
+
 def test_a_file_of_the_host_is_compared_by_its_checksum():
     seen = {"files": {"/etc/motd": _state(b"hello")}, "missing": {"/etc/motd": ()}}
     file = dict(MOTD, content=None, src="/srv/motd")

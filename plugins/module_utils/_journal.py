@@ -65,6 +65,8 @@ def record(kind: str, uri: str, name: str, data: Mapping[str, Any]) -> None:
             os.fsync(stream.fileno())
         os.rename(path + ".new", path)
     except OSError as exc:
+        with contextlib.suppress(OSError):
+            os.unlink(path + ".new")
         raise KvmfleetError(f"the state file {path} can't be written ({exc})") from exc
 
 

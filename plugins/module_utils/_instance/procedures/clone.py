@@ -296,13 +296,17 @@ def _copy_nvram(run: Run, action: Action) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(partial)  # of a run that was killed
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as copy, open(source, "rb") as original:
-            shutil.copyfileobj(original, copy)
-            if os.geteuid() == 0:
-                os.fchown(copy.fileno(), status.st_uid, status.st_gid)
-            copy.flush()
-            os.fsync(copy.fileno())
-        os.rename(partial, path)
+        try:
+            with open(descriptor, "wb") as copy, open(source, "rb") as original:
+                shutil.copyfileobj(original, copy)
+                if os.geteuid() == 0:
+                    os.fchown(copy.fileno(), status.st_uid, status.st_gid)
+                copy.flush()
+                os.fsync(copy.fileno())
+            os.rename(partial, path)
+        except OSError:
+            os.unlink(partial)
+            raise
 
 
 PROCEDURE = Procedure(

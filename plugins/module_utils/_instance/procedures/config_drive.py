@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import tempfile
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
@@ -215,7 +214,7 @@ def _create(run: Run, action: Action) -> None:
     # Random bytes are new with each drive that is made, and no part of the content that names it.
     seed = secrets.token_bytes(RANDOM_SEED)
     files = layout.with_random_seed(volume.spec.label, volume.spec.files(domain.name(), domain.UUIDString()), seed)
-    with tempfile.TemporaryDirectory() as directory:
+    with drive.private_directory() as directory:
         path = os.path.join(directory, "drive")
         drive.build(files, volume.spec.label, volume.spec.format, path)
         # The plan has made sure that what is there is the unfinished work of an earlier run for this guest.

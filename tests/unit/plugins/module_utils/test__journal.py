@@ -57,6 +57,16 @@ def test_an_entry_that_can_not_be_written_leaves_the_old_one(directory):
     assert _journal.read("swap", URI, "web01")["target"] == "vda"
 
 
+def test_an_entry_that_can_not_be_put_in_place_leaves_nothing_beside(directory):
+    _journal.record("swap", URI, "web01", {})
+    (file,) = directory.iterdir()
+    file.unlink()
+    (file / "in the way").mkdir(parents=True)
+    with pytest.raises(KvmfleetError, match="can't be written"):
+        _journal.record("swap", URI, "web01", {})
+    assert list(directory.iterdir()) == [file]
+
+
 @pytest.mark.parametrize("text", ["", "[", "[]", "{}", '{"target": 1'])
 def test_a_damaged_entry_is_told_with_its_file(directory, text):
     _journal.record("swap", URI, "web01", {})

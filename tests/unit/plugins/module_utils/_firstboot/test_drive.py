@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 
@@ -143,3 +144,37 @@ def test_a_tool_that_fails_leaves_what_was_there(tmp_path):
         build(image, label="x" * 40, content={"user-data": b"secret"})
     assert image.read_bytes() == b"what was there before"
     assert list(tmp_path.iterdir()) == [image]
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch):
+    """The directory that private ones are made in."""
+    monkeypatch.setattr(drive, "DIRECTORY", str(tmp_path / "run"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path / ("run" if os.geteuid() == 0 else ".local/state/kvmfleet/run")
+
+
+def killed_with_a_secret():
+    """Have a process write a secret into a private directory, and be killed."""
+    child = os.fork()
+    if not child:
+        with drive.private_directory() as directory:
+            with open(f"{directory}/secret", "w") as stream:
+                stream.write("secret")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(scratch):
+    killed_with_a_secret()
+    (left,) = scratch.glob("*/secret")
+    for directory in (scratch, left.parent):
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    with drive.private_directory() as directory:
+        assert [str(path) for path in scratch.iterdir()] == [directory]
+    assert list(scratch.iterdir()) == []
+
+
+def test_what_a_living_run_has_stays(scratch):
+    with drive.private_directory() as first, drive.private_directory() as second:
+        assert sorted(map(str, scratch.iterdir())) == sorted([first, second])

@@ -326,3 +326,16 @@ def test_the_nvram_is_copied_whole_and_for_its_owner_alone(world, tmp_path):
         clone.PROCEDURE.actions["copy_nvram"](run, Action("copy_nvram", "", (str(source), str(copy))))
         assert copy.read_bytes() == b"keys" and copy.stat().st_mode & 0o777 == 0o600
         assert len(list(directory.iterdir())) == 2
+
+
+def test_an_nvram_that_can_not_be_put_in_place_leaves_nothing_beside(world, tmp_path):
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import clone
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+
+    source, copy = tmp_path / "web01_VARS.fd", tmp_path / "copy01_VARS.fd"
+    source.write_bytes(b"keys")
+    copy.mkdir()
+    run = execute.Run(world.conn, world.spec(FULL), None)
+    with pytest.raises(KvmfleetError, match="copying the NVRAM"):
+        clone.PROCEDURE.actions["copy_nvram"](run, Action("copy_nvram", "", (str(source), str(copy))))
+    assert list(tmp_path.glob("*.partial")) == []

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot import drive
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import config_drive
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance import test_runs
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.test_runs import (
@@ -61,6 +62,21 @@ def test_a_new_guest_gets_a_drive_that_is_named_by_its_content(world):
     assert re.fullmatch(r"default/web01-config-[0-9a-f]{16}\.iso", name)
     assert subjects(again, "create_config_drive") == [name] != subjects(other, "create_config_drive")
     assert "digestdigest" not in plan.after and "digestdigest" not in str(plan.describe())
+
+
+def test_the_content_is_where_the_next_run_removes_it(world, monkeypatch, tmp_path):
+    seen = []
+
+    def build(files, label, image_format, path):
+        seen.append(path)
+        raise KvmfleetError("no tool")
+
+    monkeypatch.setattr(drive, "build", build)
+    monkeypatch.setattr(drive, "DIRECTORY", str(tmp_path), raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(KvmfleetError, match="no tool"):
+        world.run(TASK)
+    assert [path for path in seen if path.startswith(f"{tmp_path}/")] == seen != []
 
 
 def test_the_drive_is_a_cdrom_beside_the_guests_own(world):

@@ -24,6 +24,14 @@ from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._insta
 
 world = test_runs.world
 
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path, monkeypatch):
+    """Drives are made in a directory of the test's own."""
+    monkeypatch.setattr(drive, "DIRECTORY", str(tmp_path), raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
 DRIVE = {"hostname": "web01.example.com", "admin_password_hash": "$6$saltsalt$digestdigest"}
 OTHER = dict(DRIVE, hostname="other.example.com")
 TASK = dict(LAUNCH, config_drive=DRIVE)
@@ -72,8 +80,6 @@ def test_the_content_is_where_the_next_run_removes_it(world, monkeypatch, tmp_pa
         raise KvmfleetError("no tool")
 
     monkeypatch.setattr(drive, "build", build)
-    monkeypatch.setattr(drive, "DIRECTORY", str(tmp_path), raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(KvmfleetError, match="no tool"):
         world.run(TASK)
     assert [path for path in seen if path.startswith(f"{tmp_path}/")] == seen != []

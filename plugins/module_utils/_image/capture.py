@@ -18,6 +18,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_connected
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.freeze import frozen
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import require
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
@@ -134,7 +135,7 @@ def _back_up(conn, domain, disk, path, quiesce, deadline):
         _qemu_img("create", "-q", "-f", "qcow2", path, str(domain.blockInfo(disk.target)[0]))
         begun = False
         try:
-            with contextlib.nullcontext() if quiesce == "never" else _frozen(domain, quiesce) as refusal:
+            with frozen(domain, quiesce) as refusal:
                 domain.backupBegin(_backup(disk, path), None, libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL)
                 begun = True
             ended = watch.wait_until(lambda: _has_ended(domain), deadline - time.monotonic())
@@ -177,33 +178,3 @@ def _backup(disk, path):
 
 def _has_ended(domain):
     return domain.jobStats(0).get("type", libvirt.VIR_DOMAIN_JOB_NONE) == libvirt.VIR_DOMAIN_JOB_NONE
-
-
-@contextlib.contextmanager
-def _frozen(domain, quiesce):
-    """Hold the file systems still meanwhile; yield why the agent refused, if it did and may. Source: virDomainFSFreeze, virDomainFSThaw."""
-    refusal = None
-    try:
-        domain.fsFreeze(None, 0)
-    except libvirt.libvirtError as exc:
-        # It may have come to some of the file systems.
-        with contextlib.suppress(libvirt.libvirtError):
-            domain.fsThaw(None, 0)
-        if quiesce == "always":
-            raise
-        refusal = f"the agent of the guest {domain.name()!r} could not hold its file systems still: {exc}"
-    try:
-        yield refusal
-    finally:
-        if refusal is None:
-            _thaw(domain)
-
-
-def _thaw(domain):
-    try:
-        domain.fsThaw(None, 0)
-    except libvirt.libvirtError as exc:
-        raise KvmfleetError(
-            f"thawing the file systems of the guest {domain.name()!r} failed: {exc}; "
-            "where they are frozen still, kvmfleet.compute.vm_guest thaws them with frozen: false"
-        ) from exc

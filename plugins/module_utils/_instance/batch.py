@@ -251,7 +251,9 @@ def report(conn: Conn, batch_spec: BatchSpec, batch: Batch, executed: bool) -> V
         raise KvmfleetError(
             f"{len(failed)} of {len(results)} instances failed: {told}",
             instances=results,
-            done=[action for result in results for action in result.get("done", result["actions"])] if executed else [],
+            done=[action for result in results for action in result["done" if "done" in result else "actions"]]
+            if executed
+            else [],
             changed=executed and any(result["changed"] for result in results),
         )
     return {"instances": results}
@@ -259,7 +261,7 @@ def report(conn: Conn, batch_spec: BatchSpec, batch: Batch, executed: bool) -> V
 
 def _result(conn: Conn, entry: Entry, executed: bool, leases: addresses.Addresses | None) -> Values:
     found = entry.plan.describe()
-    result = {
+    result: Values = {
         "name": entry.name,
         "changed": found["changed"],
         "actions": found["actions"],

@@ -136,6 +136,7 @@ class Run(Protocol):
     spec: InstanceSpec
     observed: Observed
     warnings: list[str]
+    done: list[Action]
 
     def domain(self) -> Domain:
         """Return the guest's domain. Raises LibvirtFailed when it is gone."""

@@ -302,7 +302,7 @@ BAD = [
         f"network[0].routes[1].to: '0.0.0.0/0' is not allowed; {SECOND}",
     ),
     (
-        one(addresses=["192.0.2.5/24"], routes=[{"to": "10.0.0.0/8", "via": "192.0.2.1"} for _ in range(2)]),
+        one(addresses=["192.0.2.5/24"], routes=[{"to": "10.0.0.0/8", "via": "192.0.2.1"} for _number in range(2)]),
         "network[0].routes[1].to: '10.0.0.0/8' is not allowed; another one of the list has this destination",
     ),
     (

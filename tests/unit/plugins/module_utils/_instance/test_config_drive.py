@@ -128,7 +128,7 @@ def test_each_drive_that_is_made_has_random_bytes_of_its_own(world, monkeypatch)
         return build(files, *given)
 
     monkeypatch.setattr(config_drive.drive, "build", watched)
-    for _ in range(2):
+    for _time in range(2):
         with pytest.raises(KvmfleetError, match="create config drive"):
             world.run(TASK)
     seeds = {json.loads(files["openstack/latest/meta_data.json"])["random_seed"] for files in built}

@@ -122,16 +122,24 @@ cloud_init() {
     ln --symbolic --force --no-dereference "$made" .build/cloud-init
 }
 
+# The address of Debian's main archive that this machine itself uses; nothing where its apt has read no lists yet.
+debian_mirror() {
+    "$python" -c 'from lab.bootstrap import mirror; print(mirror() or "")'
+}
+
 # Definitions of guests that we did not make: the test data of libvirt and of virt-install, from Debian's source packages. One
 # release for every machine, so that each has the same tests.
 foreign_definitions() {
-    local release=trixie made parts package
+    local release=trixie made parts package address
     made=$cache/foreign-$release
     if [ ! -e "$made" ]; then
         say "unpacking the definitions of other tools into $made"
+        address=$(debian_mirror)
+        [ -n "$address" ] || { "${as_root[@]}" apt-get update --quiet --quiet && address=$(debian_mirror); }
+        [ -n "$address" ] || { say "apt has no source of Debian's main archive" && return 1; }
         parts=$(mktemp --directory --tmpdir="$cache")
         mkdir -p "$parts"/{lists/partial,foreign/libvirt,foreign/virt-install}
-        echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $release main" \
+        echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $address $release main" \
             >"$parts/sources.list"
         # Lists and cache of its own: the machine's sources stay as they are, and root is not needed.
         local apt=(env --chdir="$parts" apt-get --quiet --quiet -o "Dir::Etc::sourcelist=$parts/sources.list"

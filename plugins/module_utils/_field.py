@@ -45,10 +45,12 @@ class Row:
 
     def read(self, root: Element) -> Any:
         """Return the value that the XML holds."""
+        # A row that has read_like of its own is read by that alone, such as the timers of a clock.
         raise NotImplementedError
 
     def write(self, root: Element, value: Any) -> None:
         """Put the value into the XML."""
+        # A row that is only shown, or names its device, such as a host device's address, is never written.
         raise NotImplementedError
 
     def read_like(self, root: Element, wanted: Any) -> Any:

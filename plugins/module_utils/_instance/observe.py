@@ -272,10 +272,6 @@ def _against_attaching(users: Users, spec: InstanceSpec, path: str, shareable: b
     return users().against_sole_use(path, spec.name)
 
 
-def _against_growing(users: Users, spec: InstanceSpec, path: str, shareable: bool) -> str | None:
-    return users().against_writing(path, spec.name, shared=shareable)
-
-
 def _unwritable(
     conn: Conn,
     users: Users,
@@ -296,21 +292,18 @@ def _unwritable(
             continue
         shareable = disk.attributes.get("shareable", element.find("shareable") is not None)
         for path in paths_of(conn, element.findall("source")):
-            against = _against_attaching if opens else _against_growing
-            written[target] = against(users, spec, path, shareable)
+            if opens:
+                written[target] = _against_attaching(users, spec, path, shareable)
+            else:
+                written[target] = users().against_writing(path, spec.name, shared=shareable)
     return {target: need for target, need in written.items() if need}
-
-
-def _record(inactive: Element | None) -> metadata.InstanceMetadata | None:
-    """What we noted in a guest's definition; None where there is no guest, or it is not managed."""
-    return None if inactive is None else metadata.read(inactive)
 
 
 def _linked_clone(conn: Conn, users: Users, spec: InstanceSpec, inactive: Element, state: str) -> str | None:
     """Return the path of a file that is based on a disk of a guest that is to start. Nothing is read unless there ever was one."""
     if state not in ("stopped", "suspended") or (spec.state in ("stopped", "present", "absent") and not spec.autostart):
         return None
-    record = _record(inactive)
+    record = metadata.read(inactive)
     if record is None or not record.has_clones:
         return None
     paths = paths_of(conn, inactive.iterfind("devices/disk/source"))
@@ -318,7 +311,7 @@ def _linked_clone(conn: Conn, users: Users, spec: InstanceSpec, inactive: Elemen
 
 
 def _removal(conn: Conn, users: Users, spec: InstanceSpec, inactive: Element) -> storage.StorageFacts:
-    record = _record(inactive)
+    record = metadata.read(inactive)
     recorded = () if record is None else record.volumes
     names, paths = storage.removal_candidates(spec.remove_storage, inactive, recorded)
     if not names and not paths:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata, Volume, read
@@ -116,7 +117,7 @@ class Observed:
     def autostart(self) -> bool:
         return self.exists and self.facts.autostart
 
-    @property
+    @cached_property
     def metadata(self) -> InstanceMetadata | None:
         return read(self.inactive) if self.exists else None
 
@@ -164,7 +165,7 @@ class Reading:
     storage: StorageFacts = None  # type: ignore[assignment]
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def record(self) -> InstanceMetadata | None:
         """Our metadata with the guest, None where there is none."""
         return None if self.inactive is None else read(self.inactive)

@@ -15,15 +15,11 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import (
     Conn,
     libvirt,
     require_libraries,
-)
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
-    ConnectionFailed,
-    LibvirtFailed,
-    Unsupported,
 )
 
 # The oldest libvirt that can do what is named here (libvirt's release notes).
@@ -102,7 +98,9 @@ def _open(uri: str) -> Conn:
     try:
         conn, error = outcome.get(timeout=OPEN_TIMEOUT)
     except queue.Empty:
-        raise ConnectionFailed(f"uri: {uri!r} can't be opened: no answer within {OPEN_TIMEOUT} seconds") from None
+        raise _errors.ConnectionFailed(
+            f"uri: {uri!r} can't be opened: no answer within {OPEN_TIMEOUT} seconds"
+        ) from None
     if error is not None:
         raise _connection_error(uri, error) from error
     return conn
@@ -119,7 +117,7 @@ def _checked(uri: str, conn: Conn) -> Conn:
     """Return the connection if its libvirt is new enough, else raise Unsupported."""
     version = version_tuple(conn.getLibVersion())
     if version < MINIMUM_LIBVIRT:
-        raise Unsupported(
+        raise _errors.Unsupported(
             "uri: {!r} has libvirt {}; {} or newer is needed".format(
                 uri, ".".join(map(str, version)), ".".join(map(str, MINIMUM_LIBVIRT))
             )
@@ -127,14 +125,14 @@ def _checked(uri: str, conn: Conn) -> Conn:
     return conn
 
 
-def _connection_error(uri: str, exc: Any) -> ConnectionFailed:
+def _connection_error(uri: str, exc: Any) -> _errors.ConnectionFailed:
     denied = ("VIR_ERR_AUTH_FAILED", "VIR_ERR_AUTH_CANCELLED", "VIR_ERR_AUTH_UNAVAILABLE", "VIR_ERR_ACCESS_DENIED")
     message = f"uri: {uri!r} can't be opened: {exc}"
     if error_name(exc) in denied or "ermission denied" in str(exc):
         message += "; the user has no permission there: use become, or add the user to the group libvirt"
     else:
         message += "; a libvirt URI whose daemon is running and reachable is needed, such as qemu:///system"
-    return ConnectionFailed(message, **error_details(exc))
+    return _errors.ConnectionFailed(message, **error_details(exc))
 
 
 def _start_event_loop() -> None:
@@ -175,7 +173,7 @@ def doing(what: str) -> Iterator[None]:
     try:
         yield
     except libvirt.libvirtError as exc:
-        raise LibvirtFailed(
+        raise _errors.LibvirtFailed(
             f"{what} failed: {exc} (libvirt error {exc.get_error_code()}, {error_name(exc)})",
             **error_details(exc),
         ) from exc

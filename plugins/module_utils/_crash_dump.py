@@ -13,18 +13,11 @@ import os
 import stat
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import require
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
-    Conflict,
-    InvalidInput,
-    NotFound,
-    file_errors,
-)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
 
 # The names of libvirt's constants, by the words of the options.
@@ -83,21 +76,27 @@ def parse(params):
     found = DumpSpec(**{option: params[option] for option in OPTIONS})
     if found.path is None:
         if not found.nmi:
-            raise InvalidInput("path: no value is given, and nmi is false; one of the two says what is to be done")
+            raise _errors.InvalidInput(
+                "path: no value is given, and nmi is false; one of the two says what is to be done"
+            )
         return found
     if not found.path.startswith("/") or found.path.endswith("/"):
-        raise InvalidInput.of("path", found.path, "the absolute path of a file on the host is needed")
+        raise _errors.InvalidInput.of("path", found.path, "the absolute path of a file on the host is needed")
     host = params["uri"].partition("://")[2].partition("/")[0]
     if host:
-        raise InvalidInput.of("uri", params["uri"], "a dump is a file of libvirt's host: run the task on that host")
+        raise _errors.InvalidInput.of(
+            "uri", params["uri"], "a dump is a file of libvirt's host: run the task on that host"
+        )
     if found.format != "raw" and not found.memory_only:
-        raise InvalidInput.of("format", found.format, "it is the memory alone; memory_only: false needs format: raw")
+        raise _errors.InvalidInput.of(
+            "format", found.format, "it is the memory alone; memory_only: false needs format: raw"
+        )
     return found
 
 
 def observe(conn, dump_spec):
     """Return the Observed. Raises NotFound, Conflict, LibvirtFailed."""
-    with doing(f"reading guest {dump_spec.name}"):
+    with _connection.doing(f"reading guest {dump_spec.name}"):
         domain = require(conn, dump_spec.name, f"name: there is no guest {dump_spec.name!r} on this host")
         dumped = _is_there(dump_spec.path)
         return Observed(domain, power_state(domain)[0], dumped, _needed(conn, dump_spec, dumped))
@@ -117,30 +116,34 @@ def _needed(conn, dump_spec, dumped):
 def _is_there(path):
     if path is None:
         return False
-    with file_errors(f"looking for the dump {path}"):
+    with _errors.file_errors(f"looking for the dump {path}"):
         if not os.path.isdir(os.path.dirname(path)):
-            raise NotFound(f"path: {path!r} is not allowed; its directory does not exist on the host")
+            raise _errors.NotFound(f"path: {path!r} is not allowed; its directory does not exist on the host")
         try:
             mode = os.lstat(path).st_mode
         except FileNotFoundError:
             return False
     if not stat.S_ISREG(mode):
-        raise Conflict(f"path: {path!r} is not allowed; it exists and is not a file")
+        raise _errors.Conflict(f"path: {path!r} is not allowed; it exists and is not a file")
     return True
 
 
 def plan(dump_spec, observed):
     """Return the Plan. A dump that is there was made by an earlier run, and the NMI before it. Raises Conflict."""
     if observed.dumped and not dump_spec.force:
-        return Plan()
+        return _plan.Plan()
     if observed.state in ("stopped", "suspended", "crashed"):
-        raise Conflict(f"name: the guest {dump_spec.name!r} is {observed.state}; only a guest that is on can be dumped")
+        raise _errors.Conflict(
+            f"name: the guest {dump_spec.name!r} is {observed.state}; only a guest that is on can be dumped"
+        )
     if observed.need is not None:
-        raise Conflict(f"path: {dump_spec.path!r} is not allowed; the file that it would replace is {observed.need}")
-    actions = [Action("inject_nmi", dump_spec.name)] if dump_spec.nmi else []
+        raise _errors.Conflict(
+            f"path: {dump_spec.path!r} is not allowed; the file that it would replace is {observed.need}"
+        )
+    actions = [_plan.Action("inject_nmi", dump_spec.name)] if dump_spec.nmi else []
     if dump_spec.path is not None:
-        actions.append(Action("dump", f"{dump_spec.name} to {dump_spec.path}"))
-    return Plan(actions=tuple(actions))
+        actions.append(_plan.Action("dump", f"{dump_spec.name} to {dump_spec.path}"))
+    return _plan.Plan(actions=tuple(actions))
 
 
 def execute(conn, dump_spec, observed, the_plan):
@@ -160,7 +163,7 @@ def _dump(run, action):
     Source: virDomainCoreDumpWithFormat.
     """
     domain, dump_spec = run.observed.domain, run.spec
-    with file_errors(f"writing the dump {dump_spec.path}"):
+    with _errors.file_errors(f"writing the dump {dump_spec.path}"):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(dump_spec.partial)  # of a run that was killed
         os.close(os.open(dump_spec.partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -190,5 +193,5 @@ def report(conn, dump_spec, observed, executed):
     """Return the file as it is now, None when there is none or none was asked for."""
     if dump_spec.path is None or not (observed.dumped or executed):
         return {"dump": None}
-    with file_errors(f"looking at the dump {dump_spec.path}"):
+    with _errors.file_errors(f"looking at the dump {dump_spec.path}"):
         return {"dump": {"path": dump_spec.path, "size": os.stat(dump_spec.path).st_size}}

@@ -12,9 +12,7 @@ import sys
 import traceback
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
-    MissingLibrary,
-)
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 # libvirt's objects, for which there are no types.
 Conn = Any
@@ -52,7 +50,7 @@ def require_libraries(*names: str) -> None:
     missing = sorted(set(names or PACKAGES) & set(IMPORT_ERRORS))
     if missing:
         several = len(missing) > 1
-        raise MissingLibrary(
+        raise _errors.MissingLibrary(
             "the Python {} {} missing for {} on the managed host; install {} there (the role kvmfleet.compute.compute does), "
             "or set ansible_python_interpreter to a Python that has {}".format(
                 ("libraries " if several else "library ") + " and ".join(missing),

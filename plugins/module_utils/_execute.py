@@ -12,10 +12,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError, file_errors
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 
 
 class Run:
@@ -28,20 +27,20 @@ class Run:
         self.conn = conn
         self.spec = spec
         self.observed = observed
-        self.done: list[Action] = []
+        self.done: list[_plan.Action] = []
         self.result: dict[str, Any] = {}
         self.warnings: list[str] = []
-        self._current: Action | None = None
-        self._undoes: list[tuple[Action | None, Callable[[], object]]] = []
-        self._undone: list[Action | None] = []
+        self._current: _plan.Action | None = None
+        self._undoes: list[tuple[_plan.Action | None, Callable[[], object]]] = []
+        self._undone: list[_plan.Action | None] = []
 
     @contextlib.contextmanager
     def doing(self, what: str) -> Iterator[None]:
         """Say what was being done when libvirt or the file system failed: raises KvmfleetError."""
-        with doing(what), file_errors(what):
+        with doing(what), _errors.file_errors(what):
             yield
 
-    def begin(self, action: Action) -> None:
+    def begin(self, action: _plan.Action) -> None:
         """An action begins; what is registered from now on undoes it."""
         self._current = action
 
@@ -52,11 +51,11 @@ class Run:
     def undo(self) -> None:
         """Undo what must not stay, the latest first."""
         for action, undo in reversed(self._undoes):
-            with contextlib.suppress(libvirt.libvirtError, KvmfleetError):
+            with contextlib.suppress(libvirt.libvirtError, _errors.KvmfleetError):
                 if undo() is True:
                     self.undone(action)
 
-    def undone(self, action: Action | None) -> None:
+    def undone(self, action: _plan.Action | None) -> None:
         """Nothing of an action is left."""
         self._undone.append(action)
 
@@ -65,7 +64,7 @@ class Run:
         """Have a failure tell what the run has changed: `changed` and `done` of the failed result."""
         try:
             yield
-        except KvmfleetError as exc:
+        except _errors.KvmfleetError as exc:
             exc.details.setdefault("done", [action.describe() for action in self.done if action not in self._undone])
             # An action that has failed may be half done.
             half = [action for action, _undo in self._undoes if action not in [*self.done, *self._undone]]
@@ -74,10 +73,10 @@ class Run:
 
 
 # What does an action; it returns False when there turned out to be nothing to do.
-Handler = Callable[[Any, Action], object]
+Handler = Callable[[Any, _plan.Action], object]
 
 
-def carry_out(plan: Plan, handlers: Mapping[str, Handler], run: Any) -> None:
+def carry_out(plan: _plan.Plan, handlers: Mapping[str, Handler], run: Any) -> None:
     """Do the actions of a plan, each by `handlers[action.name](run, action)`.
 
     A handler returns False when there turned out to be nothing to do. Raises KvmfleetError, which tells what was changed; the
@@ -92,10 +91,10 @@ def carry_out(plan: Plan, handlers: Mapping[str, Handler], run: Any) -> None:
                     if handlers[action.name](run, action) is not False:
                         run.done.append(action)
                 reached("after", run, action)
-        except KvmfleetError:
+        except _errors.KvmfleetError:
             run.undo()
             raise
 
 
-def reached(moment: str, run: Run, action: Action) -> None:
+def reached(moment: str, run: Run, action: _plan.Action) -> None:
     """Called `before` and `after` each action of each run. It does nothing; a test replaces it to watch a run, or to end it."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 # When a change takes effect on a running guest.
 LIVE = "live"
@@ -43,22 +42,22 @@ class Row:
 
     option: str
 
-    def read(self, root: Element) -> Any:
+    def read(self, root: _xml.Element) -> Any:
         """Return the value that the XML holds."""
         # A row that has read_like of its own is read by that alone, such as the timers of a clock.
         raise NotImplementedError
 
-    def write(self, root: Element, value: Any) -> None:
+    def write(self, root: _xml.Element, value: Any) -> None:
         """Put the value into the XML."""
         # A row that is only shown, or names its device, such as a host device's address, is never written.
         raise NotImplementedError
 
-    def read_like(self, root: Element, wanted: Any) -> Any:
+    def read_like(self, root: _xml.Element, wanted: Any) -> Any:
         """Return the value in the words of `wanted`, which may leave open what another task would ask for."""
         return self.read(root)
 
 
-def read_all(rows: Iterable[Row], root: Element) -> dict[str, Any]:
+def read_all(rows: Iterable[Row], root: _xml.Element) -> dict[str, Any]:
     """Return the value of each row by its option."""
     return {row.option: row.read(root) for row in rows}
 
@@ -76,21 +75,21 @@ class Field(Row):
     empty: Any = None
     applies: str = NEXT_BOOT
 
-    def read(self, root: Element) -> Any:
+    def read(self, root: _xml.Element) -> Any:
         text = _xml.get(root, self.path)
         return self.empty if text is None else self.codec.decode(text)
 
-    def write(self, root: Element, value: Any) -> None:
+    def write(self, root: _xml.Element, value: Any) -> None:
         _xml.put(root, self.path, None if value == self.empty else self.codec.encode(value))
 
 
 class Presence(Field):
     """Whether an element is there: writing True makes an empty one, writing False removes it with all that it has."""
 
-    def read(self, root: Element) -> bool:
+    def read(self, root: _xml.Element) -> bool:
         return root.find(self.path) is not None
 
-    def write(self, root: Element, value: bool) -> None:
+    def write(self, root: _xml.Element, value: bool) -> None:
         if value:
             _xml.ensure(root, self.path)
         else:

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Container
 from typing import Union
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*")
@@ -24,7 +24,7 @@ def parse_mac(option: str, value: str) -> str:
     """Return the MAC address of one device, as libvirt writes it. Raises InvalidInput."""
     mac = value.lower().replace("-", ":")
     if not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1:
-        raise InvalidInput.of(option, value, "a MAC address of one device is needed, such as 52:54:00:12:34:56")
+        raise _errors.InvalidInput.of(option, value, "a MAC address of one device is needed, such as 52:54:00:12:34:56")
     return mac
 
 
@@ -45,7 +45,9 @@ def parse_ip(option: str, text: str) -> Address:
     try:
         return ipaddress.ip_address(_without_zone(text))
     except ValueError as exc:
-        raise InvalidInput.of(option, text, "an IP address is needed, such as 192.0.2.1 or 2001:db8::1") from exc
+        raise _errors.InvalidInput.of(
+            option, text, "an IP address is needed, such as 192.0.2.1 or 2001:db8::1"
+        ) from exc
 
 
 def parse_interface(option: str, text: str) -> Interface:
@@ -55,7 +57,7 @@ def parse_interface(option: str, text: str) -> Interface:
             raise ValueError
         return ipaddress.ip_interface(_without_zone(text))
     except ValueError as exc:
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             option, text, "an address with the length of its prefix is needed, such as 192.0.2.5/24 or 2001:db8::5/64"
         ) from exc
 
@@ -70,5 +72,5 @@ def _without_zone(text: str) -> str:
 def parse_domain(option: str, text: str) -> str:
     """Return a DNS domain. Raises InvalidInput."""
     if not _DOMAIN.fullmatch(text):
-        raise InvalidInput.of(option, text, "a DNS domain is needed, such as example.com")
+        raise _errors.InvalidInput.of(option, text, "a DNS domain is needed, such as example.com")
     return text

@@ -19,7 +19,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 DIRECTORY = "/var/lib/kvmfleet/state"
 # The kinds of entries. A removal has the `volumes` that it is about to delete, each with its pool, name and path.
@@ -47,7 +47,7 @@ def read(kind: str, uri: str, name: str, parse: Callable[[dict[str, Any]], Any] 
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise KvmfleetError(f"the state file {path} can't be read ({exc}); mend or remove it") from exc
+        raise _errors.KvmfleetError(f"the state file {path} can't be read ({exc}); mend or remove it") from exc
 
 
 def record(kind: str, uri: str, name: str, data: Mapping[str, Any]) -> None:
@@ -67,7 +67,7 @@ def record(kind: str, uri: str, name: str, data: Mapping[str, Any]) -> None:
     except OSError as exc:
         with contextlib.suppress(OSError):
             os.unlink(path + ".new")
-        raise KvmfleetError(f"the state file {path} can't be written ({exc})") from exc
+        raise _errors.KvmfleetError(f"the state file {path} can't be written ({exc})") from exc
 
 
 def forget(kind: str, uri: str, name: str) -> None:

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 
 def pair(option: str, identities: Sequence[Any], elements: Iterable[Any]) -> list[Any]:
@@ -31,10 +31,10 @@ def pair(option: str, identities: Sequence[Any], elements: Iterable[Any]) -> lis
         text, matches = identity
         found = [element for element in elements if matches(element)]
         if len(found) > 1:
-            raise Conflict(f"{option}[{text}]: the guest has {len(found)} devices with this identity")
+            raise _errors.Conflict(f"{option}[{text}]: the guest has {len(found)} devices with this identity")
         if found:
             if found[0] not in free:
-                raise InvalidInput(
+                raise _errors.InvalidInput(
                     f"{option}[{text}]: two items of the list name the same device; each may be named once"
                 )
             free.remove(found[0])

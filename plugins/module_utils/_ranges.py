@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Codec
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field
 
 # More than any host has, and few enough to be counted.
 HIGHEST = 16383
@@ -25,7 +24,9 @@ def parse_ranges(option: str, value: object) -> str:
         found = numbers(text)
         if found and max(found) <= HIGHEST:
             return to_text(found)
-    raise InvalidInput.of(option, value, f"numbers up to {HIGHEST} and ranges of them are needed, such as 0-3,8")
+    raise _errors.InvalidInput.of(
+        option, value, f"numbers up to {HIGHEST} and ranges of them are needed, such as 0-3,8"
+    )
 
 
 def numbers(text: str) -> set[int]:
@@ -48,4 +49,4 @@ def to_text(found: Iterable[int]) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
 
 
-RANGES = Codec(decode=lambda text: to_text(numbers(text)), encode=str)
+RANGES = _field.Codec(decode=lambda text: to_text(numbers(text)), encode=str)

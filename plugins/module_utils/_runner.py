@@ -14,19 +14,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import (
-    connect,
-    error_details,
-)
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import (
     Conn,
     libvirt,
     require_libraries,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
-    KvmfleetError,
-)
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Plan
 
 URI_OPTION = {"uri": {"type": "str", "default": "qemu:///system"}}
 
@@ -81,7 +74,7 @@ class Convergence:
         self._conn = conn
         self._spec = spec
         self.observed: Any = None
-        self.plan: Any = Plan()  # or a value like it
+        self.plan: Any = _plan.Plan()  # or a value like it
 
     def look(self, *known: Any) -> None:
         """Observe and plan; `known` is what was read of many objects at once. Raises KvmfleetError."""
@@ -141,7 +134,7 @@ def _telling(result: Values, done: Iterable[Values] = ()) -> Iterator[None]:
     """Have a failure tell what was planned, and what is `done` unless it knows that itself."""
     try:
         yield
-    except KvmfleetError as exc:
+    except _errors.KvmfleetError as exc:
         exc.details.setdefault("actions", result["actions"])
         exc.details.setdefault("done", list(done))
         exc.details.setdefault("changed", bool(done))
@@ -164,12 +157,12 @@ def _run(
     try:
         require_libraries()
         spec = parse(module.params)
-        with connect(module.params["uri"]) as conn:
+        with _connection.connect(module.params["uri"]) as conn:
             result = body(module, conn, spec)
-    except KvmfleetError as exc:
+    except _errors.KvmfleetError as exc:
         module.fail_json(msg=exc.message, **exc.details)
     except Exception as exc:  # noqa: BLE001  # pylint: disable=broad-except
         # libvirt's errors come translated by _connection.doing, which says what was being done; the rest is a defect.
-        details = error_details(exc) if libvirt and isinstance(exc, libvirt.libvirtError) else {}
+        details = _connection.error_details(exc) if libvirt and isinstance(exc, libvirt.libvirtError) else {}
         module.fail_json(msg=f"unexpected {type(exc).__name__}: {exc}", exception=traceback.format_exc(), **details)
     module.exit_json(**result)

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
-    InvalidInput,
-)
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 _BINARY = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _DECIMAL = ("KB", "MB", "GB", "TB", "PB")
@@ -33,7 +31,7 @@ def parse_size(option: str, value: str, minimum: int = 1) -> int:
     """
     match = _QUANTITY.fullmatch(str(value))
     if not match or match.group(2) not in SIZE_UNITS:
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             option, value, "a size is a number and one of {}, such as 2GiB".format(", ".join(SIZE_UNITS))
         )
     size = (
@@ -42,9 +40,9 @@ def parse_size(option: str, value: str, minimum: int = 1) -> int:
         else int(match.group(1)) * SIZE_UNITS[match.group(2)]
     )
     if size != int(size):
-        raise InvalidInput.of(option, value, "a size is a whole number of bytes")
+        raise _errors.InvalidInput.of(option, value, "a size is a whole number of bytes")
     if size < minimum:
-        raise InvalidInput.of(option, value, f"it must be at least {format_size(minimum)}")
+        raise _errors.InvalidInput.of(option, value, f"it must be at least {format_size(minimum)}")
     return int(size)
 
 
@@ -52,7 +50,7 @@ def parse_memory(option: str, value: str) -> int:
     """Return the KiB that a memory size means; libvirt counts memory in KiB and rounds everything else."""
     size = parse_size(option, value, minimum=1024)
     if size % 1024:
-        raise InvalidInput.of(option, value, "memory is a whole number of KiB, such as 2GiB")
+        raise _errors.InvalidInput.of(option, value, "memory is a whole number of KiB, such as 2GiB")
     return size // 1024
 
 
@@ -69,7 +67,7 @@ def parse_duration(option: str, value: str) -> float:
     match = _QUANTITY.fullmatch(str(value))
     unit = (match.group(2) or "s") if match else None
     if match is None or unit not in TIME_UNITS:
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             option, value, "a time is a number and one of {}, such as 90s".format(", ".join(TIME_UNITS))
         )
     return float(match.group(1)) * TIME_UNITS[unit]
@@ -80,5 +78,5 @@ def parse_count(option: str, value: str | int, what: str, maximum: int | None = 
     text = str(value).strip()
     if not re.fullmatch(r"\d+", text) or int(text) < 1 or (maximum is not None and int(text) > maximum):
         limits = "of 1 or more" if maximum is None else f"between 1 and {maximum}"
-        raise InvalidInput.of(option, value, f"it must be a whole number of {what}, {limits}")
+        raise _errors.InvalidInput.of(option, value, f"it must be a whole number of {what}, {limits}")
     return int(text)

@@ -12,10 +12,8 @@ import copy
 import functools
 from typing import Any
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
-    InvalidInput,
-)
 
 # An lxml.etree._Element, by a name that is there without lxml, too.
 Element = Any
@@ -39,9 +37,9 @@ def parse(text: str) -> Element:
     try:
         root = etree.fromstring(text, parser)
     except etree.XMLSyntaxError as exc:
-        raise InvalidInput(f"XML: {_shorten(text)!r} is not well-formed: {exc}") from exc
+        raise _errors.InvalidInput(f"XML: {_shorten(text)!r} is not well-formed: {exc}") from exc
     if root.getroottree().docinfo.doctype:
-        raise InvalidInput.of("XML", _shorten(text), "it may not declare a document type")
+        raise _errors.InvalidInput.of("XML", _shorten(text), "it may not declare a document type")
     return root
 
 

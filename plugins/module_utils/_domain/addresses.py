@@ -12,13 +12,10 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_connected
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import LibvirtFailed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import if_available
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 SOURCES = ("lease", "agent", "arp")
 DEFAULT_SOURCES = ("lease", "agent")
@@ -42,7 +39,7 @@ def _leases(conn: Conn) -> Addresses:
     gone = (libvirt.VIR_ERR_NO_NETWORK, libvirt.VIR_ERR_OPERATION_INVALID)
     found: Addresses = {}
     for network in conn.listAllNetworks(libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE):
-        for lease in unless_gone(network.DHCPLeases, *gone) or ():
+        for lease in _connection.unless_gone(network.DHCPLeases, *gone) or ():
             known = entry(lease["ipaddr"], lease["prefix"], "lease")
             if known:
                 found.setdefault(lease["mac"].lower(), []).append(known)
@@ -50,7 +47,7 @@ def _leases(conn: Conn) -> Addresses:
 
 
 def addresses(
-    conn: Conn, domain: Domain, root: Element, sources: Sequence[str] = DEFAULT_SOURCES, known_leases: Any = ASK
+    conn: Conn, domain: Domain, root: _xml.Element, sources: Sequence[str] = DEFAULT_SOURCES, known_leases: Any = ASK
 ) -> Addresses:
     """Return {mac: [{address, prefix, family, source}]} of a running guest's interfaces.
 
@@ -73,7 +70,7 @@ def merged(macs: Iterable[str | None], tables: Iterable[Mapping[str | None, list
     return found
 
 
-def _ask(conn: Conn, domain: Domain, root: Element, source: str, known_leases: Any) -> Addresses:
+def _ask(conn: Conn, domain: Domain, root: _xml.Element, source: str, known_leases: Any) -> Addresses:
     if source == "lease":
         table = leases(conn) if known_leases is ASK else known_leases
         if table is not None:
@@ -88,9 +85,9 @@ def _ask(conn: Conn, domain: Domain, root: Element, source: str, known_leases: A
 
 def _interface_addresses(domain: Domain, source: str, number: int) -> Addresses:
     try:
-        with doing(f"asking {source} for the addresses of {domain.name()}"):
+        with _connection.doing(f"asking {source} for the addresses of {domain.name()}"):
             answer = _answer(domain, number) or {}
-    except LibvirtFailed:
+    except _errors.LibvirtFailed:
         # An agent may be busy, hang or go away; the other sources don't fail unless libvirt does.
         if source != "agent":
             raise
@@ -105,7 +102,7 @@ def _interface_addresses(domain: Domain, source: str, number: int) -> Addresses:
 def _answer(domain: Domain, number: int) -> Any:
     # A guest that went off or away meanwhile has no address.
     gone = (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN)
-    return if_available(lambda: unless_gone(lambda: domain.interfaceAddresses(number, 0), *gone))
+    return if_available(lambda: _connection.unless_gone(lambda: domain.interfaceAddresses(number, 0), *gone))
 
 
 def entry(text: str, prefix: int, source: str) -> dict[str, Any] | None:

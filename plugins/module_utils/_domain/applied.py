@@ -17,13 +17,12 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Domain, etree, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import set_metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facts import Facts
 
 
-def fingerprint(root: Element) -> str:
+def fingerprint(root: _xml.Element) -> str:
     """Return a text that is another when the definition for the next boot is another; our own metadata does not count."""
     counted = copy.deepcopy(root)
     ours = metadata.find(counted)
@@ -43,7 +42,7 @@ def record(domain: Domain) -> None:
         set_metadata(domain, replace(found, applied=fingerprint(root)), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
 
 
-def has_drifted(domain: Domain, facts: Facts, root: Element) -> bool | None:
+def has_drifted(domain: Domain, facts: Facts, root: _xml.Element) -> bool | None:
     """Tell whether somebody else changed the definition since; None for a guest that has no record.
 
     root: the definition that the guest has now, which is the one for the next boot while it is off.

@@ -12,6 +12,7 @@ import copy
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _field, _plan, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata as recorded
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import patch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Values
@@ -40,9 +41,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets im
     vsock,
     watchdog,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import NEXT_BOOT
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Change
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 # In the order in which a reader of the XML meets them.
 FACETS = (
@@ -117,43 +115,43 @@ class NewGuest:
         return self.arch in ("x86_64", "i686")
 
 
-def skeleton(guest: NewGuest) -> Element:
+def skeleton(guest: NewGuest) -> _xml.Element:
     """Return the smallest definition of a new guest.
 
     libvirt makes the UUID and the MAC addresses when it takes the definition, and fills in every default.
     """
-    root = element_of("domain", {"type": guest.virt_type})
-    root.append(element_of("name", text=guest.name))
+    root = _xml.element_of("domain", {"type": guest.virt_type})
+    root.append(_xml.element_of("name", text=guest.name))
     if guest.uuid:
-        root.append(element_of("uuid", text=guest.uuid))
+        root.append(_xml.element_of("uuid", text=guest.uuid))
     # The element that makes the guest a managed one, also when it has nothing to say yet.
     recorded.write(root, recorded.InstanceMetadata())
-    boot = element_of("os")
-    boot.append(element_of("type", {"arch": guest.arch, "machine": guest.machine}, "hvm"))
+    boot = _xml.element_of("os")
+    boot.append(_xml.element_of("type", {"arch": guest.arch, "machine": guest.machine}, "hvm"))
     root.append(boot)
     if guest.is_x86:
-        features = element_of("features")
-        features.extend([element_of("acpi"), element_of("apic")])
+        features = _xml.element_of("features")
+        features.extend([_xml.element_of("acpi"), _xml.element_of("apic")])
         root.append(features)
     root.append(_clock(guest))
-    devices = element_of("devices")
+    devices = _xml.element_of("devices")
     if guest.emulator:
-        devices.append(element_of("emulator", text=guest.emulator))
+        devices.append(_xml.element_of("emulator", text=guest.emulator))
     if guest.has_graphics:
-        video = element_of("video")
-        video.append(element_of("model", {"type": "vga" if guest.is_x86 else "virtio"}))
+        video = _xml.element_of("video")
+        video.append(_xml.element_of("model", {"type": "vga" if guest.is_x86 else "virtio"}))
         devices.append(video)
     root.append(devices)
     return root
 
 
-def _clock(guest: NewGuest) -> Element:
-    clock = element_of("clock", {"offset": "utc"})
+def _clock(guest: NewGuest) -> _xml.Element:
+    clock = _xml.element_of("clock", {"offset": "utc"})
     if guest.is_x86 and guest.is_qemu:
         # A guest that was stopped for a while catches up, and HPET costs time for nothing (as Nova sets them).
-        clock.append(element_of("timer", {"name": "rtc", "tickpolicy": "catchup"}))
-        clock.append(element_of("timer", {"name": "pit", "tickpolicy": "delay"}))
-        clock.append(element_of("timer", {"name": "hpet", "present": "no"}))
+        clock.append(_xml.element_of("timer", {"name": "rtc", "tickpolicy": "catchup"}))
+        clock.append(_xml.element_of("timer", {"name": "pit", "tickpolicy": "delay"}))
+        clock.append(_xml.element_of("timer", {"name": "hpet", "present": "no"}))
     return clock
 
 
@@ -166,12 +164,12 @@ def with_launch_defaults(wanted: Values, guest: NewGuest) -> Values:
 
 
 def overlay(
-    root: Element,
+    root: _xml.Element,
     wanted: Values,
     patches: Iterable[patch.Patch] = (),
     purge: Container[str] = (),
     removals: Items | None = None,
-) -> tuple[Element, tuple[Change, ...]]:
+) -> tuple[_xml.Element, tuple[_plan.Change, ...]]:
     """Return (definition, changes): a copy of `root` with what was asked for, and all that differs from before.
 
     purge: names of KINDS whose devices go unless wanted has them. removals: by name of KINDS, items that name devices to go.
@@ -179,7 +177,7 @@ def overlay(
     """
     after = copy.deepcopy(root)
     changes = [
-        Change(kind.subject(element), "present", None, NEXT_BOOT)
+        _plan.Change(kind.subject(element), "present", None, _field.NEXT_BOOT)
         for kind, element in remove_devices(after, wanted, purge, removals)
     ]
     for facet in FACETS:
@@ -189,20 +187,20 @@ def overlay(
             facet.write(after, given)
             changes.extend(found)
     for option in patch.pending(after, patches):
-        changes.append(Change(option, None, "patched", NEXT_BOOT))
+        changes.append(_plan.Change(option, None, "patched", _field.NEXT_BOOT))
     patch.apply(after, patches)
     return after, tuple(changes)
 
 
-def check(before: Element, after: Element, wanted: Values) -> None:
+def check(before: _xml.Element, after: _xml.Element, wanted: Values) -> None:
     """Refuse a definition in which what was asked for contradicts itself or the rest. Raises InvalidInput, Conflict."""
     for facet in FACETS:
         facet.check(before, after, wanted)
 
 
 def remove_devices(
-    root: Element, wanted: Values, purge: Container[str] = (), removals: Items | None = None
-) -> list[tuple[DeviceKind, Element]]:
+    root: _xml.Element, wanted: Values, purge: Container[str] = (), removals: Items | None = None
+) -> list[tuple[DeviceKind, _xml.Element]]:
     """Remove from a definition the devices that are to go; returns them as [(DeviceKind, element)]."""
     gone = []
     for option, kind in KINDS.items():

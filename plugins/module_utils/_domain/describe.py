@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.addresses import ASK, Addresses, addresses
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import (
@@ -29,7 +28,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.in
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facts import Facts, identity
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata, Volume, read
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import read_facts
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 # Those that have something to tell, in the order of definition.FACETS; a module that only reads guests loads no others.
 FACETS = (
@@ -45,7 +43,7 @@ FACETS = (
 )
 
 
-def describe(root: Element, facts: Facts, found_addresses: Addresses | None) -> Values:
+def describe(root: _xml.Element, facts: Facts, found_addresses: Addresses | None) -> Values:
     """Return the description of a guest.
 
     root: its definition, the live one while it runs. found_addresses: what addresses.addresses() returns, None when
@@ -78,7 +76,7 @@ def _is_on(disk: Values, volume: Volume) -> bool:
     return disk["source"] == (f"{volume.pool}/{volume.name}" if disk["type"] == "volume" else volume.path)
 
 
-def interfaces(root: Element, found_addresses: Addresses | None) -> list[Values]:
+def interfaces(root: _xml.Element, found_addresses: Addresses | None) -> list[Values]:
     """Return the description of a guest's interfaces; see describe()."""
     return _add_addresses(INTERFACES.describe(root)["interfaces"], found_addresses)
 
@@ -90,7 +88,7 @@ def _add_addresses(described: list[Values], found_addresses: Addresses | None) -
     return described
 
 
-def agent(root: Element, facts: Facts) -> Values:
+def agent(root: _xml.Element, facts: Facts) -> Values:
     """Tell whether the guest has the agent's channel, and whether an agent is connected to it (None while off)."""
     channel = agent_channel(root)
     connected = channel is not None and facts.active
@@ -102,7 +100,7 @@ def agent(root: Element, facts: Facts) -> Values:
 
 def instance(conn: Any, domain: Any) -> Values:
     """Read one guest and return its description. Raises LibvirtFailed."""
-    with doing(f"reading guest {domain.name()}"):
+    with _connection.doing(f"reading guest {domain.name()}"):
         root = _xml.parse(domain.XMLDesc(0))
         facts = read_facts(domain)
         return describe(root, facts, addresses(conn, domain, root) if facts.active else {})
@@ -112,6 +110,6 @@ def observed(conn: Any, found: Any, known_leases: Any = ASK) -> Values:
     """Return the description of a guest that was observed and not changed since, without reading it again."""
     active = found.facts.active
     root = found.live if active else found.inactive
-    with doing(f"reading guest {found.facts.name}"):
+    with _connection.doing(f"reading guest {found.facts.name}"):
         known = addresses(conn, found.domain, root, known_leases=known_leases) if active else {}
     return describe(root, found.facts, known)

@@ -12,11 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _field, _match
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, Row
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Change
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import REDACTED, Element, to_text
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _match, _plan, _xml
 
 # By the names of options: what a task gives, or what is wanted of it; also the keys of one option.
 Values = dict[str, Any]
@@ -43,13 +39,13 @@ class Facet:
 
     options: Values
     parse: Callable[[Values], Values]
-    read: Callable[[Element, Values], Values]
-    write: Callable[[Element, Values], None]
+    read: Callable[[_xml.Element, Values], Values]
+    write: Callable[[_xml.Element, Values], None]
     launch: Callable[[Values, Any], Values] = lambda wanted, guest: {}
     live: tuple[str, ...] = ()
-    check: Callable[[Element, Element, Values], None] = lambda before, after, wanted: None
-    hotplug: Callable[[Element, Values], tuple[Action, ...]] = lambda live, wanted: ()
-    describe: Callable[[Element], Values] = lambda root: {}
+    check: Callable[[_xml.Element, _xml.Element, Values], None] = lambda before, after, wanted: None
+    hotplug: Callable[[_xml.Element, Values], tuple[_plan.Action, ...]] = lambda live, wanted: ()
+    describe: Callable[[_xml.Element], Values] = lambda root: {}
     secret: tuple[str, ...] = ()
     internal: tuple[str, ...] = ()
 
@@ -57,7 +53,7 @@ class Facet:
         """Return the part of wanted that belongs to this facet."""
         return {option: wanted[option] for option in (*self.options, *self.internal) if option in wanted}
 
-    def changes(self, root: Element, wanted: Values) -> list[Change]:
+    def changes(self, root: _xml.Element, wanted: Values) -> list[_plan.Change]:
         """Return a Change for each value that the definition does not have."""
         current = self.read(root, wanted)
         found = []
@@ -65,7 +61,9 @@ class Facet:
             applies = _field.LIVE if option in self.live else _field.NEXT_BOOT
             for name, before, after in differences(option, current[option], value):
                 hidden = name in self.secret
-                found.append(Change(name, REDACTED if hidden else before, REDACTED if hidden else after, applies))
+                found.append(
+                    _plan.Change(name, _xml.REDACTED if hidden else before, _xml.REDACTED if hidden else after, applies)
+                )
         return found
 
 
@@ -93,7 +91,7 @@ def differences(name: str, before: object, after: object) -> Iterator[tuple[str,
 
 
 def scalar_facet(
-    options: Values, fields: Sequence[Row], parse: Callable[[Values], Values] | None = None, **kwargs: Any
+    options: Values, fields: Sequence[_field.Row], parse: Callable[[Values], Values] | None = None, **kwargs: Any
 ) -> Facet:
     """Make a facet of a table of fields, one for each option. Without `parse` values are taken as they are given."""
     return Facet(
@@ -108,9 +106,9 @@ def scalar_facet(
 def mapping_facet(
     option: str,
     suboptions: Values,
-    fields: Sequence[Row],
+    fields: Sequence[_field.Row],
     complete: Callable[[Values], None] = lambda mapping: None,
-    prepare: Callable[[Element, Values], None] = lambda root, mapping: None,
+    prepare: Callable[[_xml.Element, Values], None] = lambda root, mapping: None,
     **kwargs: Any,
 ) -> Facet:
     """Make a facet of one option that is a mapping, each key of which is a field.
@@ -125,10 +123,10 @@ def mapping_facet(
             complete(given)
         return {option: given} if given else {}
 
-    def read(root: Element, wanted: Values) -> Values:
+    def read(root: _xml.Element, wanted: Values) -> Values:
         return {name: _read_rows(fields, root, mapping) for name, mapping in wanted.items()}
 
-    def write(root: Element, wanted: Values) -> None:
+    def write(root: _xml.Element, wanted: Values) -> None:
         for mapping in wanted.values():
             prepare(root, mapping)
             _write_rows(fields, root, mapping)
@@ -138,11 +136,11 @@ def mapping_facet(
     )
 
 
-def _read_rows(rows: Iterable[Row], root: Element, wanted: Values) -> Values:
+def _read_rows(rows: Iterable[_field.Row], root: _xml.Element, wanted: Values) -> Values:
     return {row.option: row.read_like(root, wanted[row.option]) for row in rows if row.option in wanted}
 
 
-def _write_rows(rows: Iterable[Row], root: Element, wanted: Values) -> None:
+def _write_rows(rows: Iterable[_field.Row], root: _xml.Element, wanted: Values) -> None:
     for row in rows:
         if row.option in wanted and row.read_like(root, wanted[row.option]) != wanted[row.option]:
             row.write(root, wanted[row.option])
@@ -161,15 +159,17 @@ def given_keys(mapping: Values | None) -> Values:
 def enable_by_use(option: str, mapping: Values) -> None:
     """Complete a mapping that has the key `enabled`: to give another key enables, and needs it enabled."""
     if not mapping.setdefault("enabled", True) and len(mapping) > 1:
-        raise InvalidInput.of(f"{option}.enabled", False, f"the other options of {option} need it to be enabled")
+        raise _errors.InvalidInput.of(
+            f"{option}.enabled", False, f"the other options of {option} need it to be enabled"
+        )
 
 
 def device_facet(
     option: str,
     tag: str,
     suboptions: Values,
-    fields: Iterable[Field],
-    make: Callable[[Element, Values], Element],
+    fields: Iterable[_field.Field],
+    make: Callable[[_xml.Element, Values], _xml.Element],
     complete: Callable[[Values], None] | None = None,
     **kwargs: Any,
 ) -> Facet:
@@ -180,7 +180,7 @@ def device_facet(
     """
     path = f"devices/{tag}"
 
-    def prepare(root: Element, mapping: Values) -> None:
+    def prepare(root: _xml.Element, mapping: Values) -> None:
         if mapping["enabled"] and root.find(path) is None:
             root.find("devices").append(make(root, mapping))
 
@@ -207,46 +207,46 @@ class DeviceKind:
 
     option: str
     tag: str
-    fields: tuple[Row, ...]
+    fields: tuple[_field.Row, ...]
     identify: Callable[[Values], Any]
-    new: Callable[[Values], Element]
-    label: Callable[[Element], str | None]
+    new: Callable[[Values], _xml.Element]
+    label: Callable[[_xml.Element], str | None]
     identity: tuple[str, ...]
     normalise: Callable[[str, Values], Values] = lambda option, item: item
-    live_fields: Callable[[Element], tuple[str, ...]] = lambda element: ()
-    shown: tuple[Row, ...] = ()
+    live_fields: Callable[[_xml.Element], tuple[str, ...]] = lambda element: ()
+    shown: tuple[_field.Row, ...] = ()
 
-    def elements(self, root: Element) -> list[Element]:
+    def elements(self, root: _xml.Element) -> list[_xml.Element]:
         return root.findall(f"devices/{self.tag}")
 
-    def pairs(self, root: Element, items: Sequence[Values]) -> list[tuple[Values, Element | None]]:
+    def pairs(self, root: _xml.Element, items: Sequence[Values]) -> list[tuple[Values, _xml.Element | None]]:
         """Return (item, element or None) for each item."""
         return list(zip(items, _match.pair(self.option, [self.identify(item) for item in items], self.elements(root))))
 
-    def agrees(self, element: Element, item: Values) -> bool:
+    def agrees(self, element: _xml.Element, item: Values) -> bool:
         """Tell whether a device has everything that an item asks for already."""
         return all(row.read(element) == item[row.option] for row in self.fields if row.option in item)
 
-    def read(self, root: Element, items: Sequence[Values]) -> tuple[Values | None, ...]:
+    def read(self, root: _xml.Element, items: Sequence[Values]) -> tuple[Values | None, ...]:
         return tuple(
             None if element is None else {row.option: row.read(element) for row in self.fields if row.option in item}
             for item, element in self.pairs(root, items)
         )
 
-    def write(self, root: Element, items: Sequence[Values]) -> None:
+    def write(self, root: _xml.Element, items: Sequence[Values]) -> None:
         for item, element in self.pairs(root, items):
             if element is None:
                 self._added(root, item)
                 continue
             self.write_fields(element, item)
 
-    def _added(self, root: Element, item: Values) -> Element:
+    def _added(self, root: _xml.Element, item: Values) -> _xml.Element:
         element = self.new(item)
         _append(root.find("devices"), element)
         self.write_fields(element, item)
         return element
 
-    def write_fields(self, element: Element, item: Values) -> None:
+    def write_fields(self, element: _xml.Element, item: Values) -> None:
         for row in self.fields:
             if row.option in item and row.read(element) != item[row.option]:
                 row.write(element, item[row.option])
@@ -258,15 +258,15 @@ class DeviceKind:
             option = f"{self.option}[{index}]"
             named = {key: item[key] for key in self.identity if item.get(key) is not None}
             if not named:
-                raise InvalidInput.of(
+                raise _errors.InvalidInput.of(
                     option, item, "a device that is to be absent is named by its {}".format(" or ".join(self.identity))
                 )
             found.append(self.normalise(option, named))
         return tuple(found)
 
     def unwanted(
-        self, root: Element, items: Sequence[Values], removals: Sequence[Values], purge: bool
-    ) -> list[Element]:
+        self, root: _xml.Element, items: Sequence[Values], removals: Sequence[Values], purge: bool
+    ) -> list[_xml.Element]:
         """Return the elements that `removals` name and, with `purge`, all that no item names."""
         gone = [element for _item, element in self.pairs(root, removals) if element is not None]
         if purge:
@@ -274,26 +274,26 @@ class DeviceKind:
             gone += [element for element in self.elements(root) if element not in named and element not in gone]
         return gone
 
-    def hotplug(self, live: Element, items: Sequence[Values]) -> tuple[Action, ...]:
+    def hotplug(self, live: _xml.Element, items: Sequence[Values]) -> tuple[_plan.Action, ...]:
         """See Facet.hotplug: plug in what is missing, change what can be changed in place."""
         actions = []
         for index, (item, element) in enumerate(self.pairs(live, items)):
             if element is None:
                 element = self._added(live, item)
-                actions.append(Action("attach_device", self.subject(element, item), (self, items, index)))
+                actions.append(_plan.Action("attach_device", self.subject(element, item), (self, items, index)))
                 continue
             rows = [row for row in self.fields if row.option in item and row.read(element) != item[row.option]]
             if rows and all(row.option in self.live_fields(element) for row in rows):
                 for row in rows:
                     row.write(element, item[row.option])
-                actions.append(Action("update_device", self.subject(element), to_text(element)))
+                actions.append(_plan.Action("update_device", self.subject(element), _xml.to_text(element)))
         return tuple(actions)
 
-    def describe(self, root: Element) -> Values:
+    def describe(self, root: _xml.Element) -> Values:
         """See Facet.describe."""
         return {self.option: [_field.read_all(self.shown, element) for element in self.elements(root)]}
 
-    def subject(self, element: Element, item: Values | None = None) -> str:
+    def subject(self, element: _xml.Element, item: Values | None = None) -> str:
         """Name a device to people, one that is new by what was asked for."""
         return f"{self.option}[{self.label(element) or self.label_of(item or {})}]"
 
@@ -313,13 +313,13 @@ def device_list_facet(
         names = [kind.identify(item)[0] for item in items]
         for index, name in enumerate(names):
             if name in names[:index]:
-                raise InvalidInput.of(f"{kind.option}[{index}]", name, "each device may be named once")
+                raise _errors.InvalidInput.of(f"{kind.option}[{index}]", name, "each device may be named once")
         return {kind.option: items}
 
-    def read(root: Element, wanted: Values) -> Values:
+    def read(root: _xml.Element, wanted: Values) -> Values:
         return {option: kind.read(root, items) for option, items in wanted.items()}
 
-    def write(root: Element, wanted: Values) -> None:
+    def write(root: _xml.Element, wanted: Values) -> None:
         for items in wanted.values():
             kind.write(root, items)
 
@@ -328,7 +328,7 @@ def device_list_facet(
     return Facet(options=options, parse=parse, read=read, write=write, hotplug=hotplug, **kwargs)
 
 
-def _append(devices: Element, element: Element) -> None:
+def _append(devices: _xml.Element, element: _xml.Element) -> None:
     """Put a device behind the last of its kind, since libvirt keeps the order of devices of one kind."""
     same = devices.findall(element.tag)
     if same:

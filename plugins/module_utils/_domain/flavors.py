@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 # The catalogue that OpenStack installed by default for years, and that operators know by heart.
 CLASSIC = {
@@ -35,7 +35,7 @@ def resolve(flavor: Any, catalogue: Mapping[str, Any] | None) -> tuple[str | Non
         return None, _checked("flavor", flavor)
     known = dict(CLASSIC, **(catalogue or {}))
     if flavor not in known:
-        raise InvalidInput.of("flavor", flavor, "known flavors are {}".format(", ".join(sorted(known))))
+        raise _errors.InvalidInput.of("flavor", flavor, "known flavors are {}".format(", ".join(sorted(known))))
     return flavor, _checked(f"flavors[{flavor}]", known[flavor])
 
 
@@ -51,8 +51,8 @@ def root_disk(params: Mapping[str, Any], sizes: Mapping[str, Any]) -> str | None
 
 def _checked(option: str, sizes: Any) -> dict[str, Any]:
     if not isinstance(sizes, dict):
-        raise InvalidInput.of(option, sizes, "a flavor is a name, or a mapping of {}".format(", ".join(KEYS)))
+        raise _errors.InvalidInput.of(option, sizes, "a flavor is a name, or a mapping of {}".format(", ".join(KEYS)))
     for key in sizes:
         if key not in KEYS:
-            raise InvalidInput.of(f"{option}.{key}", sizes[key], "a flavor has {}".format(", ".join(KEYS)))
+            raise _errors.InvalidInput.of(f"{option}.{key}", sizes[key], "a flavor has {}".format(", ".join(KEYS)))
     return sizes

@@ -11,8 +11,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Domain, libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
 
 
 @contextlib.contextmanager
@@ -46,7 +46,7 @@ def _thaw(domain: Domain) -> None:
     try:
         domain.fsThaw(None, 0)
     except libvirt.libvirtError as exc:
-        raise KvmfleetError(
+        raise _errors.KvmfleetError(
             f"thawing the file systems of the guest {domain.name()!r} failed: {exc}; "
             "where they are frozen still, kvmfleet.compute.vm_guest thaws them with frozen: false"
         ) from exc

@@ -14,13 +14,12 @@ from dataclasses import replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 # Where the system's libvirt keeps a guest's file with the firmware's variables, unless the definition says otherwise.
 DEFAULT_NVRAM = "/var/lib/libvirt/qemu/nvram/{}_VARS.fd"
 
 
-def of_another(root: Element, name: str, uuid: str | None, macs: Sequence[str | None]) -> Element:
+def of_another(root: _xml.Element, name: str, uuid: str | None, macs: Sequence[str | None]) -> _xml.Element:
     """Return a copy of a definition with the identity of another guest; libvirt makes up what is not given.
 
     macs: the MAC addresses of the interfaces in their order, None for those that libvirt is to choose.
@@ -31,7 +30,7 @@ def of_another(root: Element, name: str, uuid: str | None, macs: Sequence[str | 
     root.find("name").text = name
     _xml.drop(root, "uuid")
     if uuid:
-        root.insert(1, element_of("uuid", text=uuid))
+        root.insert(1, _xml.element_of("uuid", text=uuid))
     _new_numbers(root)
     for index, interface in enumerate(root.findall("devices/interface")):
         for part in ("mac", "target"):
@@ -40,7 +39,7 @@ def of_another(root: Element, name: str, uuid: str | None, macs: Sequence[str | 
             del port.attrib["interfaceid"]
         mac = macs[index] if index < len(macs) else None
         if mac:
-            interface.insert(0, element_of("mac", {"address": mac}))
+            interface.insert(0, _xml.element_of("mac", {"address": mac}))
     _free_ports(root)
     _own_files(root, former, name)
     found = metadata.read(root) or metadata.InstanceMetadata()
@@ -49,17 +48,17 @@ def of_another(root: Element, name: str, uuid: str | None, macs: Sequence[str | 
     return root
 
 
-def _new_numbers(root: Element) -> None:
+def _new_numbers(root: _xml.Element) -> None:
     """Have libvirt make the generation ID and the CID of a vsock device anew; SMBIOS has the guest's own UUID."""
     if root.find("genid") is not None:
         root.find("genid").text = None
     for vsock in root.findall("devices/vsock"):
         _xml.drop(vsock, "cid")
-        vsock.append(element_of("cid", {"auto": "yes"}))
+        vsock.append(_xml.element_of("cid", {"auto": "yes"}))
     _xml.drop(root, "sysinfo/system/entry[@name='uuid']")
 
 
-def _free_ports(root: Element) -> None:
+def _free_ports(root: _xml.Element) -> None:
     """Have libvirt choose the ports of displays: a fixed one is the other guest's."""
     for graphics in root.findall("devices/graphics"):
         if graphics.get("port") not in (None, "-1"):
@@ -70,7 +69,7 @@ def _free_ports(root: Element) -> None:
             graphics.set("websocket", "-1")
 
 
-def _own_files(root: Element, former: str, name: str) -> None:
+def _own_files(root: _xml.Element, former: str, name: str) -> None:
     """Give logs, sockets and the NVRAM names of their own. A serial port's twin <console> is made by libvirt."""
     devices = root.find("devices")
     for twin in devices.findall("console"):
@@ -91,7 +90,7 @@ def _own_files(root: Element, former: str, name: str) -> None:
         put_nvram(root, own_path(path, former, name))
 
 
-def nvram(root: Element) -> str | None:
+def nvram(root: _xml.Element) -> str | None:
     """Return the path of the file with the firmware's variables, None when there is none.
 
     libvirt before 9.1 chooses it at each start and tells it of a running guest alone.
@@ -101,11 +100,11 @@ def nvram(root: Element) -> str | None:
     return _given_nvram(root) or default
 
 
-def _given_nvram(root: Element) -> str | None:
+def _given_nvram(root: _xml.Element) -> str | None:
     return (_xml.get(root, "os/nvram") or "").strip() or _xml.get(root, "os/nvram/source/@file")
 
 
-def put_nvram(root: Element, path: str) -> None:
+def put_nvram(root: _xml.Element, path: str) -> None:
     """Set the path of the file with the firmware's variables."""
     _xml.put(root, "os/nvram" if (_xml.get(root, "os/nvram") or "").strip() else "os/nvram/source/@file", path)
 

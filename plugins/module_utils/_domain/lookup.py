@@ -8,19 +8,22 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain, libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import NotFound
 
 
 def by_name(conn: Conn, name: str) -> Domain | None:
     """Return the domain with this name, None when there is none. Source: virDomainLookupByName."""
-    return unless_gone(lambda: conn.lookupByName(name), libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG)
+    return _connection.unless_gone(
+        lambda: conn.lookupByName(name), libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG
+    )
 
 
 def by_uuid(conn: Conn, uuid: str) -> Domain | None:
     """Return the domain with this UUID, None when there is none. Source: virDomainLookupByUUIDString."""
-    return unless_gone(lambda: conn.lookupByUUIDString(uuid), libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG)
+    return _connection.unless_gone(
+        lambda: conn.lookupByUUIDString(uuid), libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG
+    )
 
 
 def find(conn: Conn, guest: str) -> Domain | None:
@@ -36,5 +39,5 @@ def require(conn: Conn, guest: str, sentence: str | None = None) -> Domain:
     """Return the domain that find returns. Raises NotFound, with the module's own sentence if it has one."""
     domain = find(conn, guest)
     if domain is None:
-        raise NotFound(sentence or f"there is no guest with the name or the UUID {guest!r} at {conn.getURI()}")
+        raise _errors.NotFound(sentence or f"there is no guest with the name or the UUID {guest!r} at {conn.getURI()}")
     return domain

@@ -11,10 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 NAMESPACE = "urn:kvmfleet:compute:1"
 PREFIX = "kvmfleet"
@@ -126,28 +124,28 @@ def of_text(text: str) -> InstanceMetadata:
     return _of_element(element)
 
 
-def find(root: Element) -> Element | None:
+def find(root: _xml.Element) -> _xml.Element | None:
     """Return our element in a definition, None when there is none."""
     return root.find(f"metadata/{_name('instance')}")
 
 
-def read(root: Element) -> InstanceMetadata | None:
+def read(root: _xml.Element) -> InstanceMetadata | None:
     """Return the InstanceMetadata of a definition, None when the guest is not managed by us."""
     element = find(root)
     return None if element is None else _of_element(element)
 
 
-def of_managed(root: Element) -> InstanceMetadata:
+def of_managed(root: _xml.Element) -> InstanceMetadata:
     """Return the InstanceMetadata of a definition. Raises Conflict when the guest is not managed by us, or not any more."""
     found = read(root)
     if found is None:
-        raise Conflict(
+        raise _errors.Conflict(
             f"the guest {root.findtext('name')!r} is not managed any more; its definition has lost our metadata"
         )
     return found
 
 
-def _of_element(element: Element) -> InstanceMetadata:
+def _of_element(element: _xml.Element) -> InstanceMetadata:
     return InstanceMetadata(
         flavor=element.findtext(_name("flavor")),
         image=element.findtext(_name("image")),
@@ -165,7 +163,7 @@ def _of_element(element: Element) -> InstanceMetadata:
     )
 
 
-def _rescue(element: Element | None) -> Rescue | None:
+def _rescue(element: _xml.Element | None) -> Rescue | None:
     if element is None:
         return None
     return Rescue(
@@ -175,18 +173,18 @@ def _rescue(element: Element | None) -> Rescue | None:
     )
 
 
-def _volume(element: Element) -> Volume:
+def _volume(element: _xml.Element) -> Volume:
     """People edit definitions: what is missing is empty, so that it names no volume, and what is unknown is ignored."""
     return Volume(**{attribute.name: element.get(attribute.name, "") for attribute in fields(Volume)})
 
 
-def _resize(element: Element | None) -> Resize | None:
+def _resize(element: _xml.Element | None) -> Resize | None:
     if element is None:
         return None
     return Resize(**{attribute.name: element.get(attribute.name, attribute.default) for attribute in fields(Resize)})
 
 
-def to_element(found: InstanceMetadata) -> Element:
+def to_element(found: InstanceMetadata) -> _xml.Element:
     """Return the element of an InstanceMetadata."""
     root = etree.Element(_name("instance"), nsmap={PREFIX: NAMESPACE})
     for tag, text in (("flavor", found.flavor), ("image", found.image), ("applied", found.applied)):
@@ -211,7 +209,7 @@ def to_element(found: InstanceMetadata) -> Element:
     return root
 
 
-def _add_rescue(root: Element, rescue: Rescue) -> None:
+def _add_rescue(root: _xml.Element, rescue: Rescue) -> None:
     element = etree.SubElement(root, _name("rescue"), target=rescue.target)
     for device in rescue.boot:
         etree.SubElement(element, _name("boot"), dev=device)
@@ -219,14 +217,14 @@ def _add_rescue(root: Element, rescue: Rescue) -> None:
         etree.SubElement(element, _name("order"), device=device, place=place)
 
 
-def to_fragment(found: InstanceMetadata) -> Element:
+def to_fragment(found: InstanceMetadata) -> _xml.Element:
     """Return the element as virDomainSetMetadata takes it: libvirt puts the namespace on the outermost one itself."""
     fragment = etree.Element("instance")
     fragment.extend(list(to_element(found)))
     return fragment
 
 
-def write(root: Element, found: InstanceMetadata) -> None:
+def write(root: _xml.Element, found: InstanceMetadata) -> None:
     """Put an InstanceMetadata into a definition, beside what other tools keep there."""
     parent = _xml.ensure(root, "metadata")
     for element in parent.findall(_name("instance")):

@@ -14,10 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 OPTIONS = {
     "xml_patch": {
@@ -67,10 +65,10 @@ def _compiled(option: str, xpath: str) -> Any:
     try:
         return etree.XPath(xpath, namespaces=NAMESPACES)
     except etree.XPathError as exc:
-        raise InvalidInput.of(f"{option}.xpath", xpath, f"an XPath below <domain> is needed ({exc})") from exc
+        raise _errors.InvalidInput.of(f"{option}.xpath", xpath, f"an XPath below <domain> is needed ({exc})") from exc
 
 
-def apply(root: Element, patches: Iterable[Patch]) -> None:
+def apply(root: _xml.Element, patches: Iterable[Patch]) -> None:
     """Apply patches to a definition, in their order; one whose meaning is there already changes nothing.
 
     Raises InvalidInput, also when the guest's identity would change.
@@ -79,10 +77,12 @@ def apply(root: Element, patches: Iterable[Patch]) -> None:
         before = [root.findtext("name"), root.findtext("uuid")]
         _VERBS[patch.verb](root, patch)
         if [root.findtext("name"), root.findtext("uuid")] != before:
-            raise InvalidInput.of(f"{patch.option}.xpath", patch.xpath, "the guest's name and UUID can't be patched")
+            raise _errors.InvalidInput.of(
+                f"{patch.option}.xpath", patch.xpath, "the guest's name and UUID can't be patched"
+            )
 
 
-def pending(root: Element, patches: Iterable[Patch]) -> list[str]:
+def pending(root: _xml.Element, patches: Iterable[Patch]) -> list[str]:
     """Return the options of the patches that would change a definition."""
     trial = copy.deepcopy(root)
     found = []
@@ -94,22 +94,22 @@ def pending(root: Element, patches: Iterable[Patch]) -> list[str]:
     return found
 
 
-def _select(root: Element, patch: Patch) -> list[Any]:
+def _select(root: _xml.Element, patch: Patch) -> list[Any]:
     try:
         found = _compiled(patch.option, patch.xpath)(root)
     except etree.XPathError as exc:
-        raise InvalidInput.of(f"{patch.option}.xpath", patch.xpath, f"it can't be evaluated ({exc})") from exc
+        raise _errors.InvalidInput.of(f"{patch.option}.xpath", patch.xpath, f"it can't be evaluated ({exc})") from exc
     if not isinstance(found, list):
-        raise InvalidInput.of(f"{patch.option}.xpath", patch.xpath, "it must select elements or attributes")
+        raise _errors.InvalidInput.of(f"{patch.option}.xpath", patch.xpath, "it must select elements or attributes")
     return found
 
 
-def _set(root: Element, patch: Patch) -> None:
+def _set(root: _xml.Element, patch: Patch) -> None:
     found = _select(root, patch)
     if not found:
         match = _SIMPLE_PATH.fullmatch(patch.xpath)
         if not match:
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 f"{patch.option}.xpath", patch.xpath, "it selects nothing, and only a plain path of names can be made"
             )
         element_path, attribute = match.groups()
@@ -122,10 +122,10 @@ def _set(root: Element, patch: Patch) -> None:
             node.getparent().set(node.attrname, patch.value)
 
 
-def _add(root: Element, patch: Patch) -> None:
+def _add(root: _xml.Element, patch: Patch) -> None:
     parents = _select(root, patch)
     if len(parents) != 1 or not isinstance(parents[0], etree._Element):
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             f"{patch.option}.xpath", patch.xpath, f"add needs exactly one element to add to, it selects {len(parents)}"
         )
     wanted = _xml.parse(patch.value or "")
@@ -133,11 +133,13 @@ def _add(root: Element, patch: Patch) -> None:
         parents[0].append(wanted)
 
 
-def _remove(root: Element, patch: Patch) -> None:
+def _remove(root: _xml.Element, patch: Patch) -> None:
     for node in _select(root, patch):
         if isinstance(node, etree._Element):
             if node is root:
-                raise InvalidInput.of(f"{patch.option}.xpath", patch.xpath, "the whole definition can't be removed")
+                raise _errors.InvalidInput.of(
+                    f"{patch.option}.xpath", patch.xpath, "the whole definition can't be removed"
+                )
             node.getparent().remove(node)
         else:
             node.getparent().attrib.pop(node.attrname, None)

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Domain, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata, VolumeName
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
 
 
 def of_domain(domain: Domain) -> InstanceMetadata | None:
@@ -25,14 +23,16 @@ def of_domain(domain: Domain) -> InstanceMetadata | None:
     """
     kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
     gone = (libvirt.VIR_ERR_NO_DOMAIN_METADATA, libvirt.VIR_ERR_NO_DOMAIN)
-    text = unless_gone(lambda: domain.metadata(kind, metadata.NAMESPACE, libvirt.VIR_DOMAIN_AFFECT_CONFIG), *gone)
+    text = _connection.unless_gone(
+        lambda: domain.metadata(kind, metadata.NAMESPACE, libvirt.VIR_DOMAIN_AFFECT_CONFIG), *gone
+    )
     return None if text is None else metadata.of_text(text)
 
 
 def set_metadata(domain: Domain, found: InstanceMetadata, flags: int) -> None:
     domain.setMetadata(
         libvirt.VIR_DOMAIN_METADATA_ELEMENT,
-        to_text(metadata.to_fragment(found)),
+        _xml.to_text(metadata.to_fragment(found)),
         metadata.PREFIX,
         metadata.NAMESPACE,
         flags,

@@ -13,7 +13,7 @@ import binascii
 import re
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot import network, user_data
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -98,7 +98,7 @@ def parse(params):
 
 def _hostname(value):
     if value is not None and not _HOSTNAME.fullmatch(value):
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             "hostname", value, "a name of letters, digits and - is needed, with dots when it has a domain"
         )
     return value
@@ -109,7 +109,7 @@ def hostname_of(guest):
     labels = [label.strip("-")[:63].strip("-") for label in re.sub(r"[^A-Za-z0-9.]", "-", guest).split(".")]
     found = ".".join(label for label in labels if label)
     if not _HOSTNAME.fullmatch(found):
-        raise InvalidInput(f"hostname: it is needed, as no host name can be made of the guest's name {guest!r}")
+        raise _errors.InvalidInput(f"hostname: it is needed, as no host name can be made of the guest's name {guest!r}")
     return found
 
 
@@ -121,7 +121,7 @@ def _metadata(given):
 
 def _user(option, value):
     if not _USER.fullmatch(value):
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             option,
             value,
             "a name has small letters, digits, - and _, begins with a letter, and has 32 characters at most",
@@ -132,7 +132,7 @@ def _user(option, value):
 def _hash(option, value):
     """The value is not repeated, as it may be the password itself."""
     if value is not None and not _HASH.fullmatch(value):
-        raise InvalidInput(
+        raise _errors.InvalidInput(
             f"{option}: it is not a hash of crypt such as $6$...; the filter ansible.builtin.password_hash makes one"
         )
     return value
@@ -141,7 +141,7 @@ def _hash(option, value):
 def _keys(option, given):
     for key in given or ():
         if not _KEY.fullmatch(key) or not key.isprintable():
-            raise InvalidInput.of(option, key, "a public key is one line, such as ssh-ed25519 AAAA... name")
+            raise _errors.InvalidInput.of(option, key, "a public key is one line, such as ssh-ed25519 AAAA... name")
     return tuple(given or ())
 
 
@@ -151,7 +151,7 @@ def _users(given):
         option = f"users[{index}]"
         name = _user(f"{option}.name", item["name"])
         if any(user.name == name for user in users):
-            raise InvalidInput.of(f"{option}.name", name, "another user of the list has this name")
+            raise _errors.InvalidInput.of(f"{option}.name", name, "another user of the list has this name")
         users.append(
             User(
                 name=name,
@@ -168,7 +168,7 @@ def _users(given):
 def _path(option, value):
     parts = value.split("/")
     if not value.startswith("/") or ".." in parts or value.endswith("/") or not value.isprintable():
-        raise InvalidInput.of(option, value, "an absolute path without .. is needed")
+        raise _errors.InvalidInput.of(option, value, "an absolute path without .. is needed")
     return value
 
 
@@ -178,14 +178,14 @@ def _files(given):
         option = f"write_files[{index}]"
         path = _path(f"{option}.path", item["path"])
         if any(file.path == path for file in files):
-            raise InvalidInput.of(f"{option}.path", path, "another file of the list has this path")
+            raise _errors.InvalidInput.of(f"{option}.path", path, "another file of the list has this path")
         owner, mode = item.get("owner") or "root:root", item.get("mode") or "0644"
         if not all(_USER.fullmatch(part) for part in owner.split(":")) or owner.count(":") > 1:
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 f"{option}.owner", owner, "a user, or a user and a group, is needed, such as root:root"
             )
         if not re.fullmatch(r"[0-7]{3,4}", mode):
-            raise InvalidInput.of(f"{option}.mode", mode, "octal digits are needed, such as 0644")
+            raise _errors.InvalidInput.of(f"{option}.mode", mode, "octal digits are needed, such as 0644")
         files.append(File(path=path, content=_content(option, item), owner=owner, mode=mode.zfill(4)))
     return tuple(files)
 
@@ -193,18 +193,18 @@ def _files(given):
 def _content(option, item):
     text, encoded = item.get("content"), item.get("content_base64")
     if (text is None) == (encoded is None):
-        raise InvalidInput(f"{option}: a file has either content or content_base64")
+        raise _errors.InvalidInput(f"{option}: a file has either content or content_base64")
     if text is not None:
         return user_data.encode(f"{option}.content", text)
     try:
         return base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise InvalidInput(f"{option}.content_base64: it is not base64") from exc
+        raise _errors.InvalidInput(f"{option}.content_base64: it is not base64") from exc
 
 
 def _serial(option, value):
     if not _SERIAL.fullmatch(value):
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             option, value, "a disk is named by its serial number of letters, digits, _ . and -, 20 characters at most"
         )
     return value
@@ -218,20 +218,22 @@ def _ephemeral(given, swap):
         mount = _path(f"{option}.mount", item["mount"])
         if " " in mount or "\\" in mount:
             # cloud-init writes it to /etc/fstab as it is, and makes the directory of the same text, so it can't be escaped.
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 f"{option}.mount", mount, "a path without spaces and backslashes is needed, for /etc/fstab"
             )
         filesystem = item.get("filesystem") or "ext4"
         label = item.get("label") or f"ephemeral{index}"
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", label) or len(label) > LABELS[filesystem]:
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 f"{option}.label",
                 label,
                 f"a label of {filesystem} has letters, digits, _ . and -, {LABELS[filesystem]} characters at most",
             )
         if serial in [disk.serial for disk in disks] + ([swap["serial"]] if swap else []):
-            raise InvalidInput.of(f"{option}.serial", serial, "another swap or ephemeral disk has this serial number")
+            raise _errors.InvalidInput.of(
+                f"{option}.serial", serial, "another swap or ephemeral disk has this serial number"
+            )
         if mount in [disk.mount for disk in disks]:
-            raise InvalidInput.of(f"{option}.mount", mount, "another ephemeral disk is mounted there")
+            raise _errors.InvalidInput.of(f"{option}.mount", mount, "another ephemeral disk is mounted there")
         disks.append(Ephemeral(serial, mount, filesystem, label))
     return tuple(disks)

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError, Unsupported
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 # FAT has no earlier time. All files have it, and all tools take it for now.
 EPOCH = 315532800
@@ -123,12 +123,12 @@ def _run(program, *arguments):
             check=False,
         )
     except FileNotFoundError as exc:
-        raise Unsupported(
+        raise _errors.Unsupported(
             f"{program} is missing on the host, which makes config drives; install the package {PACKAGES[program]} there"
         ) from exc
     if run.returncode:
         said = " ".join(run.stdout.decode(errors="replace").split())
-        raise KvmfleetError(f"the config drive can't be made: {program} failed: {said}")
+        raise _errors.KvmfleetError(f"the config drive can't be made: {program} failed: {said}")
 
 
 def _sync(path):

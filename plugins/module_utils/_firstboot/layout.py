@@ -16,7 +16,7 @@ import json
 import uuid
 from hashlib import sha256
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot import (
     cloud_config,
     network_config,
@@ -52,7 +52,7 @@ def files(label, description, name, guest_uuid, instance_id="keep"):
         found = layout(description, name, str(uuid.uuid5(uuid.UUID(guest_uuid), digest(label, found))))
     size = sum(len(content) for content in found.values())
     if size > LIMIT:
-        raise InvalidInput(f"write_files: the config drive would have {size} bytes; {LIMIT} bytes are allowed")
+        raise _errors.InvalidInput(f"write_files: the config drive would have {size} bytes; {LIMIT} bytes are allowed")
     return found
 
 

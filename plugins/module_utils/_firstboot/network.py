@@ -12,7 +12,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import (
     parse_domain,
     parse_interface,
@@ -79,7 +79,7 @@ def parse(given):
     for option, addressing in each_addressing(interfaces):
         for address in addressing.addresses:
             if address.ip in seen:
-                raise InvalidInput.of(
+                raise _errors.InvalidInput.of(
                     f"{option}.addresses", str(address), f"{seen[address.ip]} has this address already"
                 )
             seen[address.ip] = option
@@ -96,7 +96,7 @@ def _check_default_routes(interfaces):
                 continue
             other = seen.setdefault((route.to, route.metric), option)
             if other != option:
-                raise InvalidInput.of(
+                raise _errors.InvalidInput.of(
                     f"{option}.routes[{number}].to",
                     str(route.to),
                     f"{other} has a default route of IPv{route.to.version} with the same metric; give them different metrics",
@@ -115,7 +115,7 @@ def _unique(key, what, values, option="network"):
     for index, value in enumerate(values):
         if value in values[:index]:
             shown = str(value[0]) if isinstance(value, tuple) else value
-            raise InvalidInput.of(f"{option}[{index}].{key}", shown, f"another one of the list has this {what}")
+            raise _errors.InvalidInput.of(f"{option}[{index}].{key}", shown, f"another one of the list has this {what}")
 
 
 def _interface(index, given):
@@ -123,7 +123,7 @@ def _interface(index, given):
     mac = parse_mac(f"{option}.mac", str(given["mac"]))
     name = given.get("name") or f"eth{index}"
     if not _NAME.fullmatch(name):
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             f"{option}.name",
             name,
             "a name begins with a letter, has letters, digits, - and _, and 10 characters at most",
@@ -135,7 +135,7 @@ def _interface(index, given):
 
 def _vlan(option, given):
     if not 1 <= given["id"] <= 4094:
-        raise InvalidInput.of(f"{option}.id", given["id"], "a VLAN has a number from 1 to 4094")
+        raise _errors.InvalidInput.of(f"{option}.id", given["id"], "a VLAN has a number from 1 to 4094")
     return Vlan(given["id"], _addressing(option, given))
 
 
@@ -157,7 +157,7 @@ def _addressing(option, given):
     for key, values in (("dns_servers", found.dns_servers), ("dns_search", found.dns_search)):
         if values and not addresses:
             # cloud-init drops them when it writes a config drive's network for netplan.
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 f"{option}.{key}",
                 str(values[0]),
                 "it needs one of addresses; where DHCP configures alone, it brings these",
@@ -175,14 +175,16 @@ def _route(option, given, addresses):
     try:
         network = ipaddress.ip_network(to)
     except ValueError as exc:
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             f"{option}.to", to, "default or a network is needed, such as 198.51.100.0/24 or 2001:db8:1::/48"
         ) from exc
     if network.version != via.version:
-        raise InvalidInput.of(f"{option}.via", given["via"], f"the way to {to} is an address of IPv{network.version}")
+        raise _errors.InvalidInput.of(
+            f"{option}.via", given["via"], f"the way to {to} is an address of IPv{network.version}"
+        )
     metric = given.get("metric")
     if metric is not None and not 0 <= metric <= MAX_METRIC:
-        raise InvalidInput.of(f"{option}.metric", metric, f"it is from 0 to {MAX_METRIC}")
+        raise _errors.InvalidInput.of(f"{option}.metric", metric, f"it is from 0 to {MAX_METRIC}")
     return Route(network, via, metric, _is_on_link(f"{option}.via", via, addresses))
 
 
@@ -190,7 +192,7 @@ def _check_one_default(option, routes):
     """Where an interface has two of one IP version, cloud-init fails on systems that are configured by ifcfg files."""
     for number, route in enumerate(routes):
         if route.is_default and any(route.to == other.to for other in routes[:number]):
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 f"{option}.routes[{number}].to",
                 str(route.to),
                 f"cloud-init configures one default route of IPv{route.to.version} for each interface",
@@ -201,7 +203,7 @@ def _check_mtu(option, addressing):
     # IPv4 needs 68 (RFC 791), IPv6 1280 (RFC 8200).
     least = 1280 if addressing.dhcp6 or any(address.version == 6 for address in addressing.addresses) else 68
     if addressing.mtu is not None and not least <= addressing.mtu <= 65535:
-        raise InvalidInput.of(option, addressing.mtu, f"it is from {least} to 65535 bytes")
+        raise _errors.InvalidInput.of(option, addressing.mtu, f"it is from {least} to 65535 bytes")
 
 
 def _is_on_link(option, via, addresses):
@@ -214,4 +216,6 @@ def _is_on_link(option, via, addresses):
         return False
     if any(address.network.prefixlen == address.max_prefixlen for address in own):
         return True
-    raise InvalidInput.of(option, str(via), "a gateway is in the network of one of the interface's own addresses")
+    raise _errors.InvalidInput.of(
+        option, str(via), "a gateway is in the network of one of the interface's own addresses"
+    )

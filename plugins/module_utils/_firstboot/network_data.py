@@ -12,7 +12,7 @@ what cloud-init reads beyond it.
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot.network import each_addressing
 
 
@@ -21,7 +21,7 @@ def check(interfaces):
     for option, addressing in each_addressing(interfaces):
         for number, route in enumerate(addressing.routes):
             if route.on_link:
-                raise InvalidInput.of(
+                raise _errors.InvalidInput.of(
                     f"{option}.routes[{number}].via",
                     str(route.via),
                     "with label: config-2 a gateway is in the network of one of the interface's own addresses; "

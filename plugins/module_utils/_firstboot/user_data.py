@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot import yaml_text
 
 # What OpenStack takes, so that what works here works there.
@@ -53,21 +53,23 @@ def parse(option, given):
         if text is None:
             return None
     else:
-        raise InvalidInput(f"{option}: a text or a mapping is needed, not a {type(given).__name__}")
+        raise _errors.InvalidInput(f"{option}: a text or a mapping is needed, not a {type(given).__name__}")
     size = len(encode(option, text))
     if size > LIMIT:
-        raise InvalidInput(f"{option}: it has {size} bytes; {LIMIT} bytes are allowed")
+        raise _errors.InvalidInput(f"{option}: it has {size} bytes; {LIMIT} bytes are allowed")
     if not _is_read(text):
-        raise InvalidInput(
+        raise _errors.InvalidInput(
             f"{option}: cloud-init ignores it, as its first line does not say the kind; begin it with #cloud-config, #!/bin/sh or "
             "another header of cloud-init, without a space after the # and nothing before it, or with MIME-Version: 1.0"
         )
     if isinstance(given, str) and kind(text) == "cloud-config":
         content = yaml_text.read(option, text)
         if content is not None and not isinstance(content, dict):
-            raise InvalidInput(f"{option}: a cloud-config is a mapping of YAML, this one is a {type(content).__name__}")
+            raise _errors.InvalidInput(
+                f"{option}: a cloud-config is a mapping of YAML, this one is a {type(content).__name__}"
+            )
     if "\0" in text:
-        raise InvalidInput(f"{option}: it has null characters; a text has none")
+        raise _errors.InvalidInput(f"{option}: it has null characters; a text has none")
     return text
 
 
@@ -76,7 +78,7 @@ def encode(option, text):
     try:
         return text.encode()
     except UnicodeEncodeError as exc:
-        raise InvalidInput(f"{option}: it is not valid UTF-8") from exc
+        raise _errors.InvalidInput(f"{option}: it is not valid UTF-8") from exc
 
 
 def _normalised(given):
@@ -118,7 +120,7 @@ def joined(option, text, content):
     if text is None:
         return cloud_config(content)
     if kind(text) is None:
-        raise InvalidInput(
+        raise _errors.InvalidInput(
             f"{option}: users, passwords, files and disks are set up by cloud-init, which does not know this kind of data; "
             "its first line has to say the kind, such as #cloud-config or #!/bin/sh"
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, MissingLibrary
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 # JSON is YAML, but for characters that YAML wants escaped, and some that break lines in YAML and not in JSON.
 _TO_ESCAPE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
@@ -28,7 +28,7 @@ def read(option, text):
     try:
         import yaml
     except ImportError as exc:
-        raise MissingLibrary(
+        raise _errors.MissingLibrary(
             f"{option}: the Python library yaml is missing on the managed host; install python3-yaml there, "
             "or give a mapping instead of a text"
         ) from exc
@@ -37,6 +37,8 @@ def read(option, text):
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise InvalidInput(f"{option}: it is not valid YAML; {where}{exc.problem}") from exc
+        raise _errors.InvalidInput(f"{option}: it is not valid YAML; {where}{exc.problem}") from exc
     except yaml.YAMLError as exc:
-        raise InvalidInput(f"{option}: it is not valid YAML; it has characters that YAML does not allow") from exc
+        raise _errors.InvalidInput(
+            f"{option}: it is not valid YAML; it has characters that YAML does not allow"
+        ) from exc

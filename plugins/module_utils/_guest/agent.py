@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import json
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import error_details
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt, libvirt_qemu
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Unsupported
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError, meaning, sentence
 
 # Seconds that an answer may take. Emulated on a busy host, an agent takes a second for the longest request.
@@ -31,7 +30,7 @@ class Agent:
     def __init__(self, domain, timeout=ANSWER_TIMEOUT):
         """timeout: whole seconds that each answer may take."""
         if libvirt_qemu is None:
-            raise Unsupported(
+            raise _errors.Unsupported(
                 "the guest agent can't be asked, as the Python library libvirt_qemu is missing; it comes with libvirt's"
             )
         self._domain = domain
@@ -80,7 +79,9 @@ class Agent:
             reason = "frozen"
         if reason in ("blocked", "unknown_command"):
             self._learn_version(command)
-        return AgentError(sentence(reason, detail, self.guest, command, self.version), reason, **error_details(exc))
+        return AgentError(
+            sentence(reason, detail, self.guest, command, self.version), reason, **_connection.error_details(exc)
+        )
 
     def _is_frozen(self, command):
         """Newer agents don't say why a command is refused; this they tell in any case. Source: guest-fsfreeze-status."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 # What libvirt and the agent say, and what that means; the first that fits counts. The agent's own messages come last.
 _MEANINGS = (
@@ -30,7 +30,7 @@ _OWN_SETTINGS = (((8, 1), "block-rpcs or allow-rpcs"), ((7, 2), "block-rpcs"), (
 _RHEL_SETTINGS = (((8, 2), "FILTER_RPC_ARGS"), ((7, 2), "BLOCK_RPCS"), ((0,), "BLACKLIST_RPC"))
 
 
-class AgentError(KvmfleetError):
+class AgentError(_errors.KvmfleetError):
     """The guest agent did not do what it was asked for.
 
     reason: one of the words of the table of meanings, or "failed" for what libvirt alone says.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import time
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import execution, files, growth, shell
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
@@ -99,7 +99,9 @@ def _run_command(run, action):
         "stderr": result.stderr.decode(errors="replace"),
     }
     if result.rc:
-        raise KvmfleetError(f"command: it failed in the guest {agent.guest!r} with exit code {result.rc}", command=told)
+        raise _errors.KvmfleetError(
+            f"command: it failed in the guest {agent.guest!r} with exit code {result.rc}", command=told
+        )
     run.result["command"] = told
 
 

@@ -13,7 +13,7 @@ import contextlib
 import time
 from typing import NamedTuple
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError, TimedOut
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
 
 COMMANDS = ("guest-exec", "guest-exec-status")
@@ -76,7 +76,7 @@ def run(agent, argv, stdin=b"", environment=None, timeout=None):
         raise
     except BaseException:
         # Time-outs of Ansible and interrupts come as exceptions too.
-        with contextlib.suppress(KvmfleetError):
+        with contextlib.suppress(_errors.KvmfleetError):
             _kill(agent, pid)
         raise
 
@@ -89,7 +89,9 @@ def _ended(agent, pid, program, timeout):
         if status["exited"]:
             return status
         if deadline is not None and time.monotonic() >= deadline:
-            raise TimedOut(f"{program} did not end within {timeout:g} s in the guest {agent.guest!r}, and was killed")
+            raise _errors.TimedOut(
+                f"{program} did not end within {timeout:g} s in the guest {agent.guest!r}, and was killed"
+            )
         time.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE)
 

@@ -18,7 +18,7 @@ import io
 import posixpath
 import secrets
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import execution
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
 
@@ -33,7 +33,7 @@ _RENAME = '[ ! -d "$2" ] && mv -f -- "$1" "$2"'
 _REMOVE = 'rm -f -- "$1"'
 
 
-class Damaged(KvmfleetError):
+class Damaged(_errors.KvmfleetError):
     """A file did not arrive as it was sent."""
 
 
@@ -97,7 +97,7 @@ def store(agent, path, stream):
             )
         _shell(agent, path, _RENAME, beside, path)
     except BaseException:
-        with contextlib.suppress(KvmfleetError):
+        with contextlib.suppress(_errors.KvmfleetError):
             _shell(agent, path, _REMOVE, beside)
         raise
 

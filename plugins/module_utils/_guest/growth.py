@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import execution
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 
 # Bytes that may stay unused at an end: the second partition table, and what alignment, extents and block groups leave over.
 MARGIN = 8 * 1024**2
@@ -127,7 +126,7 @@ def look(agent, mount):
     """Return the FileSystem that is mounted there. Raises InvalidInput and AgentError."""
     result = execution.run(agent, ["/bin/sh", "-c", _LOOK, "sh", mount])
     if result.rc == _NOT_MOUNTED:
-        raise InvalidInput.of("grow", mount, f"it is no mount point in the guest {agent.guest!r}")
+        raise _errors.InvalidInput.of("grow", mount, f"it is no mount point in the guest {agent.guest!r}")
     if result.rc:
         said = result.stderr.decode(errors="replace").strip()
         raise AgentError(f"grow: the guest {agent.guest!r} can't look at {mount}: {said}", "refused")
@@ -150,25 +149,25 @@ def parse(mount, text):
             found["partitions"] += (Partition(name, disk, int(number), int(behind), last == "yes"),)
     if found["type"] not in FILE_SYSTEMS or not found["size"]:
         allowed = f"what is mounted there is {found['type']}, and {', '.join(FILE_SYSTEMS)} on one device can be grown"
-        raise InvalidInput.of("grow", mount, allowed)
+        raise _errors.InvalidInput.of("grow", mount, allowed)
     return FileSystem(mount=mount, **found)
 
 
 def plan(file_system):
     """Return the actions that make a file system fill its disks, from the bottom up; none when it does."""
     growing = [partition for partition in file_system.partitions if partition.grows]
-    actions = [Action("grow_partition", p.name, (p.disk, str(p.number))) for p in growing]
+    actions = [_plan.Action("grow_partition", p.name, (p.disk, str(p.number))) for p in growing]
     grown = bool(growing)
     if file_system.volume:
         grown_names = [partition.name for partition in growing]
         volumes = [name for name, unused in file_system.physical.items() if name in grown_names or unused > MARGIN]
-        actions += [Action("grow_physical_volume", name, (name,)) for name in volumes]
+        actions += [_plan.Action("grow_physical_volume", name, (name,)) for name in volumes]
         grown = bool(volumes) or file_system.free > MARGIN
         if grown:
-            actions.append(Action("grow_logical_volume", file_system.volume, (file_system.volume,)))
+            actions.append(_plan.Action("grow_logical_volume", file_system.volume, (file_system.volume,)))
     if grown or file_system.device_size - file_system.size > MARGIN:
         arguments = (file_system.type, file_system.mount, file_system.device)
-        actions.append(Action("grow_filesystem", file_system.mount, arguments))
+        actions.append(_plan.Action("grow_filesystem", file_system.mount, arguments))
     return actions
 
 

@@ -11,9 +11,8 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import require
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import execution, files, growth
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.agent import Agent
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
@@ -55,7 +54,7 @@ class Observed(NamedTuple):
 
 def observe(conn, spec):
     """Return the Observed. Raises NotFound, AgentError, LibvirtFailed."""
-    with doing(f"looking for the guest {spec.name!r}"):
+    with _connection.doing(f"looking for the guest {spec.name!r}"):
         domain = require(conn, spec.name)
     agent = Agent(domain, spec.agent_timeout)
     password, keys, command = spec.password, spec.authorized_keys, spec.command
@@ -78,7 +77,7 @@ def _shadow(agent, user):
         fields = line.split(":")
         if fields[0] == user:
             return fields[1]
-    raise NotFound(f"password.user: there is no user {user!r} in the guest {agent.guest!r}")
+    raise _errors.NotFound(f"password.user: there is no user {user!r} in the guest {agent.guest!r}")
 
 
 def authorized_keys(agent, user):

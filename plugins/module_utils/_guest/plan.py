@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import growth
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 
 # Seconds that a clock may be wrong; so much may a call to a busy guest take.
 DRIFT = 1
@@ -23,7 +23,7 @@ _LOCKED = ("!", "*")
 class _Step(NamedTuple):
     """An action with what diff mode shows of it: what there is and what there will be, None for what can't be shown."""
 
-    action: Action
+    action: _plan.Action
     before: object = None
     after: object = None
 
@@ -42,8 +42,8 @@ def plan(spec, observed):
     for file_system in observed.grow or ():
         steps += [_Step(action) for action in growth.plan(file_system)]
     if spec.command and not observed.created:
-        steps.append(_Step(Action("run_command", spec.name, spec.command)))
-    return Plan(
+        steps.append(_Step(_plan.Action("run_command", spec.name, spec.command)))
+    return _plan.Plan(
         actions=tuple(step.action for step in steps),
         before=_text((step.action, step.before) for step in steps),
         after=_text((step.action, step.after) for step in steps),
@@ -60,25 +60,25 @@ def _freezing(spec, frozen):
     if spec.frozen is None or spec.frozen == frozen:
         return []
     words = {True: "frozen", False: "thawed"}
-    return [_Step(Action("freeze" if spec.frozen else "thaw", spec.name), words[frozen], words[spec.frozen])]
+    return [_Step(_plan.Action("freeze" if spec.frozen else "thaw", spec.name), words[frozen], words[spec.frozen])]
 
 
 def _time(spec, drift):
     if drift is None or abs(drift) <= DRIFT:
         return []
-    return [_Step(Action("set_time", spec.name), f"{drift:+.0f} s", "as the host's")]
+    return [_Step(_plan.Action("set_time", spec.name), f"{drift:+.0f} s", "as the host's")]
 
 
 def _hostname(spec, names):
     # A guest that has no /etc/hostname gets one.
     if spec.hostname is None or names == (spec.hostname, spec.hostname):
         return []
-    return [_Step(Action("set_hostname", spec.hostname), ", ".join(dict.fromkeys(names)), spec.hostname)]
+    return [_Step(_plan.Action("set_hostname", spec.hostname), ", ".join(dict.fromkeys(names)), spec.hostname)]
 
 
 def _password(password, shadow):
     if password and _sets_password(password, shadow):
-        return [_Step(Action("set_password", password.user))]
+        return [_Step(_plan.Action("set_password", password.user))]
     return []
 
 
@@ -94,9 +94,9 @@ def _keys(wanted, keys):
         return []
     missing = [key for key in wanted.keys if key not in keys]
     if wanted.exclusive and set(keys) != set(wanted.keys):
-        return [_Step(Action("replace_authorized_keys", wanted.user, wanted.keys), list(keys), list(wanted.keys))]
+        return [_Step(_plan.Action("replace_authorized_keys", wanted.user, wanted.keys), list(keys), list(wanted.keys))]
     if missing:
-        return [_Step(Action("add_authorized_keys", wanted.user, tuple(missing)), list(keys), [*keys, *missing])]
+        return [_Step(_plan.Action("add_authorized_keys", wanted.user, tuple(missing)), list(keys), [*keys, *missing])]
     return []
 
 
@@ -104,9 +104,9 @@ def _file(file, state):
     checksum = hashlib.sha256(file.content).hexdigest()
     before = "absent" if state is None else _shown(state.checksum, state)
     if state is None or state.checksum != checksum:
-        return [_Step(Action("write_file", file.path, file), before, _shown(checksum, file))]
+        return [_Step(_plan.Action("write_file", file.path, file), before, _shown(checksum, file))]
     if (state.mode, state.owner, state.group) != (file.mode, file.owner, file.group):
-        return [_Step(Action("set_file_mode", file.path, file), before, _shown(checksum, file))]
+        return [_Step(_plan.Action("set_file_mode", file.path, file), before, _shown(checksum, file))]
     return []
 
 

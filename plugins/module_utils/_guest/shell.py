@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import execution, files
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
 
@@ -71,7 +71,7 @@ def run(agent, command, stdin=b"", timeout=None):
         )
         return _output(agent, result, name)
     except BaseException:
-        with contextlib.suppress(KvmfleetError):
+        with contextlib.suppress(_errors.KvmfleetError):
             _clean_up(agent, name)
         raise
 

@@ -12,9 +12,8 @@ import math
 import shlex
 from typing import NamedTuple
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _units
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import values
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
 OPTIONS = {
     "name": {"type": "str", "required": True},
@@ -135,7 +134,7 @@ def parse(params):
     if params["frozen"] is not None:
         others = [option for option in _NOT_FROZEN if params[option]]
         if others:
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 "frozen", params["frozen"], f"it goes with no other work, and {others[0]} is given too"
             )
     return GuestSpec(
@@ -158,9 +157,9 @@ def _given(value, parse):
 
 
 def _duration(option, text):
-    seconds = parse_duration(option, text)
+    seconds = _units.parse_duration(option, text)
     if seconds <= 0:
-        raise InvalidInput.of(option, text, "it must be longer than 0s")
+        raise _errors.InvalidInput.of(option, text, "it must be longer than 0s")
     return seconds
 
 
@@ -169,7 +168,7 @@ def _password(value):
     # Neither is shown in a message.
     secret = values.crypt_hash("password.hash", value["hash"]) if hashed else value["password"]
     if not secret or "\n" in secret:
-        raise InvalidInput("password.password: it is empty or has more than one line; the value is not shown")
+        raise _errors.InvalidInput("password.password: it is empty or has more than one line; the value is not shown")
     return Password(
         values.account("password.user", value["user"]),
         secret,
@@ -188,7 +187,7 @@ def _files(listed):
     for value in listed:
         path = values.file_path("files.path", value["path"])
         if path in [file.path for file in found]:
-            raise InvalidInput.of("files.path", path, "each file can be listed once")
+            raise _errors.InvalidInput.of("files.path", path, "each file can be listed once")
         mode = values.mode("files.mode", value["mode"])
         owner, group = (values.account(f"files.{option}", value[option]) for option in ("owner", "group"))
         found.append(File(path, value["content"].encode(), mode, owner, group))
@@ -197,7 +196,7 @@ def _files(listed):
 
 def _command(value):
     if not (value["argv"] or value["cmd"]):
-        raise InvalidInput("command: it is empty; a program or a command line is needed")
+        raise _errors.InvalidInput("command: it is empty; a program or a command line is needed")
     return Command(
         line=value["cmd"] or " ".join(shlex.quote(word) for word in value["argv"]),
         stdin=(value["stdin"] or "").encode(),

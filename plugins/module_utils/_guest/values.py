@@ -11,7 +11,7 @@ from __future__ import annotations
 import posixpath
 import re
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 _ACCOUNT = re.compile(r"[^:\s/]+")
 _CRYPT = re.compile(r"\$[0-9a-z]+\$[^:\s]+")
@@ -26,14 +26,14 @@ _MODE = re.compile(r"0?[0-7]{3,4}")
 def account(option, text):
     """Return the name of a user or a group."""
     if not _ACCOUNT.fullmatch(text):
-        raise InvalidInput.of(option, text, "the name of an account in the guest is needed, such as root")
+        raise _errors.InvalidInput.of(option, text, "the name of an account in the guest is needed, such as root")
     return text
 
 
 def hostname(option, text):
     """Return the name of a system."""
     if not _HOSTNAME.fullmatch(text):
-        raise InvalidInput.of(option, text, "letters, digits and - between dots are needed, at most 64 in all")
+        raise _errors.InvalidInput.of(option, text, "letters, digits and - between dots are needed, at most 64 in all")
     return text
 
 
@@ -51,7 +51,7 @@ def is_plain_path(path):
 def file_path(option, path):
     """Return the absolute path of a file in the guest."""
     if not is_plain_path(path):
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             option, path, "an absolute path in the guest is needed, such as /etc/motd, without . and .."
         )
     return path
@@ -60,14 +60,16 @@ def file_path(option, path):
 def mode(option, text):
     """Return the number that a file's mode is."""
     if not _MODE.fullmatch(text):
-        raise InvalidInput.of(option, text, "an octal number is needed, such as '0644', in quotes")
+        raise _errors.InvalidInput.of(option, text, "an octal number is needed, such as '0644', in quotes")
     return int(text, 8)
 
 
 def crypt_hash(option, text):
     """Return the hash of a password. It is never shown."""
     if not _CRYPT.fullmatch(text):
-        raise InvalidInput(f"{option}: it is no hash of crypt(3), which begins like $6$ or $y$; the value is not shown")
+        raise _errors.InvalidInput(
+            f"{option}: it is no hash of crypt(3), which begins like $6$ or $y$; the value is not shown"
+        )
     return text
 
 
@@ -76,5 +78,7 @@ def public_keys(option, texts):
     keys = [text.strip() for text in texts]
     for key in keys:
         if not _KEY.fullmatch(key):
-            raise InvalidInput.of(option, key, "a line of authorized_keys is needed, such as ssh-ed25519 AAAA... me")
+            raise _errors.InvalidInput.of(
+                option, key, "a line of authorized_keys is needed, such as ssh-ed25519 AAAA... me"
+            )
     return tuple(dict.fromkeys(keys))

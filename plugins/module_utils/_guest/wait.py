@@ -12,14 +12,9 @@ import ipaddress
 import re
 import time
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.addresses import addresses
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
-    InvalidInput,
-    KvmfleetError,
-    TimedOut,
-)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.agent import Agent
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
@@ -64,12 +59,12 @@ def _await(watch, domain, looked_for, probe, deadline, timeout):
     def condition():
         nonlocal seen
         if not domain.isActive():
-            raise KvmfleetError(f"{option}: the guest {domain.name()!r} went off while it was waited for")
+            raise _errors.KvmfleetError(f"{option}: the guest {domain.name()!r} went off while it was waited for")
         done, seen = probe()
         return done
 
     if not watch.wait_until(condition, max(0, deadline - time.monotonic()), POLL):
-        raise TimedOut(
+        raise _errors.TimedOut(
             f"{option}: {what} of the guest {domain.name()!r} was not seen within {timeout:g} s; seen last: {seen}"
         )
 
@@ -78,7 +73,9 @@ def _console_probe(root, pattern, option):
     """The console's log begins anew with each boot, so what is in it is of this boot."""
     log_file = _xml.get(root, "devices/serial/log/@file")
     if log_file is None:
-        raise InvalidInput.of(f"{option}.console", pattern, "the guest's serial console has no log_file to look into")
+        raise _errors.InvalidInput.of(
+            f"{option}.console", pattern, "the guest's serial console has no log_file to look into"
+        )
     compiled = re.compile(pattern, re.MULTILINE)
 
     def probe():
@@ -88,7 +85,7 @@ def _console_probe(root, pattern, option):
         except FileNotFoundError:
             text = ""
         except OSError as exc:
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 f"{option}.console", pattern, f"the console's log can't be read here ({exc})"
             ) from exc
         lines = text.strip().splitlines()
@@ -99,7 +96,9 @@ def _console_probe(root, pattern, option):
 
 def _agent_probe(domain, root, option):
     if agent_channel(root) is None:
-        raise InvalidInput.of(f"{option}.agent", True, "the guest has no agent channel; agent: true gives it one")
+        raise _errors.InvalidInput.of(
+            f"{option}.agent", True, "the guest has no agent channel; agent: true gives it one"
+        )
     agent = Agent(domain, PING_TIMEOUT)
 
     def probe():

@@ -12,8 +12,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _units
 
 CHECK_OPTIONS = {
     "agent": {"type": "bool"},
@@ -46,7 +45,7 @@ def parse_wait(option, given):
         address=bool(given.get("address") or given.get("cidr")),
         cidr=_checked_cidr(f"{option}.cidr", given.get("cidr")),
         console=_checked_pattern(f"{option}.console", given.get("console")),
-        timeout=parse_duration(f"{option}.timeout", given.get("timeout") or "300s"),
+        timeout=_units.parse_duration(f"{option}.timeout", given.get("timeout") or "300s"),
     )
 
 
@@ -56,7 +55,7 @@ def _checked_cidr(option, value):
     try:
         return str(ipaddress.ip_network(value, strict=False))
     except ValueError as exc:
-        raise InvalidInput.of(option, value, "a network is needed, such as 192.168.122.0/24") from exc
+        raise _errors.InvalidInput.of(option, value, "a network is needed, such as 192.168.122.0/24") from exc
 
 
 def _checked_pattern(option, value):
@@ -65,5 +64,5 @@ def _checked_pattern(option, value):
     try:
         re.compile(value)
     except re.error as exc:
-        raise InvalidInput.of(option, value, f"a regular expression is needed ({exc})") from exc
+        raise _errors.InvalidInput.of(option, value, f"a regular expression is needed ({exc})") from exc
     return value

@@ -12,12 +12,11 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _units
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import bulk
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import state_words
 from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import if_available
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import LIBVIRT_UNITS
 
 
 def cpu(conn, capabilities, features):
@@ -70,7 +69,7 @@ def _cell(cell, free):
     size = cell.find("memory")
     return {
         "id": number,
-        "memory": None if size is None else int(size.text) * LIBVIRT_UNITS[size.get("unit", "KiB")],
+        "memory": None if size is None else int(size.text) * _units.LIBVIRT_UNITS[size.get("unit", "KiB")],
         "free": free[number] if number < len(free) else None,
         "cpus": [int(processor.get("id")) for processor in cell.iterfind("cpus/cpu")],
     }
@@ -100,7 +99,7 @@ def _guest_size(domain, parameters, saved):
     state, _reason = state_words(parameters["state.state"], parameters["state.reason"], saved)
     vcpus, kib = parameters.get("vcpu.current"), parameters.get("balloon.maximum")
     if vcpus is None or kib is None:
-        info = unless_gone(domain.info, libvirt.VIR_ERR_NO_DOMAIN)
+        info = _connection.unless_gone(domain.info, libvirt.VIR_ERR_NO_DOMAIN)
         if info is None:
             return None
         _state, kib, _memory, vcpus, _time = info

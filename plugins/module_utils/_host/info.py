@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, version_tuple
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host import capacity, resources, virtualisation
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.domain_capabilities import domain_capabilities
 
@@ -42,7 +41,7 @@ def parse(params):
 
 def query(conn, spec):
     """Return {"host": {...}}. Raises LibvirtFailed."""
-    with doing("reading the host"):
+    with _connection.doing("reading the host"):
         capabilities = _xml.parse(conn.getCapabilities())
         features = virtualisation.cpu_features(conn, capabilities)
         offered = virtualisation.offered_virt_types(capabilities)
@@ -88,7 +87,7 @@ def _identity(conn, capabilities):
 
 
 def _version(number):
-    return ".".join(map(str, version_tuple(number)))
+    return ".".join(map(str, _connection.version_tuple(number)))
 
 
 def uptime(uri):

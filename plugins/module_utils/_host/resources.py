@@ -11,8 +11,7 @@ from __future__ import annotations
 import ipaddress
 from functools import partial
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import if_available
 
@@ -30,14 +29,14 @@ def pools(conn, refresh):
 
 def describe_pool(pool, refresh):
     """Return one pool, None if it vanished."""
-    return unless_gone(partial(_pool, pool, refresh), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    return _connection.unless_gone(partial(_pool, pool, refresh), libvirt.VIR_ERR_NO_STORAGE_POOL)
 
 
 def _pool(pool, refresh):
     active = bool(pool.isActive())
     if active and refresh:
         # A pool in which a volume is being made can't be measured; its numbers are those of before.
-        unless_gone(partial(pool.refresh, 0), libvirt.VIR_ERR_OPERATION_INVALID)
+        _connection.unless_gone(partial(pool.refresh, 0), libvirt.VIR_ERR_OPERATION_INVALID)
     root = _xml.parse(pool.XMLDesc(0))
     state, capacity, allocation, available = pool.info()
     return {
@@ -75,7 +74,7 @@ def networks(conn):
 
 def describe_network(network):
     """Return one network, None if it vanished."""
-    return unless_gone(partial(_network, network), libvirt.VIR_ERR_NO_NETWORK)
+    return _connection.unless_gone(partial(_network, network), libvirt.VIR_ERR_NO_NETWORK)
 
 
 def _network(network):

@@ -8,8 +8,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import etree, libvirt
 
 # What the processors of this architecture must have for KVM: Intel's VT-x or AMD's AMD-V.
@@ -60,7 +59,7 @@ def usable(offered, hardware):
 
 def usable_virt_types(conn):
     """Return the domain types of the host on which guests really run, such as ("qemu",). Raises LibvirtFailed."""
-    with doing("reading the host's capabilities"):
+    with _connection.doing("reading the host's capabilities"):
         capabilities = _xml.parse(conn.getCapabilities())
         hardware = hardware_virtualisation(capabilities, cpu_features(conn, capabilities))
     return usable(offered_virt_types(capabilities), hardware)

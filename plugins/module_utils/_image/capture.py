@@ -14,19 +14,12 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_connected
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.freeze import frozen
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import require
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
-    Conflict,
-    InvalidInput,
-    KvmfleetError,
-    TimedOut,
-)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import path_of
 
@@ -67,12 +60,12 @@ def find(conn, options, name, target=None):
     if target is None:
         target = next((dev for dev, disk in disks.items() if disk.get("device", "disk") == "disk"), None)
     if target not in disks:
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             options[1], target, f"the guest {name} has the disks {', '.join(sorted(disks)) or 'none'}"
         )
     disk = disks[target]
     if disk.find("encryption") is not None or disk.find("source/encryption") is not None:
-        raise InvalidInput.of(options[1], target, "it is encrypted, and its copy would not be")
+        raise _errors.InvalidInput.of(options[1], target, "it is encrypted, and its copy would not be")
     return GuestDisk(
         guest=domain.name(),
         state=state,
@@ -86,7 +79,7 @@ def find(conn, options, name, target=None):
 def _path(conn, option, target, source):
     path = None if source is None else path_of(conn, source)
     if path is None:
-        raise InvalidInput.of(option, target, "a disk that is a file or a block device of the host is needed")
+        raise _errors.InvalidInput.of(option, target, "a disk that is a file or a block device of the host is needed")
     return path
 
 
@@ -103,13 +96,13 @@ def copy(conn, disk, path, quiesce, deadline):
     quiesce: whether the guest's file systems are held still at the copy's point in time: always, auto (where the agent can), never.
     Raises KvmfleetError, LibvirtFailed, TimedOut at the deadline (monotonic).
     """
-    with doing(f"reading the guest {disk.guest}"):
+    with _connection.doing(f"reading the guest {disk.guest}"):
         domain = conn.lookupByName(disk.guest)
     if disk.is_open:
         return _back_up(conn, domain, disk, path, quiesce, deadline)
     convert(disk, path)
     if power_state(domain)[0] != disk.state:
-        raise Conflict(f"the guest {disk.guest!r} was started while its disk was read; the copy was discarded")
+        raise _errors.Conflict(f"the guest {disk.guest!r} was started while its disk was read; the copy was discarded")
     return None
 
 
@@ -124,13 +117,16 @@ def _qemu_img(*arguments):
         ["qemu-img", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False
     )
     if done.returncode:
-        raise KvmfleetError(f"qemu-img {arguments[0]} failed: {' '.join(done.stderr.split())}")
+        raise _errors.KvmfleetError(f"qemu-img {arguments[0]} failed: {' '.join(done.stderr.split())}")
     return done.stdout
 
 
 def _back_up(conn, domain, disk, path, quiesce, deadline):
     """Source: virDomainBackupBegin, backup XML; virDomainGetJobStats."""
-    with doing(f"copying the disk {disk.target} of the guest {disk.guest}"), DomainWatch(conn, domain) as watch:
+    with (
+        _connection.doing(f"copying the disk {disk.target} of the guest {disk.guest}"),
+        DomainWatch(conn, domain) as watch,
+    ):
         # The file is ours already, where nobody can have put another one in its place.
         _qemu_img("create", "-q", "-f", "qcow2", path, str(domain.blockInfo(disk.target)[0]))
         begun = False
@@ -146,12 +142,12 @@ def _back_up(conn, domain, disk, path, quiesce, deadline):
             raise
         if not ended:
             _abort(domain, watch)
-            raise TimedOut(
+            raise _errors.TimedOut(
                 f"the disk {disk.target} of the guest {disk.guest!r} was not copied in time; the guest runs on"
             )
         done = domain.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
     if done.get("type") != libvirt.VIR_DOMAIN_JOB_COMPLETED:
-        raise KvmfleetError(
+        raise _errors.KvmfleetError(
             f"the copy of the disk {disk.target} of the guest {disk.guest!r} failed: {done.get('errmsg') or 'it was aborted'}"
         )
     return refusal

@@ -17,7 +17,7 @@ from urllib.error import HTTPError, URLError
 
 from ansible.module_utils.urls import ConnectionError as AnsibleConnectionError
 from ansible.module_utils.urls import open_url
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError, Unavailable
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.source import CHUNK, Source, StartedAfresh
 
 # How long to try, in seconds since the download got any further, and how often.
@@ -91,7 +91,7 @@ class ResumedStream:
             time.sleep(INTERVAL)
             try:
                 part = self._open_at(self._position)
-            except (OSError, Unavailable) as exc:
+            except (OSError, _errors.Unavailable) as exc:
                 broken = exc
                 continue
             self._begin(part)
@@ -213,9 +213,9 @@ def _url_errors(spec):
     try:
         yield
     except HTTPError as exc:
-        error = Unavailable if exc.code >= 500 else KvmfleetError
+        error = _errors.Unavailable if exc.code >= 500 else _errors.KvmfleetError
         raise error(f"{failure}: the server says {exc.code} {exc.reason}") from exc
     except URLError as exc:
-        raise Unavailable(f"{failure}: {exc.reason}") from exc
+        raise _errors.Unavailable(f"{failure}: {exc.reason}") from exc
     except (OSError, AnsibleConnectionError, http.client.HTTPException) as exc:
-        raise Unavailable(f"{failure}: {str(exc) or type(exc).__name__}") from exc
+        raise _errors.Unavailable(f"{failure}: {str(exc) or type(exc).__name__}") from exc

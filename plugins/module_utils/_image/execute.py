@@ -14,7 +14,7 @@ import time
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import source as image_source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
@@ -89,13 +89,13 @@ def _read_first(run, target):
     for spec in run.spec.each():
         try:
             return (spec, *_read(run, spec, target))
-        except KvmfleetError as exc:
+        except _errors.KvmfleetError as exc:
             failures.append(exc)
             if time.monotonic() > run.deadline:
                 break
     if len(failures) == 1:
         raise failures[0]
-    raise KvmfleetError("; and ".join(failure.message for failure in failures))
+    raise _errors.KvmfleetError("; and ".join(failure.message for failure in failures))
 
 
 def _copied(run, target, partial):
@@ -118,7 +118,7 @@ def _read(run, spec, target):
         digests = image_source.read_all(spec, source, run.deadline, target)
     try:
         image_source.check_digest(spec, source, digests)
-    except KvmfleetError:
+    except _errors.KvmfleetError:
         # Where it is no image at all, that says more.
         probe(target, spec.option, spec.source, spec.format)
         raise
@@ -139,7 +139,7 @@ def _opened(run, spec):
 def _check_planned(run, digests):
     """A file that was hashed for the plan, and is another one now, is being written to."""
     if run.digest is not None and digests[run.digest.algorithm] != run.digest.hex:
-        raise Conflict(f"{run.spec.option}: {run.spec.source!r} changed while it was read")
+        raise _errors.Conflict(f"{run.spec.option}: {run.spec.source!r} changed while it was read")
 
 
 def _info(spec, source, target, probed, digests):
@@ -172,7 +172,9 @@ def _keep(run, target, partial, probed, info):
         return
     need = uses.read(run.conn).user(there.path) if there is not None else None
     if need is not None and image_source.file_digest(there.path, "sha256") != info.sha256:
-        raise Conflict(f"name: the file {file} of the image store was changed and can't be replaced; it is {need}")
+        raise _errors.Conflict(
+            f"name: the file {file} of the image store was changed and can't be replaced; it is {need}"
+        )
     target.flush()
     os.fchmod(target.fileno(), MODE)
     _make_newest(run, target.fileno())

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.describe import describe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, pool_directory
@@ -38,7 +38,7 @@ def parse(params):
 
 def query(conn, spec):
     """Return {"images": [...]}, by name, the newest version first. Raises KvmfleetError."""
-    with doing(f"reading the storage pool {spec.pool}"):
+    with _connection.doing(f"reading the storage pool {spec.pool}"):
         directory = pool_directory(find_pool(conn, spec.pool), spec.pool)
         uses = read(conn)
     now = time.time_ns()

@@ -12,17 +12,14 @@ import os
 import time
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _units, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, KvmfleetError, NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import source as image_source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.probe import probe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import Digest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import FILE_POOLS
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
 
 
 @dataclass(frozen=True)
@@ -48,13 +45,13 @@ class Observed:
 def observe(conn, spec):
     """Return the Observed for a spec. Raises NotFound, Conflict, InvalidInput, KvmfleetError, LibvirtFailed."""
     deadline = time.monotonic() + spec.timeout
-    with doing(f"reading the storage pool {spec.pool}"):
+    with _connection.doing(f"reading the storage pool {spec.pool}"):
         pool = find_pool(conn, spec.pool)
         directory = pool_directory(pool, spec.pool)
         volumes = frozenset(pool.listVolumes())
     store = image_store.read(directory, spec.name)
     if spec.state == "absent":
-        with doing(f"looking for what needs the image {spec.name}"):
+        with _connection.doing(f"looking for what needs the image {spec.name}"):
             needed = _needed(conn, store)
         return Observed(store, volumes, needed=needed)
     if spec.option == "glance":
@@ -92,7 +89,7 @@ def _of_guest(conn, spec, store, volumes):
         for version in _newest_first(store):
             if version.info is not None and version.info.source == spec.source:
                 return Observed(store, volumes, version.file)
-    with doing(f"reading the guest {spec.instance.name}"):
+    with _connection.doing(f"reading the guest {spec.instance.name}"):
         disk = capture.find(conn, ("instance.name", "instance.disk"), spec.instance.name, spec.instance.disk)
     check_space(spec, store.directory, capture.required(disk))
     return Observed(store, volumes, disk=disk)
@@ -100,10 +97,10 @@ def _of_guest(conn, spec, store, volumes):
 
 def find_pool(conn, name):
     """Return the pool. Raises NotFound when there is none of the name, or it is not active."""
-    pool = unless_gone(lambda: conn.storagePoolLookupByName(name), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    pool = _connection.unless_gone(lambda: conn.storagePoolLookupByName(name), libvirt.VIR_ERR_NO_STORAGE_POOL)
     if pool is None or not pool.isActive():
         active = [pool.name() for pool in conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)]
-        raise NotFound(
+        raise _errors.NotFound(
             f"pool: {name!r} is not an active storage pool of this host; active pools are "
             f"{', '.join(sorted(active)) or 'none'}; the role kvmfleet.compute.compute makes the image store"
         )
@@ -115,9 +112,11 @@ def pool_directory(pool, name):
     root = _xml.parse(pool.XMLDesc(0))
     directory = root.findtext("target/path")
     if root.get("type") not in FILE_POOLS or not directory:
-        raise Conflict(f"pool: {name!r} is of the type {root.get('type')}; the image store is a directory of files")
+        raise _errors.Conflict(
+            f"pool: {name!r} is of the type {root.get('type')}; the image store is a directory of files"
+        )
     if not os.path.isdir(directory):
-        raise Conflict(
+        raise _errors.Conflict(
             f"pool: {name!r} has the directory {directory}, which the managed host doesn't have; "
             "vm_image must run on the host that its uri names"
         )
@@ -198,7 +197,7 @@ def check_space(spec, directory, needs):
         status = os.statvfs(directory)
     free = status.f_bavail * status.f_frsize
     if needs > free:
-        raise KvmfleetError(
-            f"{spec.option}: {spec.source!r} needs {format_size(needs)}, "
-            f"and the image store {directory} has {format_size(free)} free"
+        raise _errors.KvmfleetError(
+            f"{spec.option}: {spec.source!r} needs {_units.format_size(needs)}, "
+            f"and the image store {directory} has {_units.format_size(free)} free"
         )

@@ -8,8 +8,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import file_name
 
 # How what is not in the store gets there, where it is no download.
@@ -18,11 +17,11 @@ _FETCHES = {"src": "import", "instance": "copy_disk"}
 
 def plan(spec, observed):
     """Return the Plan that brings what was observed to what is wanted. Raises Conflict, InvalidInput."""
-    actions = [Action("remove_leftover", path) for path in observed.store.leftovers]
+    actions = [_plan.Action("remove_leftover", path) for path in observed.store.leftovers]
     current = observed.store.current
     if spec.state == "absent":
         files = _deletable(observed)
-        actions += [Action("delete", file) for file in files]
+        actions += [_plan.Action("delete", file) for file in files]
         after, refresh = "", any(file in observed.volumes for file in files)
     else:
         stored = _storing(spec, observed)
@@ -33,8 +32,8 @@ def plan(spec, observed):
             any(action.name != "update_properties" for action in stored) or observed.available not in observed.volumes
         )
     if refresh:
-        actions.append(Action("refresh_pool", spec.pool))
-    return Plan(
+        actions.append(_plan.Action("refresh_pool", spec.pool))
+    return _plan.Plan(
         actions=tuple(actions),
         before="" if current is None else _text(spec.name, current.file),
         after=after,
@@ -46,7 +45,7 @@ def _check_disk(spec, disk):
     """Return what is to be known of the copy of a guest's disk. Raises Conflict."""
     quiesce = spec.instance.quiesce
     if disk.state == "suspended":
-        raise Conflict(
+        raise _errors.Conflict(
             f"instance.name: the guest {disk.guest!r} is suspended; without its saved memory its disk is not whole; "
             "resume or stop it first"
         )
@@ -58,7 +57,7 @@ def _check_disk(spec, disk):
         else f"no agent of the guest {disk.guest!r} answers"
     )
     if quiesce == "always":
-        raise Conflict(f"instance.quiesce: 'always' is not possible, {why}; stop the guest, or allow auto")
+        raise _errors.Conflict(f"instance.quiesce: 'always' is not possible, {why}; stop the guest, or allow auto")
     return (power_failure(why),)
 
 
@@ -69,15 +68,15 @@ def power_failure(why):
 
 def _storing(spec, observed):
     if observed.available is None:
-        return [Action(_FETCHES.get(spec.option, "download"), f"{spec.name} from {spec.source}")]
+        return [_plan.Action(_FETCHES.get(spec.option, "download"), f"{spec.name} from {spec.source}")]
     found = observed.store.versions[observed.available]
     if spec.format not in ("auto", found.format):
-        raise InvalidInput.of("format", spec.format, f"the image {found.file} is {found.format}")
+        raise _errors.InvalidInput.of("format", spec.format, f"the image {found.file} is {found.format}")
     actions = []
     if found != observed.store.current:
-        actions.append(Action("make_current", observed.available))
+        actions.append(_plan.Action("make_current", observed.available))
     if observed.remote is not None and observed.remote.is_news(found.info):
-        actions.append(Action("update_properties", observed.available))
+        actions.append(_plan.Action("update_properties", observed.available))
     return actions
 
 
@@ -99,7 +98,7 @@ def _deletable(observed):
     for version in versions:
         need = observed.needed.get(version.path)
         if need is not None:
-            raise Conflict(
+            raise _errors.Conflict(
                 f"name: the image {observed.store.name!r} can't be removed; its version {version.file} is {need}"
             )
     return [version.file for version in versions]

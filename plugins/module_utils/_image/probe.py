@@ -18,7 +18,7 @@ import os
 import struct
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 SECTOR = 512
 ALLOWED = "an image is a whole qcow2 or raw file"
@@ -74,7 +74,7 @@ def probe(stream, option, source, wanted="auto"):
     """
 
     def refuse(reason):
-        raise InvalidInput.of(option, source, f"it is {reason}, and {ALLOWED}")
+        raise _errors.InvalidInput.of(option, source, f"it is {reason}, and {ALLOWED}")
 
     size = stream.seek(0, os.SEEK_END)
     if not size:
@@ -85,7 +85,7 @@ def probe(stream, option, source, wanted="auto"):
     else:
         probed = Probed("raw", _raw_size(stream, size, head, refuse))
     if wanted not in ("auto", probed.format):
-        raise InvalidInput.of("format", wanted, f"the image {source} is {probed.format}")
+        raise _errors.InvalidInput.of("format", wanted, f"the image {source} is {probed.format}")
     return probed
 
 

@@ -14,16 +14,13 @@ import time
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, file_errors
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _plan, _units
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.info import age, known, versions
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, pool_directory
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import check_name
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.uses import Uses, read
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
 OPTIONS = {
     "name": {"type": "str"},
@@ -58,19 +55,19 @@ class Observed:
 def parse(params):
     """Return the PruneSpec of a task's parameters. Raises InvalidInput."""
     if params["keep"] < 0:
-        raise InvalidInput.of("keep", params["keep"], "it is a number of versions, 0 or more")
+        raise _errors.InvalidInput.of("keep", params["keep"], "it is a number of versions, 0 or more")
     return PruneSpec(
         name=params["name"] if params["name"] is None else check_name("name", params["name"]),
         pool=params["pool"],
-        older_than=parse_duration("older_than", params["older_than"]),
+        older_than=_units.parse_duration("older_than", params["older_than"]),
         keep=params["keep"],
-        timeout=parse_duration("timeout", params["timeout"]),
+        timeout=_units.parse_duration("timeout", params["timeout"]),
     )
 
 
 def observe(conn, spec):
     """Return the Observed for a spec. Raises KvmfleetError."""
-    with doing(f"reading the storage pool {spec.pool}"):
+    with _connection.doing(f"reading the storage pool {spec.pool}"):
         directory = pool_directory(find_pool(conn, spec.pool), spec.pool)
         found = tuple(versions(directory, spec.name))
         uses = read(conn)
@@ -80,13 +77,13 @@ def observe(conn, spec):
 def plan(spec, observed):
     """Return the Plan that deletes what is old and not needed. Pure."""
     goes = _prunable(spec, observed)
-    actions = [Action("delete", version.file, (name, version)) for name, version, _current in goes]
+    actions = [_plan.Action("delete", version.file, (name, version)) for name, version, _current in goes]
     if actions:
-        actions.append(Action("refresh_pool", spec.pool))
+        actions.append(_plan.Action("refresh_pool", spec.pool))
     stays = [version.file for _name, version, _current in observed.found]
     before = "".join(f"{file}\n" for file in stays)
     after = "".join(f"{file}\n" for file in stays if file not in {version.file for _name, version, _current in goes})
-    return Plan(actions=tuple(actions), before=before, after=after)
+    return _plan.Plan(actions=tuple(actions), before=before, after=after)
 
 
 def _prunable(spec, observed):
@@ -111,7 +108,7 @@ def _delete(run, action):
     name, version = action.data
     directory = run.observed.directory
     with image_store.locked(directory, name, run.deadline):
-        with doing(f"looking for what needs {action.subject}"):
+        with _connection.doing(f"looking for what needs {action.subject}"):
             needed = read(run.conn).user(version.path)
         if not needed:
             _delete_files(directory, version)
@@ -121,7 +118,7 @@ def _delete(run, action):
 def _refresh_pool(run, action):
     if not run.done:
         return False
-    with doing(f"refreshing the storage pool {action.subject}"):
+    with _connection.doing(f"refreshing the storage pool {action.subject}"):
         find_pool(run.conn, action.subject).refresh(0)
     return True
 
@@ -131,7 +128,7 @@ ACTIONS = {"delete": _delete, "refresh_pool": _refresh_pool}
 
 def _delete_files(directory, version):
     # What is known goes first: a version without it is still a version, and is deleted by the next run.
-    with file_errors(f"delete {version.path}"):
+    with _errors.file_errors(f"delete {version.path}"):
         image_store.forget_info(directory, version.file)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(version.path)

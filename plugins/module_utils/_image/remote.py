@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.download import Part, ResumedStream
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.source import Source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import Digest
@@ -29,21 +29,21 @@ class Remote:
         self.image = image = self._glance.find(spec.image)
         self.digest = Digest(image.hash_algorithm, image.hash_value) if image.hash_value else None
         if image.status != "active":
-            raise Conflict(
+            raise _errors.Conflict(
                 f"glance.image: {spec.source!r} is {image.status} in Glance; only an active image has its content"
             )
         if image.disk_format not in _DISK_FORMATS:
             allowed = f"in Glance it is {image.disk_format}, and an image is a whole qcow2 or raw file"
-            raise InvalidInput.of("glance.image", spec.image, allowed)
+            raise _errors.InvalidInput.of("glance.image", spec.image, allowed)
         if (
             self.digest
             and spec.checksum
             and self.digest.algorithm == spec.checksum.algorithm
             and self.digest != spec.checksum
         ):
-            raise InvalidInput.of("checksum", str(spec.checksum), f"in Glance {spec.source} has {self.digest}")
+            raise _errors.InvalidInput.of("checksum", str(spec.checksum), f"in Glance {spec.source} has {self.digest}")
         if not (self.digest or spec.checksum or spec.allow_unverified):
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 "glance.image",
                 spec.image,
                 f"Glance has none of the hashes {', '.join(STRONG_HASHES)} of it; a checksum is needed, or "

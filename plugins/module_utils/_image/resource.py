@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.describe import describe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.execute import execute
@@ -21,7 +21,7 @@ __all__ = ["execute", "observe", "parse", "plan", "report"]
 
 def report(conn, image_spec, observed, executed):
     """Return the result's own key: the current version of the image as it is now, None when there is none."""
-    with doing(f"reading the storage pool {image_spec.pool}"):
+    with _connection.doing(f"reading the storage pool {image_spec.pool}"):
         directory = pool_directory(find_pool(conn, image_spec.pool), image_spec.pool)
     current = image_store.read(directory, image_spec.name).current
     return {"image": None if current is None else describe(image_spec.name, image_spec.pool, current)}

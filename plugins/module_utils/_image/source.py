@@ -15,7 +15,7 @@ import stat
 import time
 from dataclasses import dataclass, field
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, KvmfleetError, TimedOut
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 CHUNK = 1024**2
 
@@ -50,11 +50,11 @@ def opened(spec):
         stream = open(spec.source, "rb", opener=_open_without_waiting)  # noqa: SIM115 - closed below
     except OSError as exc:
         allowed = f"a readable file of the managed host is needed ({exc.strerror})"
-        raise InvalidInput.of("src", spec.source, allowed) from exc
+        raise _errors.InvalidInput.of("src", spec.source, allowed) from exc
     with stream:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise InvalidInput.of("src", spec.source, "a regular file of the managed host is needed")
+            raise _errors.InvalidInput.of("src", spec.source, "a regular file of the managed host is needed")
         # Holes of a sparse file stay holes.
         needs = min(status.st_size, status.st_blocks * 512)
         yield Source(stream, status.st_size, needs, status.st_mtime_ns)
@@ -77,10 +77,10 @@ def check_digest(spec, source, digests):
     """
     if spec.checksum and digests[spec.checksum.algorithm] != spec.checksum.hex:
         actual = f"{spec.checksum.algorithm}:{digests[spec.checksum.algorithm]}"
-        raise InvalidInput.of("checksum", str(spec.checksum), f"{spec.source} has {actual}")
+        raise _errors.InvalidInput.of("checksum", str(spec.checksum), f"{spec.source} has {actual}")
     if source.digest and digests[source.digest.algorithm] != source.digest.hex:
         actual = f"{source.digest.algorithm}:{digests[source.digest.algorithm]}"
-        raise KvmfleetError(
+        raise _errors.KvmfleetError(
             f"{spec.option}: {spec.source!r} is damaged: what came has {actual}, and {source.digest} was promised"
         )
 
@@ -105,7 +105,7 @@ def _read_once(spec, source, deadline, target):
     total = 0
     while chunk := _read_chunk(spec, source):
         if time.monotonic() > deadline:
-            raise TimedOut(
+            raise _errors.TimedOut(
                 f"{spec.option}: {spec.source!r} was not read in time; {total} bytes came before the timeout"
             )
         total += len(chunk)
@@ -114,7 +114,7 @@ def _read_once(spec, source, deadline, target):
         if target is not None:
             _write_sparse(target, chunk)
     if source.size is not None and total != source.size:
-        raise KvmfleetError(f"{spec.option}: {spec.source!r} broke off after {total} of {source.size} bytes")
+        raise _errors.KvmfleetError(f"{spec.option}: {spec.source!r} broke off after {total} of {source.size} bytes")
     if target is not None:
         target.truncate(total)
     return {algorithm: state.hexdigest() for algorithm, state in hashes.items()}
@@ -133,7 +133,9 @@ def _read_chunk(spec, source):
     try:
         return source.stream.read1(CHUNK)
     except OSError as exc:
-        raise KvmfleetError(f"{spec.option}: {spec.source!r} can't be read: {str(exc) or type(exc).__name__}") from exc
+        raise _errors.KvmfleetError(
+            f"{spec.option}: {spec.source!r} can't be read: {str(exc) or type(exc).__name__}"
+        ) from exc
 
 
 def _write_sparse(target, chunk):

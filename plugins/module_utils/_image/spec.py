@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _units
 from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.options import (
     CLOUD_OPTIONS,
     CLOUD_RULES,
@@ -21,7 +21,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.option
     cloud,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import FORMATS, check_name
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
 STATES = ("present", "absent")
 ALGORITHMS = ("sha256", "sha512")
@@ -131,14 +130,14 @@ def parse(params):
     if option == "url":
         _check_url("url", params["url"])
         if params["state"] == "present" and checksum is None and not params["allow_unverified"]:
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 "url",
                 params["url"],
                 "a checksum is needed, or allow_unverified: true to trust the server and the way to it",
             )
     _check_mirrors(params, checksum)
     if instance and params["format"] == "raw":
-        raise InvalidInput.of("format", "raw", "the image of a guest's disk is qcow2")
+        raise _errors.InvalidInput.of("format", "raw", "the image of a guest's disk is qcow2")
     return ImageSpec(
         name=check_name("name", params["name"]),
         state=params["state"],
@@ -166,7 +165,9 @@ def _checksum(text):
     algorithm, _colon, digits = text.strip().partition(":")
     algorithm, digits = algorithm.lower(), digits.lower()
     if algorithm not in ALGORITHMS or not re.fullmatch(f"[0-9a-f]{{{hashlib.new(algorithm).digest_size * 2}}}", digits):
-        raise InvalidInput.of("checksum", text, "it is sha256: and 64 hex digits, or sha512: and 128 hex digits")
+        raise _errors.InvalidInput.of(
+            "checksum", text, "it is sha256: and 64 hex digits, or sha512: and 128 hex digits"
+        )
     return Digest(algorithm, digits)
 
 
@@ -174,9 +175,11 @@ def _check_mirrors(params, checksum):
     for url in params["mirrors"]:
         _check_url("mirrors", url)
     if params["mirrors"] and params["url"] is None:
-        raise InvalidInput.of("mirrors", params["mirrors"], "a url is needed, whose content they have, too")
+        raise _errors.InvalidInput.of("mirrors", params["mirrors"], "a url is needed, whose content they have, too")
     if params["mirrors"] and params["state"] == "present" and checksum is None:
-        raise InvalidInput.of("mirrors", params["mirrors"], "a checksum is needed, which tells that all are the same")
+        raise _errors.InvalidInput.of(
+            "mirrors", params["mirrors"], "a checksum is needed, which tells that all are the same"
+        )
 
 
 def _check_url(option, url):
@@ -187,9 +190,13 @@ def _check_url(option, url):
         host, port_is_fine = None, False
     if host and "@" in parts.netloc:
         # The value is not shown: it has a password in it.
-        raise InvalidInput(f"{option}: a user name in the URL is not allowed; use url_username and url_password")
+        raise _errors.InvalidInput(
+            f"{option}: a user name in the URL is not allowed; use url_username and url_password"
+        )
     if not host or not port_is_fine or parts.scheme not in ("http", "https") or re.search(r"[\x00-\x20\x7f]", url):
-        raise InvalidInput.of(option, url, "an http or https URL is needed, such as https://example.com/debian.qcow2")
+        raise _errors.InvalidInput.of(
+            option, url, "an http or https URL is needed, such as https://example.com/debian.qcow2"
+        )
 
 
 def _server(url):
@@ -199,7 +206,7 @@ def _server(url):
 
 
 def _timeout(value):
-    seconds = parse_duration("timeout", value)
+    seconds = _units.parse_duration("timeout", value)
     if seconds < 1:
-        raise InvalidInput.of("timeout", value, "it must be at least 1s")
+        raise _errors.InvalidInput.of("timeout", value, "it must be at least 1s")
     return seconds

@@ -20,7 +20,7 @@ import re
 import time
 from dataclasses import dataclass, field
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import TimedOut, file_errors
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import (
     info_directory,
     info_path,
@@ -87,7 +87,7 @@ def partial_path(store, name):
 def read(directory, name):
     """Return the Store of one image. Raises KvmfleetError when the directories can't be read."""
     versions, leftovers = {}, []
-    with file_errors(f"reading the image store {directory}"):
+    with _errors.file_errors(f"reading the image store {directory}"):
         with os.scandir(directory) as entries:
             for entry in entries:
                 parsed = parse_file_name(entry.name)
@@ -101,7 +101,7 @@ def read(directory, name):
 
 def names(directory):
     """Return the names of all images in the store. Raises KvmfleetError."""
-    with file_errors(f"reading the image store {directory}"):
+    with _errors.file_errors(f"reading the image store {directory}"):
         return sorted({parsed[0] for parsed in map(parse_file_name, os.listdir(directory)) if parsed})
 
 
@@ -168,7 +168,7 @@ def locked(directory, name, deadline):
     """
     path = os.path.join(info_directory(directory), f".{name}.lock")
     while True:
-        with file_errors(f"locking the image {name}"):
+        with _errors.file_errors(f"locking the image {name}"):
             os.makedirs(info_directory(directory), mode=0o700, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
@@ -190,7 +190,7 @@ def _wait_for(descriptor, name, deadline):
             return
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise TimedOut(
+                raise _errors.TimedOut(
                     f"another run is still busy with the image {name!r}; a longer timeout waits longer for it"
                 ) from None
             time.sleep(_LOCK_INTERVAL)

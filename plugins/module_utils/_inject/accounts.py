@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, NotFound
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.values import is_plain_path
 
 
@@ -32,9 +32,11 @@ def account(passwd, name):
     """Return the Account of this name. Raises NotFound, and Conflict where its home can hold no keys."""
     fields = next((line.split(":") for line in passwd.splitlines() if line.startswith(f"{name}:")), None)
     if fields is None or len(fields) != 7 or not (fields[2].isdigit() and fields[3].isdigit()):
-        raise NotFound(f"users.name: the system in the guest has no user {name!r}")
+        raise _errors.NotFound(f"users.name: the system in the guest has no user {name!r}")
     if not is_plain_path(fields[5]):
-        raise Conflict(f"users.name: {name!r} is not allowed; the system in the guest gives it the home {fields[5]!r}")
+        raise _errors.Conflict(
+            f"users.name: {name!r} is not allowed; the system in the guest gives it the home {fields[5]!r}"
+        )
     return Account(name, int(fields[2]), int(fields[3]), fields[5])
 
 
@@ -46,7 +48,7 @@ def number(table, option, name):
         fields = line.split(":")
         if fields[0] == name and len(fields) > 2 and fields[2].isdigit():
             return int(fields[2])
-    raise NotFound(f"{option}: the system in the guest has no {option.rpartition('.')[2]} {name!r}")
+    raise _errors.NotFound(f"{option}: the system in the guest has no {option.rpartition('.')[2]} {name!r}")
 
 
 def with_password(shadow, name, hashed, today):
@@ -62,7 +64,7 @@ def with_password(shadow, name, hashed, today):
                 return shadow
             lines[index] = ":".join([name, hashed, str(today), *fields[3:]])
             return "\n".join(lines) + "\n"
-    raise NotFound(f"users.name: {name!r} has no line in /etc/shadow of the guest")
+    raise _errors.NotFound(f"users.name: {name!r} has no line in /etc/shadow of the guest")
 
 
 def with_keys(text, keys, exclusive):

@@ -14,12 +14,7 @@ from __future__ import annotations
 import contextlib
 from typing import NamedTuple
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
-    Conflict,
-    KvmfleetError,
-    MissingLibrary,
-    Unsupported,
-)
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 try:
     import guestfs
@@ -49,7 +44,7 @@ def doing(what):
     try:
         yield
     except RuntimeError as exc:
-        raise KvmfleetError(f"{what} failed: {' '.join(str(exc).split())}") from exc
+        raise _errors.KvmfleetError(f"{what} failed: {' '.join(str(exc).split())}") from exc
 
 
 @contextlib.contextmanager
@@ -60,7 +55,7 @@ def started(disks, hardware, readonly):
     Raises MissingLibrary, KvmfleetError.
     """
     if guestfs is None:
-        raise MissingLibrary(
+        raise _errors.MissingLibrary(
             "the Python library guestfs is missing on the managed host; install python3-guestfs there (the role "
             "kvmfleet.compute.compute does with the feature inject)"
         )
@@ -86,7 +81,7 @@ def _launch(handle):
     try:
         handle.launch()
     except RuntimeError as exc:
-        raise KvmfleetError(
+        raise _errors.KvmfleetError(
             f"libguestfs did not start: {str(exc).splitlines()[0]} It needs a kernel in /boot of the host, and disks that nobody "
             "else has open; libguestfs-test-tool tells whether it works at all"
         ) from exc
@@ -104,9 +99,11 @@ def find_system(handle, luks_key):
             roots = handle.inspect_os() if unlocked else []
         if len(roots) != 1:
             found = ", ".join(roots) or "none"
-            raise Conflict(f"name: the guest's disks have to hold one system with its root file system; found: {found}")
+            raise _errors.Conflict(
+                f"name: the guest's disks have to hold one system with its root file system; found: {found}"
+            )
         if handle.inspect_get_type(roots[0]) != "linux":
-            raise Unsupported(
+            raise _errors.Unsupported(
                 f"name: the guest's system is {handle.inspect_get_type(roots[0])}; only Linux can be worked on"
             )
         # An fstab may be wrong about the root file system, which is known.
@@ -119,7 +116,7 @@ def _unlock(handle, luks_key):
     devices = [*handle.list_devices(), *handle.list_partitions(), *handle.lvs()]
     encrypted = [device for device in devices if handle.vfs_type(device) == "crypto_LUKS"]
     if encrypted and luks_key is None:
-        raise Conflict(f"luks_key: it is needed, as the guest's system is encrypted ({', '.join(encrypted)})")
+        raise _errors.Conflict(f"luks_key: it is needed, as the guest's system is encrypted ({', '.join(encrypted)})")
     unlocked = {}
     for index, device in enumerate(encrypted):
         name = f"kvmfleet{index}"
@@ -127,7 +124,9 @@ def _unlock(handle, luks_key):
             handle.cryptsetup_open(device, luks_key, name)
         except RuntimeError:
             # What libguestfs says would show nothing more, but perhaps the key.
-            raise Conflict(f"luks_key: it does not open {device} of the guest; the value is not shown") from None
+            raise _errors.Conflict(
+                f"luks_key: it does not open {device} of the guest; the value is not shown"
+            ) from None
         unlocked[f"/dev/mapper/{name}"] = device
     handle.lvm_scan(True)
     return unlocked
@@ -144,6 +143,6 @@ def mount(handle, system, readonly):
             mount_one(system.mountpoints[directory], directory)
         except RuntimeError as exc:
             if directory == "/":
-                raise KvmfleetError(f"mounting the guest's root file system failed: {exc}") from exc
+                raise _errors.KvmfleetError(f"mounting the guest's root file system failed: {exc}") from exc
             failed.append(directory)
     return tuple(failed)

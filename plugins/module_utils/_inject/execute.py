@@ -12,9 +12,9 @@ import contextlib
 import os
 import posixpath
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, KvmfleetError, file_errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject import appliance, grow
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.observe import describe, needed_by_others
@@ -27,7 +27,9 @@ def execute(conn, spec, observed, the_plan):
         return {}
     with doing(f"reading guest {spec.name}"):
         if power_state(observed.domain)[0] != "stopped":
-            raise Conflict(f"name: the guest {spec.name!r} was started meanwhile; its disks were not written to")
+            raise _errors.Conflict(
+                f"name: the guest {spec.name!r} was started meanwhile; its disks were not written to"
+            )
     check_disks(spec, needed_by_others(conn, observed.domain.name(), observed.disks))
     run = _Run(conn, spec, observed)
     with run.reporting(), appliance.started(observed.disks, observed.hardware, readonly=False) as run.handle:
@@ -117,7 +119,7 @@ def _write_beside(handle, target, beside):
     else:
         _upload(handle, target.content, beside)
     if handle.checksum("sha256", beside) != target.checksum:
-        raise KvmfleetError(f"{target.path}: what was written differs from what was to be; run the task again")
+        raise _errors.KvmfleetError(f"{target.path}: what was written differs from what was to be; run the task again")
     if handle.exists(target.path):
         handle.copy_attributes(target.path, beside, all=True)
     _own(handle, target, beside)
@@ -125,7 +127,7 @@ def _write_beside(handle, target, beside):
 
 def _upload(handle, content, path):
     """Content may be secret, so it never is in a file of the host."""
-    with file_errors("keeping a file in memory"):
+    with _errors.file_errors("keeping a file in memory"):
         descriptor = os.memfd_create("kvmfleet")
         with open(descriptor, "r+b") as stream:
             stream.write(content)

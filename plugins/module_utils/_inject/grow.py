@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, Unsupported
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 MIB = 1024 * 1024
 EXT = ("ext2", "ext3", "ext4")
@@ -45,7 +45,9 @@ def observe(handle, system):
     device = handle.mountable_device(system.root)
     kind = handle.vfs_type(device)
     if kind not in (*EXT, "xfs", "btrfs"):
-        raise Unsupported(f"grow_root: the root file system is {kind}; only ext2 to ext4, xfs and btrfs can be grown")
+        raise _errors.Unsupported(
+            f"grow_root: the root file system is {kind}; only ext2 to ext4, xfs and btrfs can be grown"
+        )
     volume = physical = None
     below = device
     if handle.is_lv(device):
@@ -80,7 +82,9 @@ def _physical(handle, volume):
     members = [uuid.replace("-", "") for uuid in handle.vgpvuuids(group)]
     devices = [pv["pv_name"] for pv in handle.pvs_full() if pv["pv_uuid"].replace("-", "") in members]
     if len(devices) != 1:
-        raise Unsupported(f"grow_root: the volume group {group} is on {len(devices)} devices; only one can be grown")
+        raise _errors.Unsupported(
+            f"grow_root: the volume group {group} is on {len(devices)} devices; only one can be grown"
+        )
     return devices[0]
 
 
@@ -103,7 +107,7 @@ def _partition(handle, device):
     if end - last["part_end"] - 1 < MIB:
         return None
     if last["part_num"] != number or (table == "msdos" and number > 4):
-        raise Conflict(f"grow_root: {device} can't grow, as it is not the last primary partition of its disk")
+        raise _errors.Conflict(f"grow_root: {device} can't grow, as it is not the last primary partition of its disk")
     return Partition(device, disk, number, table, end // MIB * MIB // handle.blockdev_getss(disk) - 1)
 
 

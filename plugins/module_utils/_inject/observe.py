@@ -15,17 +15,10 @@ import stat
 import time
 from dataclasses import dataclass, field
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import require
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
-    Conflict,
-    NotFound,
-    Unsupported,
-    file_errors,
-)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject import accounts, appliance, grow
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import SYSTEM_FILES
@@ -77,14 +70,14 @@ class Observed:
 
 def observe(conn, spec):
     """Return the Observed. Raises NotFound, Conflict, Unsupported, LibvirtFailed, KvmfleetError."""
-    with doing(f"looking for the guest {spec.name!r}"):
+    with _connection.doing(f"looking for the guest {spec.name!r}"):
         domain = require(conn, spec.name)
-    with doing(f"reading guest {spec.name}"):
+    with _connection.doing(f"reading guest {spec.name}"):
         state = power_state(domain)[0]
     if state != "stopped":
         if spec.leave_when_on:
             return Observed(domain, state)
-        raise Conflict(
+        raise _errors.Conflict(
             f"name: the guest {spec.name!r} is {state}; the disks of a guest are opened only when it is stopped: stop it, or take "
             "vm_guest while it runs"
         )
@@ -107,11 +100,11 @@ def observe(conn, spec):
 
 def _disks(conn, domain):
     """Return the Disks that are this guest's own to write to. Raises Conflict, Unsupported, LibvirtFailed."""
-    with doing(f"reading the disks of guest {domain.name()}"):
+    with _connection.doing(f"reading the disks of guest {domain.name()}"):
         root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
         found = tuple(filter(None, (_disk(conn, element) for element in root.iterfind("devices/disk"))))
     if not found:
-        raise Conflict(
+        raise _errors.Conflict(
             f"name: the guest {domain.name()!r} has no disk of its own that is a file or a device of the host"
         )
     return found
@@ -119,7 +112,7 @@ def _disks(conn, domain):
 
 def needed_by_others(conn, name, disks):
     """Return, by the path of each disk that is not to be written to, the words for why. Raises LibvirtFailed."""
-    with doing(f"looking for what needs the disks of guest {name}"):
+    with _connection.doing(f"looking for what needs the disks of guest {name}"):
         found = uses.read(conn)
     needed = {disk.path: found.against_writing(disk.path, name) for disk in disks}
     return {path: need for path, need in needed.items() if need}
@@ -131,7 +124,7 @@ def _disk(conn, element):
     if element.find("shareable") is not None or element.find("transient") is not None:
         return None
     if element.find("encryption") is not None or element.find("source/encryption") is not None:
-        raise Unsupported(
+        raise _errors.Unsupported(
             "name: a disk of the guest is encrypted by QEMU; only encryption by the guest itself can be opened"
         )
     source = element.find("source")
@@ -141,9 +134,9 @@ def _disk(conn, element):
 
 
 def _checksum_of_host(path):
-    with file_errors(f"reading {path}"):
+    with _errors.file_errors(f"reading {path}"):
         if not os.path.isfile(path):
-            raise NotFound(f"files.src: {path!r} is not allowed; there is no such file on the host")
+            raise _errors.NotFound(f"files.src: {path!r} is not allowed; there is no such file on the host")
         digest = hashlib.sha256()
         with open(path, "rb") as stream:
             for piece in iter(lambda: stream.read(1024 * 1024), b""):
@@ -164,7 +157,7 @@ def _look(observed, handle, spec, system, unmounted):
     ]
     for path in paths:
         if paths.count(path) > 1:
-            raise Conflict(f"files.path: {path!r} is not allowed; it is written for users, too")
+            raise _errors.Conflict(f"files.path: {path!r} is not allowed; it is written for users, too")
         _check_place(path, unmounted)
     missing = {path: tuple(_missing(handle, path)) for path in paths}
     places = {path: _place(handle, path, missing[path]) for path in paths}
@@ -172,7 +165,7 @@ def _look(observed, handle, spec, system, unmounted):
         _check_place(place, unmounted)
         same = next(other for other, its_place in places.items() if its_place == place)
         if same != path:
-            raise Conflict(f"{path!r} is not allowed; links in the guest make it the same file as {same!r}")
+            raise _errors.Conflict(f"{path!r} is not allowed; links in the guest make it the same file as {same!r}")
     device = handle.mountable_device(system.root)
     kind = handle.vfs_type(device)
     return Observed(
@@ -210,7 +203,7 @@ def describe(handle, system, device, kind):
 def _check_place(path, unmounted):
     for directory in unmounted:
         if path.startswith(f"{directory}/"):
-            raise Conflict(f"{path!r} is not allowed; it is on {directory}, which the guest's disks don't have")
+            raise _errors.Conflict(f"{path!r} is not allowed; it is on {directory}, which the guest's disks don't have")
 
 
 def _text(handle, path):
@@ -224,9 +217,9 @@ def _state(handle, path):
         return None
     found = handle.lstatns(path)
     if stat.S_ISLNK(found["st_mode"]):
-        raise Conflict(f"{path!r} is not allowed; it is a symbolic link in the guest: name the file itself")
+        raise _errors.Conflict(f"{path!r} is not allowed; it is a symbolic link in the guest: name the file itself")
     if not stat.S_ISREG(found["st_mode"]):
-        raise Conflict(f"{path!r} is not allowed; it is there in the guest, and no file")
+        raise _errors.Conflict(f"{path!r} is not allowed; it is there in the guest, and no file")
     mode = stat.S_IMODE(found["st_mode"])
     return FileState(handle.checksum("sha256", path), mode, found["st_uid"], found["st_gid"])
 
@@ -239,7 +232,7 @@ def _missing(handle, path):
         if not name or handle.is_dir(directory, followsymlinks=True):
             continue
         if handle.exists(directory) or handle.is_symlink(directory):
-            raise Conflict(f"{path!r} is not allowed; {directory} is there in the guest, and no directory")
+            raise _errors.Conflict(f"{path!r} is not allowed; {directory} is there in the guest, and no directory")
         yield directory
 
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject import accounts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import SYSTEM_FILES
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 
 SHADOW = "/etc/shadow"
 # What an init system with SELinux looks for: it labels all files anew at the next boot.
@@ -45,7 +44,7 @@ class Target:
 def plan(spec, observed):
     """Return the Plan: first what grows, then directories and files. Raises NotFound, Conflict."""
     if observed.system is None:
-        return Plan()
+        return _plan.Plan()
     actions = [*_growing(observed.growth)] if observed.growth else []
     made, new = set(), False
     for target, owner, directory_mode in _targets(spec, observed):
@@ -53,40 +52,40 @@ def plan(spec, observed):
         for directory in observed.missing[target.path]:
             if directory not in made:
                 made.add(directory)
-                actions.append(Action("make_directory", directory, (directory_mode, owner)))
+                actions.append(_plan.Action("make_directory", directory, (directory_mode, owner)))
         new = new or state is None
         actions += _writing(target, state, place)
     if observed.selinux and new:
         empty = hashlib.sha256(b"").hexdigest()
-        actions.append(Action("write_file", AUTORELABEL, Target(AUTORELABEL, empty, b"", None, 0o644, 0, 0)))
+        actions.append(_plan.Action("write_file", AUTORELABEL, Target(AUTORELABEL, empty, b"", None, 0o644, 0, 0)))
     if actions:
         check_disks(spec, observed.needed)
-    return Plan(actions=tuple(actions))
+    return _plan.Plan(actions=tuple(actions))
 
 
 def check_disks(spec, needed):
     """Raise Conflict when a disk is not to be written to. What there is to write may be in any of them."""
     for path, need in needed.items():
-        raise Conflict(f"name: the disk {path!r} of the guest {spec.name!r} can't be written to; it is {need}")
+        raise _errors.Conflict(f"name: the disk {path!r} of the guest {spec.name!r} can't be written to; it is {need}")
 
 
 def _growing(growth):
     if growth.partition:
-        yield Action("grow_partition", growth.partition.device, growth.partition)
+        yield _plan.Action("grow_partition", growth.partition.device, growth.partition)
     if growth.volume:
-        yield Action("grow_volume", growth.volume, growth)
+        yield _plan.Action("grow_volume", growth.volume, growth)
     if growth.filesystem:
-        yield Action("grow_filesystem", growth.filesystem)
+        yield _plan.Action("grow_filesystem", growth.filesystem)
 
 
 def _writing(target, state, place):
     """What makes a file as it shall be, where it is: written whole, or its mode and owner set."""
     subject, target = target.path, replace(target, path=place)
     if state is None or state.checksum != target.checksum:
-        return [Action("write_file", subject, target)]
+        return [_plan.Action("write_file", subject, target)]
     wanted = [(target.mode, state.mode), (target.uid, state.uid), (target.gid, state.gid)]
     if any(value not in (None, present) for value, present in wanted):
-        return [Action("set_file_mode", subject, target)]
+        return [_plan.Action("set_file_mode", subject, target)]
     return []
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import values
 
 OPTIONS = {
@@ -91,12 +91,16 @@ class InjectSpec:
 def parse(params):
     """Return the InjectSpec of a task's parameters. Raises InvalidInput."""
     if not any(params[option] for option in ("files", "users", "hostname", "machine_id", "grow_root")):
-        raise InvalidInput("nothing is asked for; one of files, users, hostname, machine_id and grow_root is needed")
+        raise _errors.InvalidInput(
+            "nothing is asked for; one of files, users, hostname, machine_id and grow_root is needed"
+        )
     host = params["uri"].partition("://")[2].partition("/")[0]
     if host:
-        raise InvalidInput.of("uri", params["uri"], "disks are opened where they are: run the task on that host")
+        raise _errors.InvalidInput.of(
+            "uri", params["uri"], "disks are opened where they are: run the task on that host"
+        )
     if params["luks_key"] == "":
-        raise InvalidInput("luks_key: it is empty; the passphrase of the encrypted disk is needed")
+        raise _errors.InvalidInput("luks_key: it is empty; the passphrase of the encrypted disk is needed")
     found = InjectSpec(
         name=params["name"],
         files=_each_once("files.path", map(_file, params["files"]), "path"),
@@ -109,7 +113,7 @@ def parse(params):
     )
     for option, path in SYSTEM_FILES.items():
         if getattr(found, option) and path in [file.path for file in found.files]:
-            raise InvalidInput.of("files.path", path, f"{option} is given, which writes this file")
+            raise _errors.InvalidInput.of("files.path", path, f"{option} is given, which writes this file")
     return found
 
 
@@ -118,14 +122,14 @@ def _each_once(option, items, key):
     for item in items:
         name = getattr(item, key)
         if name in found:
-            raise InvalidInput.of(option, name, "it can be listed once")
+            raise _errors.InvalidInput.of(option, name, "it can be listed once")
         found[name] = item
     return tuple(found.values())
 
 
 def _file(value):
     if value["src"] is not None and not value["src"].startswith("/"):
-        raise InvalidInput.of("files.src", value["src"], "the absolute path of a file on the host is needed")
+        raise _errors.InvalidInput.of("files.src", value["src"], "the absolute path of a file on the host is needed")
     return File(
         path=values.file_path("files.path", value["path"]),
         content=None if value["content"] is None else value["content"].encode(),
@@ -144,7 +148,9 @@ def _user(value):
     given = value["password_hash"]
     name = values.account("users.name", value["name"])
     if given is None and not value["authorized_keys"] and not value["exclusive"]:
-        raise InvalidInput.of("users", name, "password_hash, authorized_keys or exclusive is needed with each name")
+        raise _errors.InvalidInput.of(
+            "users", name, "password_hash, authorized_keys or exclusive is needed with each name"
+        )
     return User(
         name=name,
         password_hash=None if given is None else values.crypt_hash("users.password_hash", given),

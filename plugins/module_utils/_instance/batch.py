@@ -15,17 +15,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import addresses, bulk, describe, recorded
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, KvmfleetError
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import resource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.argspec import instance_options
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import users_of
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._runner import Convergence, converging
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
 
 OPTIONS = {
@@ -44,22 +43,22 @@ class Entry:
     name: str
     spec: Any = None
     convergence: Convergence = None  # type: ignore[assignment]
-    error: KvmfleetError | None = None
+    error: _errors.KvmfleetError | None = None
 
     @property
     def observed(self) -> Any:
         return self.convergence.observed
 
     @property
-    def plan(self) -> Plan:
-        return Plan() if self.convergence is None else self.convergence.plan
+    def plan(self) -> _plan.Plan:
+        return _plan.Plan() if self.convergence is None else self.convergence.plan
 
     def attempt(self, step: Callable[[Entry], object]) -> None:
         """Do one step, unless an earlier one failed."""
         if self.error is None:
             try:
                 step(self)
-            except KvmfleetError as exc:
+            except _errors.KvmfleetError as exc:
                 self.error = exc
 
 
@@ -100,7 +99,7 @@ class BatchPlan:
     def warnings(self) -> tuple[str, ...]:
         return tuple(f"{entry.name}: {warning}" for entry in self.entries for warning in entry.plan.warnings)
 
-    def describe(self) -> Values:
+    def describe(self) -> facet.Values:
         plans = [entry.plan for entry in self.entries]
         return {
             "changed": self.changed,
@@ -119,10 +118,10 @@ class BatchPlan:
         }
 
 
-def parse(params: Values) -> BatchSpec:
+def parse(params: facet.Values) -> BatchSpec:
     """Return the BatchSpec of a task. What is wrong with one instance is that one's error; raises InvalidInput for the list."""
     if params["parallel"] < 1:
-        raise InvalidInput.of("parallel", params["parallel"], "at least one guest is started at a time")
+        raise _errors.InvalidInput.of("parallel", params["parallel"], "at least one guest is started at a time")
     validator = ArgumentSpecValidator(instance_options())
     entries = tuple(
         _entry(index, dict(params["defaults"], **given), validator, params["uri"])
@@ -132,16 +131,16 @@ def parse(params: Values) -> BatchSpec:
     return BatchSpec(params["uri"], entries, params["parallel"], params["purge"], tuple(params["purge_tags"]))
 
 
-def _entry(index: int, given: Values, validator: ArgumentSpecValidator, uri: str) -> Entry:
+def _entry(index: int, given: facet.Values, validator: ArgumentSpecValidator, uri: str) -> Entry:
     option = f"instances[{index}]"
     if not isinstance(given.get("name"), str):
-        raise InvalidInput.of(f"{option}.name", given.get("name"), "each instance needs a name of its own")
+        raise _errors.InvalidInput.of(f"{option}.name", given.get("name"), "each instance needs a name of its own")
     entry = Entry(given["name"])
 
     def check(found: Entry) -> None:
         checked = validator.validate(given)
         if checked.error_messages:
-            raise InvalidInput(f"{option}: {'; '.join(checked.error_messages)}")
+            raise _errors.InvalidInput(f"{option}: {'; '.join(checked.error_messages)}")
         found.spec = resource.parse(dict(checked.validated_parameters, uri=uri))
 
     entry.attempt(check)
@@ -161,7 +160,7 @@ def _check_distinct(entries: Iterable[Entry]) -> None:
     ):
         twice = next((value for value in values if values.count(value) > 1), None)
         if twice is not None:
-            raise InvalidInput.of(f"instances.{option}", twice, f"two instances of the list have this {what}")
+            raise _errors.InvalidInput.of(f"instances.{option}", twice, f"two instances of the list have this {what}")
 
 
 def _is_shared(disk: DiskSpec) -> bool:
@@ -169,7 +168,7 @@ def _is_shared(disk: DiskSpec) -> bool:
     return given.get("shareable") or given.get("readonly") or given.get("device") == "cdrom"
 
 
-def secrets(params: Values) -> set[str]:
+def secrets(params: facet.Values) -> set[str]:
     """Return the secret values in the instances and their defaults, whose options AnsibleModule does not see."""
     options = instance_options()
     found = _secrets(options, params.get("defaults") or {})
@@ -178,7 +177,7 @@ def secrets(params: Values) -> set[str]:
     return found
 
 
-def _secrets(options: Values, given: Values) -> set[str]:
+def _secrets(options: facet.Values, given: facet.Values) -> set[str]:
     found: set[str] = set()
     for name, option in options.items():
         value = given.get(name)
@@ -223,7 +222,7 @@ def plan(batch_spec: BatchSpec, batch: Batch) -> BatchPlan:
     return BatchPlan(batch.entries)
 
 
-def execute(conn: Conn, batch_spec: BatchSpec, batch: Batch, batch_plan: BatchPlan) -> Values:
+def execute(conn: Conn, batch_spec: BatchSpec, batch: Batch, batch_plan: BatchPlan) -> facet.Values:
     """Carry the plans out, so many at a time; one that fails does not keep the others from going on."""
 
     def carry_out(entry: Entry) -> None:
@@ -241,14 +240,14 @@ def _execute(entry: Entry) -> list[str]:
     return [f"{entry.name}: {warning}" for warning in done.get("warnings", ())]
 
 
-def report(conn: Conn, batch_spec: BatchSpec, batch: Batch, executed: bool) -> Values:
+def report(conn: Conn, batch_spec: BatchSpec, batch: Batch, executed: bool) -> facet.Values:
     """Return the result of each instance. Raises KvmfleetError, with the same results, when one of them failed."""
     batch.opened.close()
     results = [_result(conn, entry, executed, batch.leases) for entry in batch.entries]
     failed = [f"{entry.name}: {entry.error.message}" for entry in batch.entries if entry.error is not None]
     if failed:
         told = "; ".join(failed)
-        raise KvmfleetError(
+        raise _errors.KvmfleetError(
             f"{len(failed)} of {len(results)} instances failed: {told}",
             instances=results,
             done=[action for result in results for action in result["done" if "done" in result else "actions"]]
@@ -259,9 +258,9 @@ def report(conn: Conn, batch_spec: BatchSpec, batch: Batch, executed: bool) -> V
     return {"instances": results}
 
 
-def _result(conn: Conn, entry: Entry, executed: bool, leases: addresses.Addresses | None) -> Values:
+def _result(conn: Conn, entry: Entry, executed: bool, leases: addresses.Addresses | None) -> facet.Values:
     found = entry.plan.describe()
-    result: Values = {
+    result: facet.Values = {
         "name": entry.name,
         "changed": found["changed"],
         "actions": found["actions"],

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import LibvirtFailed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run as BaseRun
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import wait_for
@@ -25,8 +25,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
 
 if TYPE_CHECKING:
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import InstanceSpec, Observed
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Plan
+    from ansible_collections.kvmfleet.compute.plugins.module_utils import _plan
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 
 ACTIONS = dict(
     **definition.ACTIONS,
@@ -37,7 +37,7 @@ ACTIONS = dict(
 )
 
 
-def execute(conn: Conn, spec: InstanceSpec, observed: Observed, plan: Plan) -> dict[str, Any]:
+def execute(conn: Conn, spec: procedure.InstanceSpec, observed: procedure.Observed, plan: _plan.Plan) -> dict[str, Any]:
     """Carry a plan out. When it fails, what its actions said must not stay is undone, the latest first."""
     run = Run(conn, spec, observed)
     carry_out(plan, ACTIONS, run)
@@ -50,7 +50,7 @@ def execute(conn: Conn, spec: InstanceSpec, observed: Observed, plan: Plan) -> d
 class Run(BaseRun):
     """What the actions of one run share, the guest's domain and what is to be warned of among it."""
 
-    def __init__(self, conn: Conn, spec: InstanceSpec, observed: Observed) -> None:
+    def __init__(self, conn: Conn, spec: procedure.InstanceSpec, observed: procedure.Observed) -> None:
         super().__init__(conn, spec, observed)
         self.warnings = []
         self._domain: Domain | None = None
@@ -60,7 +60,7 @@ class Run(BaseRun):
         if self._domain is None:
             self._domain = find(self.conn, self.spec)
         if self._domain is None:
-            raise LibvirtFailed(f"the guest {self.spec.name!r} has vanished meanwhile")
+            raise _errors.LibvirtFailed(f"the guest {self.spec.name!r} has vanished meanwhile")
         return self._domain
 
     def defined(self, domain: Domain) -> None:

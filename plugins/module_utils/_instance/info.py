@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _units, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import (
     addresses,
@@ -26,14 +25,11 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import (
     metadata,
     statistics,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import information
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 
 # Requests that are under way at the same time: libvirt works on five of one connection at once.
 AT_ONCE = 4
@@ -97,16 +93,18 @@ class Guest:
     domain: Domain
     facts: describe.Facts
     parameters: dict[str, Any]
-    root: Element
+    root: _xml.Element
 
     @property
-    def agent(self) -> Values:
+    def agent(self) -> facet.Values:
         return describe.agent(self.root, self.facts)
 
 
-def parse(params: Values) -> InfoSpec:
+def parse(params: facet.Values) -> InfoSpec:
     """Return the InfoSpec of a module's options. Raises InvalidInput."""
-    values: Values = {option: tuple(value) if isinstance(value, list) else value for option, value in params.items()}
+    values: facet.Values = {
+        option: tuple(value) if isinstance(value, list) else value for option, value in params.items()
+    }
     if values["uuids"] is not None:
         values["uuids"] = tuple(_parse_uuid(text) for text in values["uuids"])
     values["agent_timeout"] = _parse_timeout(values["agent_timeout"])
@@ -117,27 +115,29 @@ def _parse_uuid(text: str) -> str:
     try:
         return str(uuid.UUID(text))
     except ValueError as exc:
-        raise InvalidInput.of("uuids", text, "a UUID such as 8a53e7c5-6f0e-4b5a-9f53-0d8c8f2e2a10 is needed") from exc
+        raise _errors.InvalidInput.of(
+            "uuids", text, "a UUID such as 8a53e7c5-6f0e-4b5a-9f53-0d8c8f2e2a10 is needed"
+        ) from exc
 
 
 def _parse_timeout(text: str) -> int:
-    seconds = parse_duration("agent_timeout", text)
+    seconds = _units.parse_duration("agent_timeout", text)
     if seconds <= 0:
-        raise InvalidInput.of("agent_timeout", text, "it must be longer than 0s")
+        raise _errors.InvalidInput.of("agent_timeout", text, "it must be longer than 0s")
     return math.ceil(seconds)
 
 
-def query(conn: Conn, spec: InfoSpec) -> Values:
+def query(conn: Conn, spec: InfoSpec) -> facet.Values:
     """Return {"instances": [...]}, ordered by name; a guest that vanishes meanwhile is left out.
 
     Raises LibvirtFailed.
     """
-    with doing("reading the guests"):
+    with _connection.doing("reading the guests"):
         instances = reports(conn, spec, read_guests(conn, spec))
     return {"instances": sorted(instances, key=lambda instance: instance["name"])}
 
 
-def reports(conn: Conn, spec: InfoSpec, guests: Sequence[Guest]) -> list[Values]:
+def reports(conn: Conn, spec: InfoSpec, guests: Sequence[Guest]) -> list[facet.Values]:
     """Return what was asked for of each of the guests; one that vanished is left out."""
     work = partial(report, conn, spec, _leases(conn, spec, guests))
     # An agent may let one wait; the other guests are read in no time.
@@ -167,7 +167,7 @@ def read_guests(conn: Conn, spec: InfoSpec) -> list[Guest]:
 
 def with_definition(guest: Guest) -> Guest | None:
     """Return the guest with its definition, the live one while it is on; None when it vanished."""
-    text = unless_gone(lambda: guest.domain.XMLDesc(0), libvirt.VIR_ERR_NO_DOMAIN)
+    text = _connection.unless_gone(lambda: guest.domain.XMLDesc(0), libvirt.VIR_ERR_NO_DOMAIN)
     return None if text is None else replace(guest, root=_xml.parse(text))
 
 
@@ -176,7 +176,7 @@ def _is_named(spec: InfoSpec, domain: Domain) -> bool:
     return by_name and (spec.uuids is None or domain.UUIDString() in spec.uuids)
 
 
-def _is_wanted(spec: InfoSpec, root: Element) -> bool:
+def _is_wanted(spec: InfoSpec, root: _xml.Element) -> bool:
     ours = metadata.read(root)
     if spec.managed is not None and (ours is not None) != spec.managed:
         return False
@@ -188,7 +188,7 @@ def _leases(conn: Conn, spec: InfoSpec, guests: Iterable[Guest]) -> addresses.Ad
     return addresses.leases(conn) if wanted and any(guest.facts.active for guest in guests) else None
 
 
-def report(conn: Conn, spec: InfoSpec, known_leases: addresses.Addresses | None, guest: Guest) -> Values | None:
+def report(conn: Conn, spec: InfoSpec, known_leases: addresses.Addresses | None, guest: Guest) -> facet.Values | None:
     """Return what was asked for of one guest; None when it vanished."""
     instance = describe.identity(guest.facts)
     found = None
@@ -206,7 +206,7 @@ def report(conn: Conn, spec: InfoSpec, known_leases: addresses.Addresses | None,
         instance["agent"] = guest.agent
         instance["guest"] = information.information(guest.domain, spec.agent_timeout) if connected else None
     if spec.xml:
-        texts = unless_gone(partial(_xml_texts, spec, guest), libvirt.VIR_ERR_NO_DOMAIN)
+        texts = _connection.unless_gone(partial(_xml_texts, spec, guest), libvirt.VIR_ERR_NO_DOMAIN)
         if texts is None:
             return None
         instance["xml"] = texts

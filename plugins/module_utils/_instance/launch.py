@@ -11,21 +11,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import NewGuest
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import NotFound, Unsupported
 from ansible_collections.kvmfleet.compute.plugins.module_utils._host.virtualisation import usable_virt_types
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import newest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import VolumeFacts, volume_facts
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import InstanceSpec
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 
 
-def new_guest(conn: Conn, spec: InstanceSpec) -> NewGuest:
+def new_guest(conn: Conn, spec: procedure.InstanceSpec) -> NewGuest:
     """Read what the host offers a new guest, and choose: the wanted or native architecture, and KVM where it is usable."""
     guests = _xml.parse(conn.getCapabilities())
     native = guests.findtext("host/cpu/arch")
@@ -34,7 +32,7 @@ def new_guest(conn: Conn, spec: InstanceSpec) -> NewGuest:
         offered[arch.get("name")] = arch
     name = spec.arch or (native if native in offered else next(iter(offered), None))
     if name is None or name not in offered:
-        raise Unsupported(
+        raise _errors.Unsupported(
             "arch: {!r} is not allowed; this host runs guests of {}".format(
                 spec.arch, ", ".join(sorted(offered)) or "no architecture"
             )
@@ -43,7 +41,7 @@ def new_guest(conn: Conn, spec: InstanceSpec) -> NewGuest:
     kinds = [domain.get("type") for domain in arch.findall("domain")]
     usable = [kind for kind in kinds if kind != "kvm" or "kvm" in usable_virt_types(conn)]
     if spec.virt_type != "auto" and spec.virt_type not in kinds:
-        raise Unsupported(
+        raise _errors.Unsupported(
             f"virt_type: {spec.virt_type!r} is not allowed; this host offers {', '.join(kinds)} for {name}"
         )
     virt_type = spec.virt_type if spec.virt_type != "auto" else ("kvm" if "kvm" in usable else usable[0])
@@ -60,12 +58,14 @@ def new_guest(conn: Conn, spec: InstanceSpec) -> NewGuest:
 
 
 def images(
-    conn: Conn, spec: InstanceSpec, names: Collection[str]
+    conn: Conn, spec: procedure.InstanceSpec, names: Collection[str]
 ) -> tuple[dict[str, VolumeFacts | None], tuple[str, ...]]:
     """Return ({image name: VolumeFacts}, all images' names) of the image store, which is a pool like any other."""
-    pool = unless_gone(lambda: conn.storagePoolLookupByName(spec.image_pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    pool = _connection.unless_gone(
+        lambda: conn.storagePoolLookupByName(spec.image_pool), libvirt.VIR_ERR_NO_STORAGE_POOL
+    )
     if pool is None or not pool.isActive():
-        raise NotFound(
+        raise _errors.NotFound(
             f"image_pool: {spec.image_pool!r} is not an active storage pool of this host; "
             "the role kvmfleet.compute.compute makes the image store"
         )

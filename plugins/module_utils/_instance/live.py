@@ -13,47 +13,47 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan, _units
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import compute
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
 
 if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Draft, InstanceSpec
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 
 
 @dataclass(frozen=True)
 class LivePlan:
     """unplug: the Actions before the definition is changed, change: those after it; waiting: the options left over."""
 
-    unplug: tuple[Action, ...] = ()
-    change: tuple[Action, ...] = ()
+    unplug: tuple[_plan.Action, ...] = ()
+    change: tuple[_plan.Action, ...] = ()
     waiting: tuple[str, ...] = ()
 
 
-def plan(spec: InstanceSpec, draft: Draft) -> LivePlan:
+def plan(spec: procedure.InstanceSpec, draft: procedure.Draft) -> LivePlan:
     """Return the LivePlan for a guest that runs. A device is unplugged before the definition forgets it, and plugged in
     after the definition has it: whenever a run dies, the next one sees what is missing."""
     live = copy.deepcopy(draft.observed.live)
-    unplug: list[Action] = []
-    change: list[Action] = []
+    unplug: list[_plan.Action] = []
+    change: list[_plan.Action] = []
     if draft.observed.hotplug:
         gone = definition.remove_devices(live, draft.wanted, spec.purge, spec.removals)
-        unplug = [Action("detach_device", kind.subject(element), (kind, kind.label(element))) for kind, element in gone]
+        unplug = [
+            _plan.Action("detach_device", kind.subject(element), (kind, kind.label(element))) for kind, element in gone
+        ]
         for facet in definition.FACETS:
             given = facet.given(draft.wanted)
             if facet.changes(live, given):
                 change += facet.hotplug(live, given)
     written = _write_live_options(live, draft.wanted)
     if written:
-        change.append(Action("update_live", "{}: {}".format(spec.name, ", ".join(written)), draft.definition))
+        change.append(_plan.Action("update_live", "{}: {}".format(spec.name, ", ".join(written)), draft.definition))
     return LivePlan(tuple(unplug), tuple(change), waiting(live, spec, draft.wanted))
 
 
-def _write_live_options(live: Element, wanted: Values) -> list[str]:
+def _write_live_options(live: _xml.Element, wanted: Values) -> list[str]:
     """Write the options that libvirt takes for a running guest as they are; returns their names."""
     written = []
     for facet in definition.FACETS:
@@ -64,23 +64,23 @@ def _write_live_options(live: Element, wanted: Values) -> list[str]:
     return written
 
 
-def waiting(live: Element, spec: InstanceSpec, wanted: Values) -> tuple[str, ...]:
+def waiting(live: _xml.Element, spec: procedure.InstanceSpec, wanted: Values) -> tuple[str, ...]:
     """Return the names of what was asked for that a live definition does not have, and gets at the next boot."""
     _after, changes = definition.overlay(live, wanted, spec.patches, spec.purge, spec.removals)
     return tuple(change.option for change in changes)
 
 
-def refuse_waiting(draft: Draft, options: Sequence[str]) -> NoReturn:
+def refuse_waiting(draft: procedure.Draft, options: Sequence[str]) -> NoReturn:
     """Say what a running guest can't take, when everything was to take effect at once. Raises InvalidInput."""
     option = options[0]
     value: Any = draft.wanted.get(option)
     if option in ("memory", "vcpus"):
         limits: list[Any] = [*compute.live_range(draft.observed.live, option)]
         if option == "memory":
-            value, *limits = (format_size(size * 1024) for size in (value, *limits))
+            value, *limits = (_units.format_size(size * 1024) for size in (value, *limits))
         allowed = "the running guest can have {} to {} with apply: live".format(*limits)
-        raise InvalidInput.of(option, value, allowed)
-    raise InvalidInput.of(
+        raise _errors.InvalidInput.of(option, value, allowed)
+    raise _errors.InvalidInput.of(
         "apply",
         "live",
         "{} can't be changed while the guest runs: use apply: restart or next_boot".format(", ".join(options)),

@@ -13,13 +13,11 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal, _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _journal, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe, lookup, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import NewGuest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import (
     InstanceSpec,
@@ -40,7 +38,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup i
     volume_of,
 )
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import VolumeFacts, volume_facts
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.uses import Uses
@@ -60,13 +57,13 @@ def find(conn: Any, spec: InstanceSpec) -> Domain | None:
         return by_name
     if by_name is not None:
         if by_name.UUIDString() != spec.uuid:
-            raise Conflict(
+            raise _errors.Conflict(
                 f"uuid: {spec.uuid!r} is not allowed; a guest {spec.name!r} exists and has the UUID {by_name.UUIDString()}"
             )
         return by_name
     by_uuid = lookup.by_uuid(conn, spec.uuid)
     if by_uuid is not None:
-        raise Conflict(
+        raise _errors.Conflict(
             f"name: {spec.name!r} is not allowed; the UUID {spec.uuid} belongs to the guest {by_uuid.name()!r}"
         )
     return None
@@ -90,7 +87,7 @@ def observe(conn: Conn, spec: InstanceSpec, known: Any = None, users: Users | No
     no calls but for its definition.
     """
     users = users or users_of(conn)
-    with doing(f"reading guest {spec.name}"):
+    with _connection.doing(f"reading guest {spec.name}"):
         domain = find(known or conn, spec)
         recorded = _journal.read(_journal.REMOVAL, spec.uri, spec.name, _owned_volumes) or ()
         if domain is None:
@@ -127,7 +124,7 @@ def observe(conn: Conn, spec: InstanceSpec, known: Any = None, users: Users | No
         )
 
 
-def _live(domain: Domain, state: str) -> Element | None:
+def _live(domain: Domain, state: str) -> _xml.Element | None:
     if state == "suspended":
         text = _unless_unsupported(lambda: domain.managedSaveGetXMLDesc(libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE))
         return None if text is None else _xml.parse(text)
@@ -137,7 +134,7 @@ def _live(domain: Domain, state: str) -> Element | None:
 
 
 def _unless_unsupported(call: Callable[[], Any]) -> Any:
-    return unless_gone(call, libvirt.VIR_ERR_NO_SUPPORT)
+    return _connection.unless_gone(call, libvirt.VIR_ERR_NO_SUPPORT)
 
 
 def _owned_volumes(removal: dict[str, Any]) -> tuple[storage.OwnedVolume, ...]:
@@ -168,7 +165,7 @@ def _images(
     return launch.images(conn, spec, names)
 
 
-def _networks(conn: Conn, spec: InstanceSpec, inactive: Element | None) -> dict[str, bool]:
+def _networks(conn: Conn, spec: InstanceSpec, inactive: _xml.Element | None) -> dict[str, bool]:
     """Which of the spec's networks are there; nothing is asked when the guest is on all of them already."""
     known = (
         set() if inactive is None else {_xml.get(i, "source/@network") for i in inactive.findall("devices/interface")}
@@ -179,7 +176,7 @@ def _networks(conn: Conn, spec: InstanceSpec, inactive: Element | None) -> dict[
     networks = {network.name(): network for network in conn.listAllNetworks(0)}
     for name in sorted(wanted):
         if name not in networks:
-            raise NotFound(
+            raise _errors.NotFound(
                 "interfaces.network: {!r} is not a network of this host; it has {}".format(
                     name, ", ".join(sorted(networks)) or "none"
                 )
@@ -192,8 +189,8 @@ def _storage(
     users: Users,
     spec: InstanceSpec,
     domain: Domain = None,
-    inactive: Element = None,
-    live: Element = None,
+    inactive: _xml.Element = None,
+    live: _xml.Element = None,
     leftovers: Iterable[storage.OwnedVolume] = (),
 ) -> tuple[storage.StorageFacts, dict[str, Any]]:
     """Return (StorageFacts, facts of the procedures that are due): pools, volumes and images as far as the disks need them.
@@ -276,7 +273,7 @@ def _unwritable(
     conn: Conn,
     users: Users,
     spec: InstanceSpec,
-    inactive: Element,
+    inactive: _xml.Element,
     targets: Iterable[Target],
     capacities: Mapping[str, int],
 ) -> dict[str, str]:
@@ -299,7 +296,7 @@ def _unwritable(
     return {target: need for target, need in written.items() if need}
 
 
-def _linked_clone(conn: Conn, users: Users, spec: InstanceSpec, inactive: Element, state: str) -> str | None:
+def _linked_clone(conn: Conn, users: Users, spec: InstanceSpec, inactive: _xml.Element, state: str) -> str | None:
     """Return the path of a file that is based on a disk of a guest that is to start. Nothing is read unless there ever was one."""
     if state not in ("stopped", "suspended") or (spec.state in ("stopped", "present", "absent") and not spec.autostart):
         return None
@@ -310,7 +307,7 @@ def _linked_clone(conn: Conn, users: Users, spec: InstanceSpec, inactive: Elemen
     return next((min(overlays) for overlays in map(users().overlays_of, paths) if overlays), None)
 
 
-def _removal(conn: Conn, users: Users, spec: InstanceSpec, inactive: Element) -> storage.StorageFacts:
+def _removal(conn: Conn, users: Users, spec: InstanceSpec, inactive: _xml.Element) -> storage.StorageFacts:
     record = metadata.read(inactive)
     recorded = () if record is None else record.volumes
     names, paths = storage.removal_candidates(spec.remove_storage, inactive, recorded)
@@ -322,7 +319,7 @@ def _removal(conn: Conn, users: Users, spec: InstanceSpec, inactive: Element) ->
         if pool_name in active:
             found[pool_name, name] = read_volume(conn, pool_name, name)
     for path in paths:
-        volume = unless_gone(partial(conn.storageVolLookupByPath, path), libvirt.VIR_ERR_NO_STORAGE_VOL)
+        volume = _connection.unless_gone(partial(conn.storageVolLookupByPath, path), libvirt.VIR_ERR_NO_STORAGE_VOL)
         if volume is not None:
             facts = volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
             found[facts.pool, facts.name] = facts
@@ -340,6 +337,6 @@ def _guesses(new: Collection[Target], spec: InstanceSpec) -> set[tuple[str, str]
     return files | {(d.pool, f"{spec.name}-{t}") for d, t in new}
 
 
-def _capacity(conn: Conn, domain: Domain, inactive: Element, target: str) -> int:
+def _capacity(conn: Conn, domain: Domain, inactive: _xml.Element, target: str) -> int:
     volume = volume_of(conn, inactive.find(f"devices/disk/target[@dev='{target}']/../source"))
     return domain.blockInfo(target)[0] if volume is None else volume.info()[1]

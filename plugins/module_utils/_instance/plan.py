@@ -12,18 +12,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan, _units, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import interfaces
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import live, power, storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Draft
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import (
@@ -34,7 +30,7 @@ if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import VolumePlan
 
 
-def plan(spec: InstanceSpec, observed: Observed) -> Plan:
+def plan(spec: InstanceSpec, observed: Observed) -> _plan.Plan:
     """Return the Plan that brings what was observed to what is wanted.
 
     Raises InvalidInput, NotFound, Conflict when that can't be: nothing has been changed then.
@@ -42,7 +38,9 @@ def plan(spec: InstanceSpec, observed: Observed) -> Plan:
     if spec.state == "absent":
         return _removal(spec, observed)
     if spec.state == "suspended" and not observed.exists:
-        raise InvalidInput.of("state", "suspended", f"there is no guest {spec.name!r} whose memory could be saved")
+        raise _errors.InvalidInput.of(
+            "state", "suspended", f"there is no guest {spec.name!r} whose memory could be saved"
+        )
     draft = _draft(spec, observed)
     _check_bootable(spec, draft)
     running, draft = _live_plan(spec, draft)
@@ -50,12 +48,14 @@ def plan(spec: InstanceSpec, observed: Observed) -> Plan:
     actions = [*_leftover_actions(spec, observed), *draft.first, *running.unplug]
     actions += dropped if draft.drops_first else []
     actions += _definition_actions(spec, draft)
-    actions += [Action(volume.action, volume.subject, volume) for volume in draft.made]
-    actions += [Action("grow_disk", f"{name} to {format_size(size)}", (name, size)) for name, size in draft.growth]
+    actions += [_plan.Action(volume.action, volume.subject, volume) for volume in draft.made]
+    actions += [
+        _plan.Action("grow_disk", f"{name} to {_units.format_size(size)}", (name, size)) for name, size in draft.growth
+    ]
     actions += [*running.change, *_autostart_actions(spec, observed), *draft.power, *draft.last]
     actions += [] if draft.drops_first else dropped
     actions += draft.finish
-    return Plan(
+    return _plan.Plan(
         actions=tuple(actions),
         changes=draft.changes,
         restart_required=running.waiting,
@@ -91,7 +91,7 @@ def _check_exclusions(spec: InstanceSpec, observed: Observed, due: dict[str, Pro
     for procedure in due.values():
         for name, reason in procedure.excludes(spec, observed).items():
             if name in spec.procedures:
-                raise Conflict(f"{table.BY_NAME[name].option or name}: {reason}")
+                raise _errors.Conflict(f"{table.BY_NAME[name].option or name}: {reason}")
 
 
 def _with_definition(spec: InstanceSpec, draft: Draft) -> Draft:
@@ -148,14 +148,14 @@ def _overlaid(spec: InstanceSpec, draft: Draft) -> Draft:
     return replace(draft, definition=after, changes=changes, wanted=wanted)
 
 
-def _power_actions(spec: InstanceSpec, observed: Observed) -> tuple[Action, ...]:
+def _power_actions(spec: InstanceSpec, observed: Observed) -> tuple[_plan.Action, ...]:
     current = observed.state if observed.exists else "stopped"
     discard = spec.discard_saved_state and observed.exists
     moves = power.transitions(current, spec.state, spec.stop.force, spec.hard_restart, discard)
-    return tuple(Action(name, spec.name) for name in moves)
+    return tuple(_plan.Action(name, spec.name) for name in moves)
 
 
-def _names(actions: Iterable[Action]) -> list[str]:
+def _names(actions: Iterable[_plan.Action]) -> list[str]:
     return [action.name for action in actions]
 
 
@@ -164,7 +164,7 @@ def _changes_run(draft: Draft) -> bool:
     return any(name in power.BOOTS + power.ENDS for name in _names(draft.power))
 
 
-def _drop_actions(draft: Draft, running: live.LivePlan) -> list[Action]:
+def _drop_actions(draft: Draft, running: live.LivePlan) -> list[_plan.Action]:
     """Delete what has been replaced, and what was begun and given up; but nothing that is in use still."""
     observed, ends = draft.observed, _changes_run(draft)
     recorded = observed.metadata.volumes if observed.metadata else ()
@@ -173,7 +173,7 @@ def _drop_actions(draft: Draft, running: live.LivePlan) -> list[Action]:
         changes = ends or not _in_use(observed, volume) or not _waits(running, volume)
         dropped += [volume] if changes and observed.state != "suspended" else []
     dropped += draft.dropped
-    return [Action("drop_volume", f"{volume.pool}/{volume.name}", volume) for volume in dropped]
+    return [_plan.Action("drop_volume", f"{volume.pool}/{volume.name}", volume) for volume in dropped]
 
 
 def _in_use(observed: Observed, volume: metadata.Volume) -> bool:
@@ -187,17 +187,17 @@ def _waits(running: live.LivePlan, volume: metadata.Volume) -> bool:
     return any(option.startswith(f"disks[{volume.target}]") for option in running.waiting)
 
 
-def _check_devices(spec: InstanceSpec, before: Element, after: Element) -> None:
+def _check_devices(spec: InstanceSpec, before: _xml.Element, after: _xml.Element) -> None:
     """Refuse to take the disk away that a guest boots from, and two interfaces with one address."""
     root_disk = before.find("devices/disk[@device='disk']/target")
     if root_disk is not None and after.find(f"devices/disk/target[@dev='{root_disk.get('dev')}']") is None:
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             "disks", root_disk.get("dev"), "it is the guest's root disk, which can't be removed from it"
         )
     macs = [element.get("address") for element in after.findall("devices/interface/mac")]
     for mac in macs:
         if macs.count(mac) > 1:
-            raise InvalidInput.of("interfaces.mac", mac, "two interfaces of the guest would have this address")
+            raise _errors.InvalidInput.of("interfaces.mac", mac, "two interfaces of the guest would have this address")
 
 
 def _recorded(volumes: Iterable[metadata.Volume], new_volumes: Collection[VolumePlan]) -> tuple[metadata.Volume, ...]:
@@ -213,7 +213,7 @@ def _check_image(spec: InstanceSpec, draft: Draft) -> None:
     replaces = "image_name" in draft.wanted
     if spec.image is not None and found is not None and spec.image != found.image and not replaces:
         made_from = f"was made from {found.image!r}" if found.image else "was made without an image"
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             "image", spec.image, f"the guest {spec.name!r} {made_from}; rebuild: changed makes its root disk anew"
         )
 
@@ -221,7 +221,7 @@ def _check_image(spec: InstanceSpec, draft: Draft) -> None:
 def _check_complete(spec: InstanceSpec) -> None:
     for option in ("memory", "vcpus"):
         if option not in spec.wanted:
-            raise InvalidInput(
+            raise _errors.InvalidInput(
                 f"{option}: no value is given; a new guest needs memory and vcpus, or a flavor that has them"
             )
 
@@ -231,7 +231,7 @@ def _check_bootable(spec: InstanceSpec, draft: Draft) -> None:
     observed = draft.observed
     boots = any(name in power.BOOTS for name in _names(draft.power))
     if observed.clone is not None and (boots or spec.autostart):
-        raise Conflict(
+        raise _errors.Conflict(
             f"state: the guest {spec.name!r} can't be started, as that would spoil its linked clone {observed.clone!r}; remove the "
             "clone first"
         )
@@ -239,39 +239,41 @@ def _check_bootable(spec: InstanceSpec, draft: Draft) -> None:
         return
     for name, active in (observed.networks or {}).items():
         if not active:
-            raise Conflict(f"interfaces.network: {name!r} is not active on this host; a guest on it can't start")
+            raise _errors.Conflict(
+                f"interfaces.network: {name!r} is not active on this host; a guest on it can't start"
+            )
     found = metadata.read(draft.definition)
     made = {volume.target for volume in draft.made}
     made |= {action.data.target for action in draft.power if action.name == "create_volume"}
     for volume in found.volumes if found else ():
         if volume.status == "planned" and volume.target not in made:
-            raise Conflict(
+            raise _errors.Conflict(
                 f"disks: an earlier launch of {spec.name!r} did not finish the disk {volume.target!r} and this task does not "
                 "say how to make it; give the disks as that launch did, or remove the guest"
             )
 
 
-def _leftover_actions(spec: InstanceSpec, observed: Observed) -> list[Action]:
+def _leftover_actions(spec: InstanceSpec, observed: Observed) -> list[_plan.Action]:
     """Finish a removal that was interrupted. One that did not come as far as undefining the guest is simply forgotten."""
-    actions = [Action("delete_volume", f"{volume.pool}/{volume.name}", volume) for volume in observed.leftovers]
+    actions = [_plan.Action("delete_volume", f"{volume.pool}/{volume.name}", volume) for volume in observed.leftovers]
     if actions or observed.unfinished:
-        actions.append(Action("finish_removal", spec.name))
+        actions.append(_plan.Action("finish_removal", spec.name))
     return actions
 
 
-def _definition_actions(spec: InstanceSpec, draft: Draft) -> list[Action]:
+def _definition_actions(spec: InstanceSpec, draft: Draft) -> list[_plan.Action]:
     observed = draft.observed
     unchanged = observed.persistent and not draft.changes and not draft.forced
     if unchanged and draft.define == "define":
         return []
-    return [Action(draft.define, spec.name, draft.definition)]
+    return [_plan.Action(draft.define, spec.name, draft.definition)]
 
 
-def _autostart_actions(spec: InstanceSpec, observed: Observed) -> list[Action]:
+def _autostart_actions(spec: InstanceSpec, observed: Observed) -> list[_plan.Action]:
     current = bool(observed.autostart)
     if spec.autostart is None or spec.autostart == current:
         return []
-    return [Action("set_autostart" if spec.autostart else "unset_autostart", spec.name)]
+    return [_plan.Action("set_autostart" if spec.autostart else "unset_autostart", spec.name)]
 
 
 def _live_plan(spec: InstanceSpec, draft: Draft) -> tuple[live.LivePlan, Draft]:
@@ -286,30 +288,30 @@ def _live_plan(spec: InstanceSpec, draft: Draft) -> tuple[live.LivePlan, Draft]:
         live.refuse_waiting(draft, running.waiting)
     if running.waiting and spec.apply == "restart" and spec.state in ("running", "present"):
         moves = power.transitions(observed.state, "restarted", spec.stop.force, spec.hard_restart)
-        return live.LivePlan(), replace(draft, power=tuple(Action(name, spec.name) for name in moves))
+        return live.LivePlan(), replace(draft, power=tuple(_plan.Action(name, spec.name) for name in moves))
     return running, draft
 
 
-def _removal(spec: InstanceSpec, observed: Observed) -> Plan:
+def _removal(spec: InstanceSpec, observed: Observed) -> _plan.Plan:
     if not observed.exists:
-        return Plan(actions=tuple(_leftover_actions(spec, observed)))
+        return _plan.Plan(actions=tuple(_leftover_actions(spec, observed)))
     actions = []
     found = observed.metadata
     protected = found is not None and found.delete_protection
     if protected and spec.wanted.get("delete_protection") is not False:
-        raise Conflict(
+        raise _errors.Conflict(
             f"state: the guest {spec.name!r} is protected from being removed; give delete_protection: false with state: absent to remove it"
         )
     volumes = storage.removals(observed.storage)
     if observed.active:
-        actions.append(Action("power_off", spec.name))
+        actions.append(_plan.Action("power_off", spec.name))
     if observed.state == "suspended":
-        actions.append(Action("discard_saved_state", spec.name))
+        actions.append(_plan.Action("discard_saved_state", spec.name))
     if volumes:
-        actions.append(Action("record_removal", spec.name, volumes))
+        actions.append(_plan.Action("record_removal", spec.name, volumes))
     if observed.persistent:
-        actions.append(Action("undefine", spec.name))
-    actions += [Action("delete_volume", f"{volume.pool}/{volume.name}", volume) for volume in volumes]
+        actions.append(_plan.Action("undefine", spec.name))
+    actions += [_plan.Action("delete_volume", f"{volume.pool}/{volume.name}", volume) for volume in volumes]
     if volumes or observed.unfinished:
-        actions.append(Action("finish_removal", spec.name))
-    return Plan(actions=tuple(actions), before=_xml.redacted_text(observed.inactive))
+        actions.append(_plan.Action("finish_removal", spec.name))
+    return _plan.Plan(actions=tuple(actions), before=_xml.redacted_text(observed.inactive))

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 STATES = ("running", "stopped", "paused", "suspended", "crashed", "sleeping")
 
@@ -76,7 +76,7 @@ def _to_paused(current: str, hard_stop: bool, hard_restart: bool) -> Moves:
 
 def _to_suspended(current: str, hard_stop: bool, hard_restart: bool) -> Moves:
     if current in ("stopped", "crashed"):
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             "state",
             "suspended",
             f"the guest is {current} and has no memory to save; it must be running, paused or sleeping",

@@ -21,9 +21,10 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import OwnedVolume, StorageFacts
 
 if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils import _plan, _xml
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import Items, NewGuest
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facts import Facts
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.patch import Patch
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
         NewVolume,
         VolumePlan,
     )
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Change
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class InstanceSpec:
     uuid: str | None
     uri: str
     state: str
-    wanted: Values
+    wanted: facet.Values
     disks: tuple[DiskSpec, ...]
     image: str | None
     image_pool: str
@@ -94,8 +93,8 @@ class Observed:
     exists: bool
     facts: Facts = None  # type: ignore[assignment]
     domain: Domain = None
-    inactive: Element = None
-    live: Element = None
+    inactive: _xml.Element = None
+    live: _xml.Element = None
     new_guest: NewGuest = None  # type: ignore[assignment]
     networks: dict[str, bool] | None = None
     storage: StorageFacts = field(default_factory=StorageFacts)
@@ -125,7 +124,7 @@ class Observed:
     def active(self) -> bool:
         return self.exists and self.state not in ("stopped", "suspended")
 
-    def once_stopped(self, inactive: Element) -> Observed:
+    def once_stopped(self, inactive: _xml.Element) -> Observed:
         """Return what will be observed once the guest is off and has this definition."""
         return replace(self, facts=replace(self.facts, id=None, state="stopped"), live=None, inactive=inactive)
 
@@ -137,7 +136,7 @@ class Run(Protocol):
     spec: InstanceSpec
     observed: Observed
     warnings: list[str]
-    done: list[Action]
+    done: list[_plan.Action]
 
     def domain(self) -> Domain:
         """Return the guest's domain. Raises LibvirtFailed when it is gone."""
@@ -161,7 +160,7 @@ class Reading:
     spec: InstanceSpec
     users: Callable[[], Any]
     domain: Domain = None
-    inactive: Element = None
+    inactive: _xml.Element = None
     storage: StorageFacts = None  # type: ignore[assignment]
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -184,7 +183,7 @@ class Needs:
     images: frozenset[str] = frozenset()
     volumes: frozenset[tuple[str, str]] = frozenset()
     unmade: frozenset[str] = frozenset()
-    definition: Element = None
+    definition: _xml.Element = None
     found: Any = None
 
 
@@ -205,26 +204,26 @@ class Draft:
     """
 
     observed: Observed
-    definition: Element = None
-    wanted: Values = field(default_factory=dict)
-    changes: tuple[Change, ...] = ()
+    definition: _xml.Element = None
+    wanted: facet.Values = field(default_factory=dict)
+    changes: tuple[_plan.Change, ...] = ()
     disks: tuple[DiskSpec, ...] = ()
     targets: tuple[tuple[DiskSpec, str], ...] = ()
-    items: tuple[Values, ...] = ()
+    items: tuple[facet.Values, ...] = ()
     volumes: tuple[Volume, ...] = ()
     copies: tuple[NewVolume, ...] = ()
     made: tuple[VolumePlan, ...] = ()
     growth: tuple[tuple[str, int], ...] = ()
     kept: frozenset[str] = frozenset()
-    first: tuple[Action, ...] = ()
+    first: tuple[_plan.Action, ...] = ()
     define: str = "define"
     forced: bool = False
-    power: tuple[Action, ...] = None  # type: ignore[assignment]
-    last: tuple[Action, ...] = ()
+    power: tuple[_plan.Action, ...] = None  # type: ignore[assignment]
+    last: tuple[_plan.Action, ...] = ()
     replaced: tuple[Volume, ...] = ()
     dropped: tuple[Volume, ...] = ()
     drops_first: bool = False
-    finish: tuple[Action, ...] = ()
+    finish: tuple[_plan.Action, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -242,11 +241,11 @@ class Procedure:
     actions: {name of an action: its handler}.
     """
 
-    parse: Callable[[Values], Any] = lambda params: None
+    parse: Callable[[facet.Values], Any] = lambda params: None
     needs: Callable[[Reading], Needs] = lambda reading: Needs()
     observe: Callable[[Reading, Needs], Any] = lambda reading, needs: needs.found
     excludes: Callable[[InstanceSpec, Observed], dict[str, str]] = lambda spec, observed: {}
     begin: Callable[[InstanceSpec, Draft], Draft] = lambda spec, draft: draft
     place: Callable[[InstanceSpec, Draft], Draft] = lambda spec, draft: draft
     shape: Callable[[InstanceSpec, Draft], Draft] = lambda spec, draft: draft
-    actions: dict[str, Callable[[Any, Action], object]] = field(default_factory=dict)
+    actions: dict[str, Callable[[Any, _plan.Action], object]] = field(default_factory=dict)

@@ -16,14 +16,16 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.plan im
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import parse
 
 if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils import _plan
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import InstanceSpec, Observed
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Plan
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 
 __all__ = ["execute", "observe", "parse", "plan", "report"]
 
 
-def execute(conn: Conn, instance_spec: InstanceSpec, observed: Observed, the_plan: Plan) -> dict[str, Any]:
+def execute(
+    conn: Conn, instance_spec: procedure.InstanceSpec, observed: procedure.Observed, the_plan: _plan.Plan
+) -> dict[str, Any]:
     """Carry a plan out. Most runs find nothing to do, and are spared what it takes to do something."""
     if not the_plan.actions and instance_spec.wait_for is None:
         return {}
@@ -32,7 +34,9 @@ def execute(conn: Conn, instance_spec: InstanceSpec, observed: Observed, the_pla
     return carry_out(conn, instance_spec, observed, the_plan)
 
 
-def report(conn: Conn, instance_spec: InstanceSpec, observed: Observed, executed: bool) -> dict[str, Any]:
+def report(
+    conn: Conn, instance_spec: procedure.InstanceSpec, observed: procedure.Observed, executed: bool
+) -> dict[str, Any]:
     """Return the result's own key: the instance as it is now, None when there is none."""
     if executed or instance_spec.wait_for:
         domain = find(conn, instance_spec)

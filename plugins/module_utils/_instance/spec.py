@@ -11,19 +11,18 @@ from __future__ import annotations
 import re
 import uuid as uuid_library
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _units
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, flavors, patch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import parse_disks
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for import WaitFor, parse_wait
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import InstanceSpec, StopPolicy
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
 
 STATES = ("running", "stopped", "restarted", "paused", "suspended", "rescued", "present", "absent")
 
 
-def parse(params: Values) -> InstanceSpec:
+def parse(params: Values) -> procedure.InstanceSpec:
     """Return the InstanceSpec of a task's parameters. Raises InvalidInput."""
     params = dict(params)
     name = _checked_name(params["name"])
@@ -38,7 +37,7 @@ def parse(params: Values) -> InstanceSpec:
     if flavor_name:
         wanted["flavor_name"] = flavor_name
     stop = params.get("shutdown") or {}
-    return InstanceSpec(
+    return procedure.InstanceSpec(
         name=name,
         uuid=_checked_uuid(params.get("uuid")),
         uri=params["uri"],
@@ -58,7 +57,7 @@ def parse(params: Values) -> InstanceSpec:
         purge=tuple(params.get("purge") or ()),
         removals=removals,
         apply=params.get("apply"),
-        unplug_timeout=parse_duration("unplug_timeout", params["unplug_timeout"]),
+        unplug_timeout=_units.parse_duration("unplug_timeout", params["unplug_timeout"]),
         wait_for=_wait_for(params.get("wait_for"), params["state"]),
         network_names=tuple(
             item["source"][1] for item in wanted.get("interfaces", ()) if item["source"][0] == "network"
@@ -87,7 +86,7 @@ def _take_removals(params: Values) -> definition.Items:
 def _checked_name(name: str) -> str:
     # libvirt allows more, but a name is also part of file names: volumes, logs, monitor sockets.
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+:@-]{0,199}", name):
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             "name",
             name,
             "a guest's name has letters, digits and . _ + : @ -, begins with a letter or digit, and has 200 characters at most",
@@ -101,15 +100,17 @@ def _checked_uuid(value: str | None) -> str | None:
     try:
         return str(uuid_library.UUID(value))
     except ValueError as exc:
-        raise InvalidInput.of("uuid", value, "a UUID is needed, such as 8a53e7c5-6f0e-4b5a-9f53-0d8c8f2e2a10") from exc
+        raise _errors.InvalidInput.of(
+            "uuid", value, "a UUID is needed, such as 8a53e7c5-6f0e-4b5a-9f53-0d8c8f2e2a10"
+        ) from exc
 
 
-def _stop_policy(given: Values) -> StopPolicy:
-    return StopPolicy(
+def _stop_policy(given: Values) -> procedure.StopPolicy:
+    return procedure.StopPolicy(
         force=given.get("method") == "force",
         method=given.get("method") or "auto",
-        timeout=parse_duration("shutdown.timeout", given.get("timeout") or "120s"),
-        retry_interval=max(1.0, parse_duration("shutdown.retry_interval", given.get("retry_interval") or "10s")),
+        timeout=_units.parse_duration("shutdown.timeout", given.get("timeout") or "120s"),
+        retry_interval=max(1.0, _units.parse_duration("shutdown.retry_interval", given.get("retry_interval") or "10s")),
         fallback=(given.get("on_timeout") or "force") == "force",
     )
 
@@ -119,7 +120,7 @@ def _wait_for(given: Values | None, state: str) -> WaitFor | None:
         return None
     wait = parse_wait("wait_for", given)
     if wait.anything and state not in ("running", "restarted", "rescued"):
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             "wait_for", state, "only a guest that runs can be waited for: state running, restarted or rescued"
         )
     return wait if wait.anything else None

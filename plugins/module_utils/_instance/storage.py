@@ -12,9 +12,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _units, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import Target, new_bus
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.source import DiskSource
@@ -23,11 +22,9 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes 
     PoolFacts,
     VolumeFacts,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 if TYPE_CHECKING:
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
 
 
@@ -110,7 +107,7 @@ class NewVolume:
     def subject(self) -> str:
         made_of = {"empty": "empty", "overlay": "overlay of", "copy": "copy of"}[self.mode]
         origin = f" {self.image.name}" if self.image else ""
-        return f"{self.pool}/{self.name} ({made_of}{origin}, {format_size(self.capacity)})"
+        return f"{self.pool}/{self.name} ({made_of}{origin}, {_units.format_size(self.capacity)})"
 
 
 def record_of(volume: VolumePlan) -> metadata.Volume:
@@ -123,8 +120,8 @@ def volume_name(guest: str, target: str, volume_format: str) -> str:
 
 
 def resolve(
-    guest: str, targets: Iterable[Target], root: Element, planned: Collection[str], facts: StorageFacts
-) -> tuple[tuple[Values, ...], tuple[NewVolume, ...]]:
+    guest: str, targets: Iterable[Target], root: _xml.Element, planned: Collection[str], facts: StorageFacts
+) -> tuple[tuple[facet.Values, ...], tuple[NewVolume, ...]]:
     """Return (disks, new volumes) for [(DiskSpec, target)]: the wanted values of the disks facet, and what must be made.
 
     `root` is the definition so far (None for a new guest); `planned` are the targets whose volumes an earlier launch
@@ -137,7 +134,7 @@ def resolve(
         item = dict(disk.attributes, target=target)
         need = facts.unwritable.get(target)
         if need is not None and makes_writable(disk, element):
-            raise Conflict(f"{disk.option}.readonly: False is not allowed; the disk {target} is {need}")
+            raise _errors.Conflict(f"{disk.option}.readonly: False is not allowed; the disk {target} is {need}")
         if element is None:
             item.setdefault("bus", new_bus(disk, machine))
             item.setdefault("device", "disk")
@@ -153,7 +150,7 @@ def resolve(
             item["format"] = "raw"
         elif element is None:
             name = "target" if disk.target else "serial"
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 f"{disk.option}.{name}",
                 target if disk.target else disk.attributes["serial"],
                 "the guest has no such disk, and neither image, size, volume nor source says what to make",
@@ -162,7 +159,7 @@ def resolve(
     return tuple(items), tuple(new)
 
 
-def _check_kind(disk: DiskSpec, target: str, element: Element) -> None:
+def _check_kind(disk: DiskSpec, target: str, element: _xml.Element) -> None:
     """Refuse to make another device of a disk that the guest has. Raises InvalidInput."""
     given = dict(disk.attributes, **({"format": disk.format} if disk.format and not disk.creates_volume else {}))
     for option, path in (
@@ -177,10 +174,10 @@ def _check_kind(disk: DiskSpec, target: str, element: Element) -> None:
         allowed = f"the item means the disk {target} of the guest, whose {option} is {current!r}"
         if option != "device":
             allowed += f"; give target: {target} to change it"
-        raise InvalidInput.of(f"{disk.option}.{option}", given[option], allowed)
+        raise _errors.InvalidInput.of(f"{disk.option}.{option}", given[option], allowed)
 
 
-def makes_writable(disk: DiskSpec, element: Element | None) -> bool:
+def makes_writable(disk: DiskSpec, element: _xml.Element | None) -> bool:
     """Tell whether a task has a guest write to a disk that it only reads so far; element: the disk in its definition, if it has it."""
     return disk.attributes.get("readonly") is False and element is not None and element.find("readonly") is not None
 
@@ -191,7 +188,7 @@ def _kind(pool: PoolFacts) -> str:
 
 def _pool(option: str, name: str, facts: StorageFacts) -> PoolFacts:
     if name not in facts.pools:
-        raise NotFound(
+        raise _errors.NotFound(
             f"{option}: {name!r} is not an active storage pool of this host; active pools are {_listed(facts.known_pools)}"
         )
     return facts.pools[name]
@@ -208,15 +205,17 @@ def _new_volume(guest: str, disk: DiskSpec, target: str, replace: bool, facts: S
     volume_format = disk.format or ("raw" if block else "qcow2")
     mode = "empty" if image is None else disk.image_mode
     if mode == "overlay" and volume_format != "qcow2":
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             f"{disk.option}.format", volume_format, "an overlay on an image is qcow2; use image_mode copy for raw"
         )
     name = disk.volume or (f"{guest}-{target}" if block else volume_name(guest, target, volume_format))
     if (disk.pool, name) not in facts.volumes:
         # What was not looked for could be there, and would be overwritten.
-        raise Conflict(f"{disk.option}: it can't be told which disk of the guest this item means; give a target")
+        raise _errors.Conflict(
+            f"{disk.option}: it can't be told which disk of the guest this item means; give a target"
+        )
     if facts.volumes[disk.pool, name] is not None and not replace:
-        raise Conflict(
+        raise _errors.Conflict(
             f"{disk.option}: the volume {name!r} exists in pool {disk.pool!r} and was not made for this guest; "
             "give it as volume to use it as it is, or remove it"
         )
@@ -239,7 +238,9 @@ def _image(disk: DiskSpec, facts: StorageFacts) -> VolumeFacts | None:
     image = facts.images.get(disk.image)
     if image is None:
         option = "image" if disk.option == "image" else f"{disk.option}.image"
-        raise NotFound(f"{option}: {disk.image!r} is not in the image store; it has {_listed(facts.known_images)}")
+        raise _errors.NotFound(
+            f"{option}: {disk.image!r} is not in the image store; it has {_listed(facts.known_images)}"
+        )
     return image
 
 
@@ -249,19 +250,21 @@ def capacity(disk: DiskSpec, image: VolumeFacts | None) -> int:
         return disk.size  # type: ignore[return-value]  # there for a volume that is made of no image
     if disk.size is not None and disk.size < image.capacity:
         option = "root_disk" if disk.option == "image" else f"{disk.option}.size"
-        raise InvalidInput.of(
-            option, format_size(disk.size), f"the image {disk.image} needs at least {format_size(image.capacity)}"
+        raise _errors.InvalidInput.of(
+            option,
+            _units.format_size(disk.size),
+            f"the image {disk.image} needs at least {_units.format_size(image.capacity)}",
         )
     return disk.size or image.capacity
 
 
-def _existing(disk: DiskSpec, element: Element | None, facts: StorageFacts) -> Values:
+def _existing(disk: DiskSpec, element: _xml.Element | None, facts: StorageFacts) -> facet.Values:
     """The source and format of a disk that exists already; refuses to put another one in a disk's place."""
     if disk.volume is not None:
         _pool(f"{disk.option}.pool", disk.pool, facts)
         volume = facts.volumes.get((disk.pool, disk.volume))
         if volume is None:
-            raise NotFound(f"{disk.option}.volume: {disk.volume!r} is not in pool {disk.pool!r}")
+            raise _errors.NotFound(f"{disk.option}.volume: {disk.volume!r} is not in pool {disk.pool!r}")
         path, wanted = volume.path, DiskSource(volume.kind, path=volume.path)
         option, value, volume_format = f"{disk.option}.volume", disk.volume, disk.format or volume.format
     else:
@@ -270,7 +273,7 @@ def _existing(disk: DiskSpec, element: Element | None, facts: StorageFacts) -> V
         option, value, volume_format = f"{disk.option}.source", path, disk.format or _format_by_name(path)
     need = facts.needed.get(path)
     if need is not None and element is None:
-        raise Conflict(
+        raise _errors.Conflict(
             f"{option}: {value!r} is {need}; readonly: true attaches it without writing to it, and guests can share a disk with "
             "shareable: true"
         )
@@ -282,7 +285,7 @@ def _existing(disk: DiskSpec, element: Element | None, facts: StorageFacts) -> V
         return {"path": current, "format": known_format} if known_format else {"path": current}
     is_fixed = element is not None and element.get("device", "disk") != "cdrom" and not disk.replaces
     if is_fixed and current is not None and not is_same:
-        raise Conflict(
+        raise _errors.Conflict(
             f"{option}: the guest has {str(current)!r} as this disk, not {path!r}; a disk is not replaced in place: detach it first"
         )
     return {
@@ -308,13 +311,15 @@ def growth(targets: Iterable[Target], facts: StorageFacts) -> list[tuple[str, in
             continue
         option = "root_disk" if disk.option == "image" else f"{disk.option}.size"
         if disk.size < current:
-            raise InvalidInput.of(
-                option, format_size(disk.size), f"the disk {target} has {format_size(current)}; disks are never shrunk"
+            raise _errors.InvalidInput.of(
+                option,
+                _units.format_size(disk.size),
+                f"the disk {target} has {_units.format_size(current)}; disks are never shrunk",
             )
         need = facts.unwritable.get(target)
         if disk.size > current and need is not None:
-            raise Conflict(
-                f"{option}: {format_size(disk.size)!r} is not allowed; the disk {target} can't grow, since it is {need}"
+            raise _errors.Conflict(
+                f"{option}: {_units.format_size(disk.size)!r} is not allowed; the disk {target} can't grow, since it is {need}"
             )
         if disk.size > current:
             found.append((target, disk.size))
@@ -322,7 +327,7 @@ def growth(targets: Iterable[Target], facts: StorageFacts) -> list[tuple[str, in
 
 
 def removal_candidates(
-    mode: str, root: Element, recorded: Iterable[metadata.Volume]
+    mode: str, root: _xml.Element, recorded: Iterable[metadata.Volume]
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """Return (names, paths) of what remove_storage covers: (pool, volume) of owned volumes, and paths of disks.
 
@@ -350,7 +355,7 @@ def removals(facts: StorageFacts) -> tuple[VolumeFacts, ...]:
     for volume in facts.removable:
         need = facts.needed.get(volume.path)
         if need is not None:
-            raise Conflict(
+            raise _errors.Conflict(
                 f"remove_storage: the volume {volume.name!r} is {need}; remove_storage: none keeps all volumes"
             )
     return facts.removable

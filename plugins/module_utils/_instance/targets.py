@@ -18,16 +18,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import (
     KIND,
     TARGET_PREFIX,
     DiskSpec,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import VolumeFacts
@@ -44,7 +42,7 @@ class _Guest:
     """The guest's disks by target, what we recorded of it, the volumes by (pool, name) that the task gives, by the index of an
     item the target that versions without a record of places gave it, and the target of the root disk."""
 
-    disks: dict[str, Element]
+    disks: dict[str, _xml.Element]
     record: metadata.InstanceMetadata
     volumes: Volumes
     earlier: tuple[str, ...]
@@ -53,7 +51,7 @@ class _Guest:
 
 def assign_targets(
     disks: Sequence[DiskSpec],
-    root: Element | None,
+    root: _xml.Element | None,
     volumes: Volumes | None = None,
     in_use: Iterable[str] = (),
     machine: str | None = None,
@@ -74,11 +72,13 @@ def assign_targets(
     targets = _fill(disks, meant, machine, {*names(root), *in_use})
     for index, target in enumerate(targets):
         if target in targets[:index]:
-            raise InvalidInput.of(f"{disks[index].option}.target", target, "another disk of the list has this target")
+            raise _errors.InvalidInput.of(
+                f"{disks[index].option}.target", target, "another disk of the list has this target"
+            )
     return list(zip(disks, targets))
 
 
-def names(root: Element | None) -> set[str]:
+def names(root: _xml.Element | None) -> set[str]:
     """Return the device names of the disks that a definition, None for none, has or has a record of."""
     if root is None:
         return set()
@@ -87,7 +87,7 @@ def names(root: Element | None) -> set[str]:
     return known | {volume.target for volume in record.volumes} if record else known
 
 
-def root_target(root: Element | None) -> str | None:
+def root_target(root: _xml.Element | None) -> str | None:
     """Return the target of a guest's root disk, its first one that is no CD-ROM or floppy; None when it has no disk."""
     disks = [] if root is None else root.findall("devices/disk")
     return next((_target(disk) for disk in disks if disk.get("device", "disk") in ("disk", "lun")), None)
@@ -113,7 +113,7 @@ def new_bus(disk: DiskSpec, machine: str | None) -> str:
     return "ide" if machine and (machine == "pc" or machine.startswith("pc-i440fx")) else "sata"
 
 
-def _read(disks: Sequence[DiskSpec], root: Element | None, volumes: Volumes, machine: str | None) -> _Guest:
+def _read(disks: Sequence[DiskSpec], root: _xml.Element | None, volumes: Volumes, machine: str | None) -> _Guest:
     elements = [] if root is None else root.findall("devices/disk")
     record = (None if root is None else metadata.read(root)) or metadata.InstanceMetadata()
     first = root_target(root)
@@ -124,7 +124,7 @@ def _read(disks: Sequence[DiskSpec], root: Element | None, volumes: Volumes, mac
     return _Guest(known, record, volumes, tuple(earlier), first)
 
 
-def _target(element: Element) -> Any:
+def _target(element: _xml.Element) -> Any:
     # libvirt has one for every disk.
     return _xml.get(element, "target/@dev")
 
@@ -145,7 +145,7 @@ def _by_serial(_index: int, disk: DiskSpec, guest: _Guest, _claimed: set[str]) -
     serial = disk.attributes.get("serial")
     found = [target for target, element in guest.disks.items() if serial and element.findtext("serial") == serial]
     if len(found) > 1:
-        raise Conflict(
+        raise _errors.Conflict(
             f"{disk.option}.serial: {len(found)} disks of the guest have the serial {serial!r}; give a target"
         )
     return found[0] if found else None
@@ -158,13 +158,13 @@ def _by_origin(_index: int, disk: DiskSpec, guest: _Guest, claimed: set[str]) ->
     if len(free) > 1:
         free = [target for target in free if KIND.agrees(guest.disks[target], disk.attributes)]
         if not free:
-            raise Conflict(f"{disk.option}: {' and '.join(found)} of the guest have this origin; give a target")
+            raise _errors.Conflict(f"{disk.option}: {' and '.join(found)} of the guest have this origin; give a target")
     if not free and disk.attributes.get("device") != "cdrom":
         free = found  # only a medium can be in two drives: the second item that means the disk is refused
     return free[0] if free else None
 
 
-def _has_origin(disk: DiskSpec, element: Element, guest: _Guest) -> bool:
+def _has_origin(disk: DiskSpec, element: _xml.Element, guest: _Guest) -> bool:
     place = source.read(element)
     origins = {None if place is None else place.text}
     if guest.record.resize is not None and guest.record.resize.target == _target(element):
@@ -197,7 +197,7 @@ def _by_place(index: int, disk: DiskSpec, guest: _Guest, claimed: set[str]) -> s
         return None
     place = source.read(element)
     if place is None or not any(place.is_volume(volume) for volume in guest.record.volumes):
-        raise Conflict(
+        raise _errors.Conflict(
             f"{disk.option}: the guest has {place and str(place)!r} as the disk {record.target}, not the volume "
             f"{record.name!r} that was made for this item; give a target"
         )

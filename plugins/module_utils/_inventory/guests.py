@@ -16,8 +16,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _units
 
 # In a host's name these can't be part of a template, an expression, a pattern or an option of ssh.
 UNFIT = re.compile(r"[^\w .+-]|^-")
@@ -41,12 +40,12 @@ class Wanted:
         """Return the Wanted of the plugin's options. Raises InvalidInput."""
         for host, uri in options["hosts"].items():
             if not isinstance(uri, str) or ":" not in uri:
-                raise InvalidInput.of(f"hosts.{host}", uri, "a libvirt URI is needed, such as qemu:///system")
+                raise _errors.InvalidInput.of(f"hosts.{host}", uri, "a libvirt URI is needed, such as qemu:///system")
         if options["address_cidr"] is not None:
             try:
                 ipaddress.ip_network(options["address_cidr"])
             except ValueError as exc:
-                raise InvalidInput.of(
+                raise _errors.InvalidInput.of(
                     "address_cidr", options["address_cidr"], "a network is needed, such as 10.0.0.0/8"
                 ) from exc
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in options.items()})
@@ -61,9 +60,9 @@ class Wanted:
 
 def parse_timeout(text):
     """Return the seconds of the option timeout. Raises InvalidInput."""
-    seconds = parse_duration("timeout", text)
+    seconds = _units.parse_duration("timeout", text)
     if seconds <= 0:
-        raise InvalidInput.of("timeout", text, "it must be longer than 0s")
+        raise _errors.InvalidInput.of("timeout", text, "it must be longer than 0s")
     return seconds
 
 

@@ -22,9 +22,8 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect, doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import applied
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import info
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inventory import guests
 
@@ -103,7 +102,7 @@ def _answer(far_end, wanted, host, uri):
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         outcome = _read(wanted, host, uri), None
-    except KvmfleetError as exc:
+    except _errors.KvmfleetError as exc:
         outcome = [], exc.message
     far_end.send_bytes(json.dumps(outcome).encode())
 
@@ -122,7 +121,7 @@ def _read(wanted, host, uri):
             "xml": [],
         }
     )
-    with connect(uri) as conn, doing("reading the guests"):
+    with _connection.connect(uri) as conn, _connection.doing("reading the guests"):
         read = [guest for guest in info.read_guests(conn, spec) if wanted.has_name(guest.facts.name)]
         instances = info.reports(conn, spec, read)
         with ThreadPoolExecutor(info.AT_ONCE) as pool:

@@ -11,8 +11,7 @@ Source: libvirt network XML format.
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, YES_NO, Field
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _field, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import subnets
 
 # The option's values, by those of libvirt's <forward mode>. A network without that element is isolated.
@@ -54,11 +53,11 @@ class Addresses:
 
 FIELDS = (
     Mode,
-    Field("bridge", "bridge/@name"),
-    Field("mtu", "mtu/@size", INTEGER),
-    Field("domain", "domain/@name"),
-    Field("dns", "dns/@enable", YES_NO, empty=True),
-    Field("port_isolation", "port/@isolated", YES_NO, empty=False),
+    _field.Field("bridge", "bridge/@name"),
+    _field.Field("mtu", "mtu/@size", _field.INTEGER),
+    _field.Field("domain", "domain/@name"),
+    _field.Field("dns", "dns/@enable", _field.YES_NO, empty=True),
+    _field.Field("port_isolation", "port/@isolated", _field.YES_NO, empty=False),
     Addresses,
 )
 

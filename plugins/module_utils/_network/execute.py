@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import contextlib
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _journal, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import LibvirtFailed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.observe import find
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.subnets import reservation_element
@@ -27,7 +26,7 @@ def execute(conn, spec, observed, plan):
 def _network(run):
     network = find(run.conn, run.spec.name)
     if network is None:
-        raise LibvirtFailed(f"the network {run.spec.name!r} has vanished meanwhile")
+        raise _errors.LibvirtFailed(f"the network {run.spec.name!r} has vanished meanwhile")
     return network
 
 

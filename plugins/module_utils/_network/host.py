@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import if_available
 
@@ -132,6 +131,6 @@ def _node_devices(conn, bridge):
     listed = partial(conn.listAllDevices, libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_NET)
     for device in if_available(listed) or ():
         if device.name().startswith(prefix):
-            text = unless_gone(device.XMLDesc, libvirt.VIR_ERR_NO_NODE_DEVICE)
+            text = _connection.unless_gone(device.XMLDesc, libvirt.VIR_ERR_NO_NODE_DEVICE)
             if text is not None:
                 yield Interface((_xml.get(_xml.parse(text), "capability/interface"),))

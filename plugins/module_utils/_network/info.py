@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import definition
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.describe import describe
@@ -36,10 +35,12 @@ def parse(params):
 
 def query(conn, spec):
     """Return {"networks": [...]}, by name. Raises LibvirtFailed."""
-    with doing("reading the networks"):
+    with _connection.doing("reading the networks"):
         named = conn.listAllNetworks(0) if spec.name is None else filter(None, [find(conn, spec.name)])
         guests = interfaces(conn)
-        found = [unless_gone(partial(_known, network, guests), libvirt.VIR_ERR_NO_NETWORK) for network in named]
+        found = [
+            _connection.unless_gone(partial(_known, network, guests), libvirt.VIR_ERR_NO_NETWORK) for network in named
+        ]
     return {"networks": sorted(filter(None, found), key=lambda network: network["name"])}
 
 
@@ -69,7 +70,7 @@ def _waiting(facts):
 
 def _leases(network):
     """Source: virNetworkGetDHCPLeases; a network that was stopped meanwhile has none."""
-    found = unless_gone(lambda: if_available(network.DHCPLeases), libvirt.VIR_ERR_OPERATION_INVALID) or ()
+    found = _connection.unless_gone(lambda: if_available(network.DHCPLeases), libvirt.VIR_ERR_OPERATION_INVALID) or ()
     return [
         {
             "mac": lease["mac"].lower(),

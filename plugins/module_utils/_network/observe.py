@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing, feature, unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import definition
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import definitions
@@ -62,15 +61,15 @@ class NetworkFacts:
 
 def find(conn, name):
     """Return the libvirt network, None when there is none."""
-    return unless_gone(partial(conn.networkLookupByName, name), libvirt.VIR_ERR_NO_NETWORK)
+    return _connection.unless_gone(partial(conn.networkLookupByName, name), libvirt.VIR_ERR_NO_NETWORK)
 
 
 def observe(conn, spec):
     """Return the NetworkFacts. Raises LibvirtFailed."""
-    with doing(f"reading the network {spec.name}"):
+    with _connection.doing(f"reading the network {spec.name}"):
         network = find(conn, spec.name)
         neighbours = tuple(_neighbours(conn, spec.name)) if spec.wanted else ()
-        openness = feature(conn, "open_network_without_address")
+        openness = _connection.feature(conn, "open_network_without_address")
         facts = NetworkFacts() if network is None else read(network)
         facts = replace(facts, neighbours=neighbours, open_without_address=openness)
         if _makes_something(spec, facts):
@@ -101,7 +100,9 @@ def read(network):
 
 def _definition(network):
     """Return what the network is from its next start on. libvirt's in-memory driver keeps no more than one definition."""
-    text = unless_gone(partial(network.XMLDesc, libvirt.VIR_NETWORK_XML_INACTIVE), libvirt.VIR_ERR_INVALID_ARG)
+    text = _connection.unless_gone(
+        partial(network.XMLDesc, libvirt.VIR_NETWORK_XML_INACTIVE), libvirt.VIR_ERR_INVALID_ARG
+    )
     return network.XMLDesc(0) if text is None else text
 
 
@@ -137,7 +138,7 @@ def _matters_to_guests(spec, live):
 
 def _neighbours(conn, name):
     for network in conn.listAllNetworks(0):
-        text = unless_gone(partial(network.XMLDesc, 0), libvirt.VIR_ERR_NO_NETWORK)
+        text = _connection.unless_gone(partial(network.XMLDesc, 0), libvirt.VIR_ERR_NO_NETWORK)
         if text is not None and network.name() != name:
             found = definition.read(_xml.parse(text))
             addresses = tuple(subnet.address for subnet in found["addresses"])

@@ -8,10 +8,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import definition
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
 
 # What a network that only lends a bridge of the host can't have: others look after it.
 NOT_OF_A_BRIDGE = ("mtu", "domain", "dns", "addresses")
@@ -22,7 +20,9 @@ def plan(spec, observed):
     if spec.state == "absent":
         return _removal(spec, observed)
     if not observed.exists and spec.state == "inactive" and not spec.wanted and spec.autostart is None:
-        raise NotFound(f"name: there is no network {spec.name!r} that could be inactive; give the options of a new one")
+        raise _errors.NotFound(
+            f"name: there is no network {spec.name!r} that could be inactive; give the options of a new one"
+        )
     root = _xml.parse(observed.text) if observed.exists else definition.new(spec.name)
     changed = not (observed.exists and observed.persistent) or bool(definition.differing(root, spec.wanted))
     definition.write(root, spec.wanted)
@@ -30,14 +30,14 @@ def plan(spec, observed):
         _check(spec, definition.read(root), observed)
     text = _xml.to_text(root)
     autostart = _autostart(spec, observed)
-    actions = [Action("define_network", spec.name, text)] if changed else []
+    actions = [_plan.Action("define_network", spec.name, text)] if changed else []
     power, restart_required = _power(spec, observed)
     actions += power
     # After a start that worked: what does not start now must not be tried at each boot.
     if autostart != observed.autostart:
-        actions.append(Action("enable_autostart" if autostart else "disable_autostart", spec.name))
+        actions.append(_plan.Action("enable_autostart" if autostart else "disable_autostart", spec.name))
     makes = observed.host is not None and (changed or any(action.name == "start_network" for action in power))
-    return Plan(
+    return _plan.Plan(
         actions=tuple(actions),
         restart_required=tuple(restart_required),
         warnings=_check_host(root, observed) if makes else (),
@@ -59,10 +59,10 @@ def _power(spec, observed):
         if observed.live is None:
             return [], []
         _check_unused(spec, "stopped", observed.running)
-        return [Action("stop_network", spec.name)], []
+        return [_plan.Action("stop_network", spec.name)], []
     if observed.live is None:
         start = {"is_new": not observed.exists, "autostart": _autostart(spec, observed) and not observed.autostart}
-        return [Action("start_network", spec.name, start)], []
+        return [_plan.Action("start_network", spec.name, start)], []
     live = _xml.parse(observed.live)
     waiting = definition.differing(live, spec.wanted)
     if not waiting:
@@ -74,7 +74,7 @@ def _power(spec, observed):
     if observed.running:
         # A network that is stopped takes the guests' interfaces off its bridge, and does not put them back.
         return [], waiting
-    return [Action("stop_network", spec.name), Action("start_network", spec.name)], []
+    return [_plan.Action("stop_network", spec.name), _plan.Action("start_network", spec.name)], []
 
 
 def _updates(found, wanted):
@@ -86,12 +86,12 @@ def _updates(found, wanted):
         if before.dhcp != after.dhcp:
             return None
         actions += [
-            Action("remove_reservation", item.mac, (index, item))
+            _plan.Action("remove_reservation", item.mac, (index, item))
             for item in before.reservations
             if item not in after.reservations
         ]
         actions += [
-            Action("add_reservation", item.mac, (index, item))
+            _plan.Action("add_reservation", item.mac, (index, item))
             for item in after.reservations
             if item not in before.reservations
         ]
@@ -100,42 +100,50 @@ def _updates(found, wanted):
 
 def _removal(spec, observed):
     if not observed.exists:
-        return Plan()
+        return _plan.Plan()
     _check_unused(spec, "removed", observed.guests)
-    actions = [Action("stop_network", spec.name)] if observed.live is not None else []
-    return Plan(
-        actions=(*actions, Action("undefine_network", spec.name)),
+    actions = [_plan.Action("stop_network", spec.name)] if observed.live is not None else []
+    return _plan.Plan(
+        actions=(*actions, _plan.Action("undefine_network", spec.name)),
         before=_shown(observed.text, observed.live is not None, observed.autostart),
     )
 
 
 def _check_unused(spec, what, guests):
     if guests:
-        raise Conflict(f"name: the network {spec.name!r} can't be {what}; guests are on it: {', '.join(guests)}")
+        raise _errors.Conflict(
+            f"name: the network {spec.name!r} can't be {what}; guests are on it: {', '.join(guests)}"
+        )
 
 
 def _check(spec, values, observed):
     """What the options are together, and beside the host's other networks. Raises InvalidInput, Conflict."""
     if values["mode"] == "bridge":
         if values["bridge"] is None and "mode" in spec.wanted:
-            raise InvalidInput.of("mode", "bridge", "it needs bridge, the bridge of the host that guests are to be on")
+            raise _errors.InvalidInput.of(
+                "mode", "bridge", "it needs bridge, the bridge of the host that guests are to be on"
+            )
         for option in NOT_OF_A_BRIDGE:
             if option in spec.wanted and spec.wanted[option] not in (None, ()):
-                raise InvalidInput(
+                raise _errors.InvalidInput(
                     f"{option}: a network of mode bridge has none; that is the host's own bridge to have"
                 )
     elif not values["addresses"] and _needs_address(values["mode"], observed):
-        raise InvalidInput.of("mode", values["mode"], "it needs addresses, by which the host is the guests' gateway")
+        raise _errors.InvalidInput.of(
+            "mode", values["mode"], "it needs addresses, by which the host is the guests' gateway"
+        )
     for other in observed.neighbours:
         # A bridge that the host has may be lent out by more than one network.
         if other.bridge is not None and other.bridge == values["bridge"] and {other.mode, values["mode"]} != {"bridge"}:
-            raise Conflict(f"bridge: {other.bridge!r} is the bridge of the network {other.name!r}")
+            raise _errors.Conflict(f"bridge: {other.bridge!r} is the bridge of the network {other.name!r}")
         for subnet in values["addresses"]:
             clash = next(
                 (address for address in other.addresses if address.network.overlaps(subnet.address.network)), None
             )
             if clash is not None:
-                raise Conflict(f"addresses: {subnet.address} overlaps with {clash} of the network {other.name!r}")
+                raise _errors.Conflict(
+                    f"addresses: {subnet.address} overlaps with {clash} of the network {other.name!r}"
+                )
 
 
 def _check_host(root, observed):
@@ -156,7 +164,7 @@ def _check_host(root, observed):
     if found is not None:
         # libvirt 11.3 deletes that interface when it can't make its own; libvirt 9.0 only fails.
         other_way = ", or mode bridge to put guests on that bridge" if found.kind == "bridge" else ""
-        raise Conflict(
+        raise _errors.Conflict(
             f"bridge: {values['bridge']!r} is not allowed; the host has an interface of this name; "
             f"choose another name{other_way}"
         )
@@ -176,7 +184,7 @@ def _check_bridge(bridge, found):
     """A network of mode bridge needs a bridge of the host. Without it, it starts all the same, and guests on it don't."""
     if bridge is not None and (found is None or found.kind != "bridge"):
         has = "no interface of this name" if found is None else "an interface of this name that is not a bridge"
-        raise Conflict(
+        raise _errors.Conflict(
             f"bridge: {bridge!r} is not allowed; the host has {has}; with mode bridge it must have the bridge"
         )
 
@@ -185,14 +193,16 @@ def _check_subnet(address, interfaces, routes):
     for interface in interfaces:
         for other in interface.addresses:
             if other.network.overlaps(address.network):
-                raise Conflict(
+                raise _errors.Conflict(
                     f"addresses: {str(address)!r} is not allowed; it overlaps with {other} of the host's interface {interface.names[0]!r}"
                 )
     for route in routes:
         # libvirt refuses the same (networkCheckRouteCollision). A wider route gives way to the network, a narrower one is kept.
         if route.network == address.network:
             by = f" by the interface {route.interface!r}" if route.interface else ""
-            raise Conflict(f"addresses: {str(address)!r} is not allowed; the host has a route to {route.network}{by}")
+            raise _errors.Conflict(
+                f"addresses: {str(address)!r} is not allowed; the host has a route to {route.network}{by}"
+            )
 
 
 def _needs_address(mode, observed):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_domain
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import subnets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.definition import MODES
@@ -76,7 +76,7 @@ def parse(params):
     if params["domain"] is not None:
         parse_domain("domain", params["domain"])
     if params["mtu"] is not None and not 68 <= params["mtu"] <= 65535:
-        raise InvalidInput.of("mtu", params["mtu"], "it is from 68 to 65535 bytes")
+        raise _errors.InvalidInput.of("mtu", params["mtu"], "it is from 68 to 65535 bytes")
     wanted = {
         option: params[option]
         for option in ("mode", "bridge", "mtu", "domain", "dns", "port_isolation")
@@ -89,4 +89,4 @@ def parse(params):
 
 def _check(option, value, pattern, allowed):
     if value is not None and not pattern.fullmatch(value):
-        raise InvalidInput.of(option, value, allowed)
+        raise _errors.InvalidInput.of(option, value, allowed)

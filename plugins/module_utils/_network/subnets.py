@@ -15,8 +15,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_interface, parse_ip, parse_mac
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -61,9 +60,11 @@ def parse(given):
         option = f"addresses[{index}].address"
         for other in found[:index]:
             if subnet.address.network.overlaps(other.address.network):
-                raise InvalidInput.of(option, str(subnet.address), f"it overlaps with {other.address}")
+                raise _errors.InvalidInput.of(option, str(subnet.address), f"it overlaps with {other.address}")
             if subnet.dhcp and other.dhcp and subnet.address.version == other.address.version:
-                raise InvalidInput.of(option, str(subnet.address), "only one address of each IP version can have DHCP")
+                raise _errors.InvalidInput.of(
+                    option, str(subnet.address), "only one address of each IP version can have DHCP"
+                )
     _check_once([(f"addresses[{index}]", item) for index, subnet in enumerate(found) for item in subnet.reservations])
     return found
 
@@ -74,7 +75,7 @@ def _check_once(items):
         for option, item in items:
             value = getattr(item, what)
             if value is not None and value in seen:
-                raise InvalidInput.of(f"{option}.reservations.{what}", str(value), "another reservation has it")
+                raise _errors.InvalidInput.of(f"{option}.reservations.{what}", str(value), "another reservation has it")
             seen.add(value)
 
 
@@ -84,7 +85,9 @@ def _subnet(option, given):
     for index, (first, last) in enumerate(ranges):
         for other_first, other_last in ranges[:index]:
             if first <= other_last and other_first <= last:
-                raise InvalidInput.of(f"{option}.dhcp[{index}].start", str(first), "it overlaps with another range")
+                raise _errors.InvalidInput.of(
+                    f"{option}.dhcp[{index}].start", str(first), "it overlaps with another range"
+                )
     reservations = tuple(
         _reservation(f"{option}.reservations[{index}]", item, address)
         for index, item in enumerate(given["reservations"] or ())
@@ -95,7 +98,7 @@ def _subnet(option, given):
 def _interface(option, text):
     address = parse_interface(option, text)
     if not _is_host(address.ip, address.network):
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             option, text, f"it is the network {address.network} or its broadcast address, not a host's"
         )
     return address
@@ -113,9 +116,9 @@ def _ip(option, text, address):
     """Return an address of the subnet that the host does not have itself."""
     ip = parse_ip(option, text)
     if ip.version != address.version or ip not in address.network or not _is_host(ip, address.network):
-        raise InvalidInput.of(option, text, f"it is not an address of a guest in {address.network}")
+        raise _errors.InvalidInput.of(option, text, f"it is not an address of a guest in {address.network}")
     if ip == address.ip:
-        raise InvalidInput.of(option, text, "the host itself has this address")
+        raise _errors.InvalidInput.of(option, text, "the host itself has this address")
     return ip
 
 
@@ -123,24 +126,26 @@ def _range(option, given, address):
     first = _ip(f"{option}.start", given["start"], address)
     last = _ip(f"{option}.end", given["end"], address)
     if last < first:
-        raise InvalidInput.of(f"{option}.end", given["end"], f"the range begins at {first}")
+        raise _errors.InvalidInput.of(f"{option}.end", given["end"], f"the range begins at {first}")
     if int(first) >> 16 != int(last) >> 16:
         # Source: libvirt, virSocketAddrGetRange.
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             f"{option}.end", given["end"], f"libvirt wants all of it but the last 16 bits as in {first}"
         )
     if first < address.ip < last:
-        raise InvalidInput.of(f"{option}.start", given["start"], f"the range has the host's own address {address.ip}")
+        raise _errors.InvalidInput.of(
+            f"{option}.start", given["start"], f"the range has the host's own address {address.ip}"
+        )
     return first, last
 
 
 def _reservation(option, given, address):
     if address.version != 4:
-        raise InvalidInput.of(option, given["ip"], "only IPv4 addresses can be reserved by MAC address")
+        raise _errors.InvalidInput.of(option, given["ip"], "only IPv4 addresses can be reserved by MAC address")
     mac = parse_mac(f"{option}.mac", given["mac"])
     name = given.get("name")
     if name is not None and not _HOST.fullmatch(name):
-        raise InvalidInput.of(f"{option}.name", name, "a host's name has letters, digits and -, 63 at most")
+        raise _errors.InvalidInput.of(f"{option}.name", name, "a host's name has letters, digits and -, 63 at most")
     return Reservation(mac, _ip(f"{option}.ip", given["ip"], address), name)
 
 

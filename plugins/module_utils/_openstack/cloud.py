@@ -15,11 +15,7 @@ import contextlib
 import sys
 import traceback
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
-    KvmfleetError,
-    MissingLibrary,
-    Unavailable,
-)
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 # A service that is silent for so long, in seconds, is taken for dead.
 SILENCE = 60
@@ -29,7 +25,7 @@ def _sdk():
     try:
         import openstack  # noqa: PLC0415 - see the top
     except ImportError as exc:
-        raise MissingLibrary(
+        raise _errors.MissingLibrary(
             f"the Python library openstacksdk is missing for {sys.executable} on the managed host, and Glance is spoken to "
             "through it; install python3-openstacksdk there, or set ansible_python_interpreter to a Python that has it",
             exception=traceback.format_exc(),
@@ -63,23 +59,27 @@ def cloud_errors(wanted):
     try:
         yield
     except keystone.Unauthorized as exc:
-        raise KvmfleetError(f"{wanted.option}: Keystone of {wanted.label} refuses the credentials (401)") from exc
+        raise _errors.KvmfleetError(
+            f"{wanted.option}: Keystone of {wanted.label} refuses the credentials (401)"
+        ) from exc
     except keystone.EndpointNotFound as exc:
-        raise KvmfleetError(
+        raise _errors.KvmfleetError(
             f"{wanted.option}: the catalogue of {wanted.label} has no image service for the region "
             f"{wanted.region_name or 'that is its default'} and the interface {wanted.interface or 'public'}"
         ) from exc
     except keystone.HttpError as exc:
-        error = Unavailable if exc.http_status >= 500 else KvmfleetError
+        error = _errors.Unavailable if exc.http_status >= 500 else _errors.KvmfleetError
         raise error(f"{wanted.option}: {wanted.label} answers {exc.http_status} {_one_line(exc.message)}") from exc
     except sdk.ConfigException as exc:
         where = "; clouds.yaml is looked for in the working directory, ~/.config/openstack and /etc/openstack of the managed host"
         said = _one_line(exc).rstrip(".")
-        raise KvmfleetError(
+        raise _errors.KvmfleetError(
             f"{wanted.option}: {wanted.label} can't be used: {said}{where if wanted.name else ''}"
         ) from exc
     except (keystone.ClientException, sdk.SDKException, OSError) as exc:
-        raise Unavailable(f"{wanted.option}: {wanted.label} can't be reached or used: {_one_line(exc)}") from exc
+        raise _errors.Unavailable(
+            f"{wanted.option}: {wanted.label} can't be reached or used: {_one_line(exc)}"
+        ) from exc
 
 
 def _one_line(said):

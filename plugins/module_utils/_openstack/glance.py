@@ -15,12 +15,7 @@ import json
 import re
 from dataclasses import dataclass, field
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
-    InvalidInput,
-    KvmfleetError,
-    NotFound,
-    Unavailable,
-)
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.cloud import cloud_errors, connect
 
 # Of what Glance may hash with, what is good enough to trust an image by.
@@ -74,12 +69,12 @@ class Glance:
                 return _image(response.json())
         named = self.named(wanted)
         if not named:
-            raise NotFound(
+            raise _errors.NotFound(
                 f"{self.cloud.option}.image: {wanted!r} is no image of {self.cloud.label} that its user sees (404)"
             )
         if len(named) > 1:
             ids = ", ".join(sorted(image.id for image in named))
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 f"{self.cloud.option}.image",
                 wanted,
                 f"{len(named)} images of {self.cloud.label} have this name; the ID of one is needed: {ids}",
@@ -148,7 +143,7 @@ class Glance:
         status = response.status_code
         if status < 400 or status in allowed:
             return response
-        error = Unavailable if status >= 500 else KvmfleetError
+        error = _errors.Unavailable if status >= 500 else _errors.KvmfleetError
         raise error(f"{self.cloud.option}: Glance of {self.cloud.label} answers {status} {response.reason}")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 AUTH_OPTIONS = {
     "auth_url": {"type": "str", "required": True},
@@ -81,16 +81,18 @@ def cloud(option, params, validate_certs=True, ca_path=None):
 def _plugin(option, auth):
     if not auth["auth_url"].startswith(("http://", "https://")):
         allowed = "the http or https URL of Keystone is needed, such as https://cloud.example.com:5000/v3"
-        raise InvalidInput.of(f"{option}.auth_url", auth["auth_url"], allowed)
+        raise _errors.InvalidInput.of(f"{option}.auth_url", auth["auth_url"], allowed)
     secrets = [name for name in _PLUGINS if name in auth]
     if len(secrets) != 1:
-        raise InvalidInput(f"{option}: exactly one of {', '.join(_PLUGINS)} is needed; {len(secrets)} are given")
+        raise _errors.InvalidInput(
+            f"{option}: exactly one of {', '.join(_PLUGINS)} is needed; {len(secrets)} are given"
+        )
     if secrets == ["password"] and not {"username", "user_id"} & set(auth):
-        raise InvalidInput(f"{option}: a username or user_id is needed with password")
+        raise _errors.InvalidInput(f"{option}: a username or user_id is needed with password")
     if secrets == ["application_credential_secret"] and not (
         "application_credential_id" in auth or {"application_credential_name", "username"} <= set(auth)
     ):
-        raise InvalidInput(
+        raise _errors.InvalidInput(
             f"{option}: application_credential_id, or application_credential_name and username, is needed with "
             "application_credential_secret"
         )

@@ -11,7 +11,7 @@ Source: Glance's "useful image properties", and Nova's ImageMetaProps.
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import SIZE_UNITS, format_size
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _units
 
 _BUSES = ("virtio", "scsi", "sata", "ide", "usb")
 _TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
@@ -30,7 +30,7 @@ def _count(text):
 
 
 def _mebibytes(text):
-    return format_size(int(text) * SIZE_UNITS["MiB"]) if _count(text) else None
+    return _units.format_size(int(text) * _units.SIZE_UNITS["MiB"]) if _count(text) else None
 
 
 def _word(text):
@@ -67,7 +67,11 @@ _MEANINGS = (
     ("hw_cdrom_bus", ("cdrom_bus",), _one_of(*_BUSES)),
     ("hw_vif_model", ("interface_model",), _word),
     ("os_admin_user", ("admin_user",), _word),
-    ("min_disk", ("min_disk",), lambda text: format_size(int(text) * SIZE_UNITS["GiB"]) if _count(text) else None),
+    (
+        "min_disk",
+        ("min_disk",),
+        lambda text: _units.format_size(int(text) * _units.SIZE_UNITS["GiB"]) if _count(text) else None,
+    ),
     ("min_ram", ("min_memory",), _mebibytes),
 )
 _CASE_MATTERS = ("hw_machine_type", "hw_architecture", "os_admin_user")

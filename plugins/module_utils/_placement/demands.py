@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _units
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import flavors
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kvmfleet.compute.plugins.module_utils._placement.hosts import (
     MEMORY,
     VCPUS,
@@ -19,7 +19,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._placement.hosts 
     check_names,
     pool_label,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_count, parse_memory, parse_size
 
 # The key of an instance that is for the scheduler alone, and what it has.
 KEY = "schedule"
@@ -43,15 +42,17 @@ def parse(instances, defaults):
     """Return {name: the instance, completed by `defaults`} in the order of names. Raises InvalidInput."""
     defaults = check_mapping("defaults", defaults)
     if not isinstance(instances, (list, tuple)):
-        raise InvalidInput.of("instances", instances, "a list of instances is needed")
+        raise _errors.InvalidInput.of("instances", instances, "a list of instances is needed")
     found = {}
     for index, given in enumerate(instances):
         given = check_mapping(f"instances[{index}]", given)
         name = given.get("name")
         if not isinstance(name, str) or not name:
-            raise InvalidInput.of(f"instances[{index}].name", name, "an instance has a name")
+            raise _errors.InvalidInput.of(f"instances[{index}].name", name, "an instance has a name")
         if name in found:
-            raise InvalidInput.of(f"instances[{index}].name", name, "another instance of the list has this name")
+            raise _errors.InvalidInput.of(
+                f"instances[{index}].name", name, "another instance of the list has this name"
+            )
         found[name] = {**dict(defaults.items()), **dict(given.items())}
     return dict(sorted(found.items()))
 
@@ -64,7 +65,7 @@ def demand(instance):
         amounts = _disks(instance)
         for label, amount in _size(instance).items():
             if amount is None:
-                raise InvalidInput.of(label, None, f"a new instance needs a flavor, or {label}")
+                raise _errors.InvalidInput.of(label, None, f"a new instance needs a flavor, or {label}")
             amounts[label] = amount
         return Demand(
             name=name,
@@ -75,8 +76,8 @@ def demand(instance):
             virt_type=None if instance.get("virt_type") in (None, "auto") else instance["virt_type"],
             networks=frozenset(item["network"] for item in _items(instance, "interfaces") if item.get("network")),
         )
-    except InvalidInput as exc:
-        raise InvalidInput(f"instances[{name}].{exc.message}") from exc
+    except _errors.InvalidInput as exc:
+        raise _errors.InvalidInput(f"instances[{name}].{exc.message}") from exc
 
 
 def growth(instance, current):
@@ -86,8 +87,8 @@ def growth(instance, current):
     """
     try:
         wanted = _size(instance)
-    except InvalidInput as exc:
-        raise InvalidInput(f"instances[{instance['name']}].{exc.message}") from exc
+    except _errors.InvalidInput as exc:
+        raise _errors.InvalidInput(f"instances[{instance['name']}].{exc.message}") from exc
     has = {VCPUS: current.get("vcpus"), MEMORY: current.get("max_memory") or current.get("memory")}
     return {
         label: max(amount - has[label], 0)
@@ -110,15 +111,15 @@ def _size(instance):
         sizes.get(option) if instance.get(option) is None else instance[option] for option in ("vcpus", "memory")
     )
     return {
-        VCPUS: None if vcpus is None else parse_count("vcpus", vcpus, "virtual CPUs"),
+        VCPUS: None if vcpus is None else _units.parse_count("vcpus", vcpus, "virtual CPUs"),
         MEMORY: None if memory is None else _memory(instance, memory),
     }
 
 
 def _memory(instance, memory):
-    sizes = [parse_memory("memory", memory)]
+    sizes = [_units.parse_memory("memory", memory)]
     if instance.get("max_memory") is not None:
-        sizes.append(parse_memory("max_memory", instance["max_memory"]))
+        sizes.append(_units.parse_memory("max_memory", instance["max_memory"]))
     return max(sizes) * 1024
 
 
@@ -133,7 +134,7 @@ def _disks(instance):
         if disk.get("size") is None and disk.get("image") is None:
             continue
         label = pool_label(disk.get("pool") or instance.get("pool") or "default")
-        size = 0 if disk.get("size") is None else parse_size(option, disk["size"])
+        size = 0 if disk.get("size") is None else _units.parse_size(option, disk["size"])
         amounts[label] = amounts.get(label, 0) + size
     return amounts
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._placement.hosts import (
     check_choice,
     check_mapping,
@@ -50,7 +50,7 @@ def parse(groups):
         policy = check_choice(f"{option}.policy", given.get("policy"), POLICIES)
         members = check_names(f"{option}.members", given.get("members"))
         if not members:
-            raise InvalidInput.of(f"{option}.members", given.get("members"), "a group has members")
+            raise _errors.InvalidInput.of(f"{option}.members", given.get("members"), "a group has members")
         found.append(Group(name, policy, members))
     return tuple(found)
 
@@ -76,7 +76,7 @@ def units(names, groups):
 
 def _check_apart(group, together):
     if len(together) > 1:
-        raise InvalidInput(
+        raise _errors.InvalidInput(
             f"groups[{group.name}]: {together[0]!r} and {together[1]!r} are to be on different hosts by this group, "
             "and on one host by their groups of affinity"
         )

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_size
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _units
 
 # A resource of a host is known by its label: one of these, or `pool NAME` for the storage pool of that name.
 VCPUS = "vcpus"
@@ -90,7 +89,7 @@ def parse(hosts, policies, overcommit, reserved):
     policies = check_mapping("policies", policies)
     for name in policies:
         if name not in hosts:
-            raise InvalidInput.of("policies", name, "it is not one of hosts")
+            raise _errors.InvalidInput.of("policies", name, "it is not one of hosts")
     shared = {
         "overcommit": _ratios("overcommit", overcommit, OVERCOMMIT),
         "reserved": _reserve("reserved", reserved, _reserve("reserved", RESERVED, {})),
@@ -114,7 +113,7 @@ def _enabled(option, value):
     try:
         return boolean(value)
     except TypeError as exc:
-        raise InvalidInput.of(option, value, "it is true or false") from exc
+        raise _errors.InvalidInput.of(option, value, "it is true or false") from exc
 
 
 def _ratios(option, given, default):
@@ -125,7 +124,7 @@ def _ratios(option, given, default):
         except (TypeError, ValueError):
             ratios[key] = 0.0
         if not 0 < ratios[key] <= 1000:
-            raise InvalidInput.of(f"{option}.{key}", value, "a ratio is a number above 0, 1000 at most")
+            raise _errors.InvalidInput.of(f"{option}.{key}", value, "a ratio is a number above 0, 1000 at most")
     return ratios
 
 
@@ -134,10 +133,10 @@ def _reserve(option, given, default):
     for key, value in check_mapping(option, given, tuple(RESERVED)).items():
         if key == "vcpus":
             if not str(value).isdigit():
-                raise InvalidInput.of(f"{option}.vcpus", value, "a whole number of CPUs is needed")
+                raise _errors.InvalidInput.of(f"{option}.vcpus", value, "a whole number of CPUs is needed")
             reserved[key] = int(value)
         else:
-            reserved[key] = parse_size(f"{option}.{key}", value, minimum=0)
+            reserved[key] = _units.parse_size(f"{option}.{key}", value, minimum=0)
     return reserved
 
 
@@ -164,7 +163,9 @@ def _resources(option, facts, policy):
     """Return {label: Resource}. Guests that are off count too, as each may be started at any time."""
     for key in ("capacity", "pools"):
         if key not in facts:
-            raise InvalidInput(f"{option}.{key}: it is missing; vm_host_info returns it with gather: [guests, pools]")
+            raise _errors.InvalidInput(
+                f"{option}.{key}: it is missing; vm_host_info returns it with gather: [guests, pools]"
+            )
     resources = {}
     for label in (VCPUS, MEMORY):
         amounts = facts["capacity"][label]
@@ -188,10 +189,10 @@ def check_mapping(option, value, keys=None):
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise InvalidInput.of(option, value, "a mapping is needed")
+        raise _errors.InvalidInput.of(option, value, "a mapping is needed")
     for key in value:
         if keys is not None and key not in keys:
-            raise InvalidInput.of(f"{option}.{key}", value[key], "known keys are {}".format(", ".join(keys)))
+            raise _errors.InvalidInput.of(f"{option}.{key}", value[key], "known keys are {}".format(", ".join(keys)))
     return value
 
 
@@ -200,12 +201,12 @@ def check_names(option, value):
     if value is None:
         return ()
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-        raise InvalidInput.of(option, value, "a list of names is needed")
+        raise _errors.InvalidInput.of(option, value, "a list of names is needed")
     return tuple(value)
 
 
 def check_choice(option, value, choices):
     """Return one of the choices. Raises InvalidInput."""
     if value not in choices:
-        raise InvalidInput.of(option, value, "it is one of {}".format(", ".join(choices)))
+        raise _errors.InvalidInput.of(option, value, "it is one of {}".format(", ".join(choices)))
     return value

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._placement import demands
 from ansible_collections.kvmfleet.compute.plugins.module_utils._placement import groups as groups_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._placement import hosts as hosts_of
@@ -101,13 +101,13 @@ def _current(hosts, guests):
     current = {}
     for host, given in check_mapping("guests", guests).items():
         if host not in hosts:
-            raise InvalidInput.of("guests", host, "it is not one of hosts")
+            raise _errors.InvalidInput.of("guests", host, "it is not one of hosts")
         found = given.get("instances") if hasattr(given, "get") else given
         if found is not None:
             current[host] = {guest["name"]: guest for guest in found}
     for host in sorted(hosts):
         if host not in current:
-            raise InvalidInput(
+            raise _errors.InvalidInput(
                 f"guests: those of {host!r} are not known, so a guest that is there could be launched a second time; "
                 "run vm_instance_info there, or leave the host out of hosts"
             )
@@ -118,7 +118,7 @@ def _home(name, current):
     """Return the host that has a guest of this name, None when no host has. Raises InvalidInput."""
     found = [host for host in sorted(current) if name in current[host]]
     if len(found) > 1:
-        raise InvalidInput(
+        raise _errors.InvalidInput(
             f"guests: the guest {name!r} is on {found[0]!r} and on {found[1]!r}; remove or rename one of the two"
         )
     return found[0] if found else None

@@ -12,15 +12,13 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source, volumes
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import PoolFacts, VolumeFacts
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 
-def path_of(conn: Conn, element: Element) -> str | None:
+def path_of(conn: Conn, element: _xml.Element) -> str | None:
     """Return the path of the file or block device that a disk's source element names; None for network storage, and for none.
 
     Source: virStorageVolGetPath.
@@ -33,13 +31,13 @@ def path_of(conn: Conn, element: Element) -> str | None:
     return found.path if found.type in ("file", "block") else None
 
 
-def paths_of(conn: Conn, elements: Iterable[Element]) -> list[str]:
+def paths_of(conn: Conn, elements: Iterable[_xml.Element]) -> list[str]:
     """Return the paths of disks' source elements, without network storage and volumes that are not there."""
-    found = (unless_gone(partial(path_of, conn, element), *_gone()) for element in elements)
+    found = (_connection.unless_gone(partial(path_of, conn, element), *_gone()) for element in elements)
     return [path for path in found if path]
 
 
-def volume_of(conn: Conn, element: Element | None) -> Any:
+def volume_of(conn: Conn, element: _xml.Element | None) -> Any:
     """Return the volume that a disk's source element names, or that is there; None when it is in no active pool.
 
     element: None for an empty drive.
@@ -48,7 +46,7 @@ def volume_of(conn: Conn, element: Element | None) -> Any:
     if found is None or found.type not in ("file", "block", "volume"):
         return None
     look_up = partial(_named, conn, found) if found.volume else partial(conn.storageVolLookupByPath, found.path)
-    return unless_gone(look_up, *_gone(), libvirt.VIR_ERR_NO_SUPPORT)
+    return _connection.unless_gone(look_up, *_gone(), libvirt.VIR_ERR_NO_SUPPORT)
 
 
 def _named(conn: Conn, found: source.DiskSource) -> Any:
@@ -77,7 +75,9 @@ def read_volume(conn: Conn, pool_name: str, name: str, refresh: bool = True) -> 
 
     def look() -> Any:
         # A file that was deleted behind libvirt's back is found by name until its description is asked for.
-        return unless_gone(lambda: pool.storageVolLookupByName(name).XMLDesc(0), libvirt.VIR_ERR_NO_STORAGE_VOL)
+        return _connection.unless_gone(
+            lambda: pool.storageVolLookupByName(name).XMLDesc(0), libvirt.VIR_ERR_NO_STORAGE_VOL
+        )
 
     text = look()
     if text is None and refresh:
@@ -86,7 +86,7 @@ def read_volume(conn: Conn, pool_name: str, name: str, refresh: bool = True) -> 
     return None if text is None else volumes.volume_facts(pool_name, _xml.parse(text))
 
 
-def definitions(conn: Conn) -> Iterator[tuple[str, bool, Element]]:
+def definitions(conn: Conn) -> Iterator[tuple[str, bool, _xml.Element]]:
     """Yield (name, whether the guest runs with it, XML) for all guests: what each is, and of one that runs what it will be, too.
 
     libvirt has no bulk call for definitions, so this is for runs that can't do without the other guests.
@@ -103,21 +103,21 @@ def definitions(conn: Conn) -> Iterator[tuple[str, bool, Element]]:
             yield domain.name(), False, next_boot
 
 
-def _definition(domain: Domain, flags: int) -> Element | None:
-    text = unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
+def _definition(domain: Domain, flags: int) -> _xml.Element | None:
+    text = _connection.unless_gone(partial(domain.XMLDesc, flags), libvirt.VIR_ERR_NO_DOMAIN)
     return None if text is None else _xml.parse(text)
 
 
 def pools(conn: Conn, flags: int = 0) -> list[Any]:
     """Return the storage pools that flags of VIR_CONNECT_LIST_STORAGE_POOLS_* select; none where libvirt has no storage driver."""
-    return unless_gone(partial(conn.listAllStoragePools, flags), libvirt.VIR_ERR_NO_SUPPORT) or []
+    return _connection.unless_gone(partial(conn.listAllStoragePools, flags), libvirt.VIR_ERR_NO_SUPPORT) or []
 
 
 def bases(conn: Conn) -> Iterator[tuple[str, str]]:
     """Yield (path of the base, path of the volume) for the volumes of active pools that are based on something."""
     for pool in pools(conn, libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
         for volume in pool.listAllVolumes(0):
-            text = unless_gone(partial(volume.XMLDesc, 0), libvirt.VIR_ERR_NO_STORAGE_VOL)
+            text = _connection.unless_gone(partial(volume.XMLDesc, 0), libvirt.VIR_ERR_NO_STORAGE_VOL)
             base = None if text is None else _xml.parse(text).findtext("backingStore/path")
             if base:
                 yield base, volume.path()

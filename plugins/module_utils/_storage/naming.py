@@ -16,9 +16,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
-    InvalidInput,
-)
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 FORMATS = ("qcow2", "raw")
 # The types of libvirt's storage pools whose volumes are files of a directory.
@@ -37,14 +35,14 @@ _LONGEST = 200
 def check_name(option: str, name: str) -> str:
     """Return the name of an image. Raises InvalidInput."""
     if not re.fullmatch(_NAME, name) or len(name) > _LONGEST:
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             option,
             name,
             "an image's name has letters, digits and . _ -, begins with a letter or digit, "
             f"and has {_LONGEST} characters at most",
         )
     if re.fullmatch(_VERSION, name) or _FILE.fullmatch(name):
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             option,
             name,
             f"a name that ends in a dot and {DIGITS} hex digits means one version",

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 # The attribute of <source> that has the path, by the disk's type.
 _PATHS = {"file": "file", "block": "dev", "dir": "dir", "vhostuser": "path"}
@@ -70,13 +69,13 @@ def at_path(path: str) -> DiskSource:
     return DiskSource("block" if path.startswith("/dev/") else "file", path=path)
 
 
-def read(disk: Element) -> DiskSource | None:
+def read(disk: _xml.Element) -> DiskSource | None:
     """Return the source of a disk of a definition, None for an empty drive."""
     source = disk.find("source")
     return None if source is None else of_element(source, disk.get("type", "file"))
 
 
-def of_element(source: Element, kind: str | None = None) -> DiskSource | None:
+def of_element(source: _xml.Element, kind: str | None = None) -> DiskSource | None:
     """Return what a <source> says, None when it names nothing. kind: the type of the disk, told by the attributes when not given."""
     if kind is None:
         kinds = {"volume": "volume", "protocol": "network", "dev": "block", "dir": "dir"}
@@ -98,13 +97,13 @@ def of_element(source: Element, kind: str | None = None) -> DiskSource | None:
     return DiskSource(kind, path=path) if path else None
 
 
-def has_volume(root: Element, volume: object) -> bool:
+def has_volume(root: _xml.Element, volume: object) -> bool:
     """Tell whether a disk of a definition, or the base of one, is a volume (see DiskSource.is_volume)."""
     found = map(of_element, root.iterfind("devices/disk//source"))
     return any(place is not None and place.is_volume(volume) for place in found)
 
 
-def _authentication(auth: Element | None) -> Authentication | None:
+def _authentication(auth: _xml.Element | None) -> Authentication | None:
     if auth is None:
         return None
     secret = auth.find("secret")
@@ -112,7 +111,7 @@ def _authentication(auth: Element | None) -> Authentication | None:
     return Authentication(auth.get("username"), "" if secret is None else secret.get("type", ""), attributes)
 
 
-def write(disk: Element, source: DiskSource | None) -> None:
+def write(disk: _xml.Element, source: DiskSource | None) -> None:
     """Have a disk of a definition get its data from elsewhere; what that is based on, libvirt finds out itself.
 
     source: of a type that is known here, None for an empty drive.
@@ -123,19 +122,21 @@ def write(disk: Element, source: DiskSource | None) -> None:
         return
     disk.set("type", source.type)
     if source.type in _PATHS:
-        disk.append(element_of("source", {_PATHS[source.type]: source.path}))
+        disk.append(_xml.element_of("source", {_PATHS[source.type]: source.path}))
     elif source.type == "volume":
-        disk.append(element_of("source", {"pool": source.pool, "volume": source.volume}))
+        disk.append(_xml.element_of("source", {"pool": source.pool, "volume": source.volume}))
     else:
         disk.append(_network_element(source))
 
 
-def _network_element(source: DiskSource) -> Element:
-    element = element_of("source", {"protocol": source.protocol, "name": source.name})
+def _network_element(source: DiskSource) -> _xml.Element:
+    element = _xml.element_of("source", {"protocol": source.protocol, "name": source.name})
     for host in source.hosts:
-        element.append(element_of("host", dict(host)))
+        element.append(_xml.element_of("host", dict(host)))
     if source.authentication is not None:
-        auth = element_of("auth", {"username": source.authentication.username})
-        auth.append(element_of("secret", {"type": source.authentication.secret_type, **source.authentication.secret}))
+        auth = _xml.element_of("auth", {"username": source.authentication.username})
+        auth.append(
+            _xml.element_of("secret", {"type": source.authentication.secret_type, **source.authentication.secret})
+        )
         element.append(auth)
     return element

@@ -20,8 +20,7 @@ import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import (
@@ -35,7 +34,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming i
     info_path,
     parse_file_name,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 _MAGIC = b"QFI\xfb"
 # The magic, the version, the place of the backing file's name, its length.
@@ -151,12 +149,12 @@ def _disks(conn: Conn) -> Iterator[tuple[str, str, bool, str | None]]:
                 yield variables, name, False, None
 
 
-def _path_in_pool(conn: Conn, element: Element) -> list[str]:
+def _path_in_pool(conn: Conn, element: _xml.Element) -> list[str]:
     """Return [path] of a volume whose pool is not active; libvirt does not tell it then."""
     found = source.of_element(element)
     if found is None or not found.volume:
         return []
-    pool = unless_gone(lambda: conn.storagePoolLookupByName(found.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    pool = _connection.unless_gone(lambda: conn.storagePoolLookupByName(found.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
     directory = pool and _xml.parse(pool.XMLDesc(0)).findtext("target/path")
     return [os.path.join(directory, found.volume)] if directory else []
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 # Pools whose volumes are block devices (libvirt storage pool types); the others hold files.
 BLOCK_POOLS = ("logical", "disk", "iscsi", "scsi", "mpath")
@@ -38,12 +37,12 @@ class VolumeFacts:
     kind: str = "file"
 
 
-def pool_facts(name: str, root: Element) -> PoolFacts:
+def pool_facts(name: str, root: _xml.Element) -> PoolFacts:
     """Return the PoolFacts of a pool's XML."""
     return PoolFacts(name, root.get("type"), _xml.get(root, "target/path") or "")
 
 
-def volume_facts(pool: str, root: Element) -> VolumeFacts:
+def volume_facts(pool: str, root: _xml.Element) -> VolumeFacts:
     """Return the VolumeFacts of a volume's XML."""
     return VolumeFacts(
         pool=pool,

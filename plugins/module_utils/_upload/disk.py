@@ -11,8 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import capture
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import check_space
@@ -23,10 +22,10 @@ def flattened(conn, spec, directory):
 
     It is made in the directory of the image store. The same content makes the same file. Raises KvmfleetError.
     """
-    with doing(f"reading the guest {spec.source}"):
+    with _connection.doing(f"reading the guest {spec.source}"):
         disk = capture.find(conn, ("instance", "disk"), spec.source, spec.disk)
     if disk.state != "stopped":
-        raise Conflict(
+        raise _errors.Conflict(
             f"instance: the guest {spec.source!r} is {disk.state}; only the disk of a stopped guest is whole; "
             "vm_image makes an image of a running one"
         )

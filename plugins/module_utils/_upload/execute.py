@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.observe import mark
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.spec import UNFINISHED, has_digests
@@ -28,14 +28,14 @@ def _upload(run, action):
         observed.content.seek(0)
         written = glance.write(image_id, observed.content)
         if not has_digests(written, observed.digests):
-            raise KvmfleetError(
+            raise _errors.KvmfleetError(
                 f"glance: {spec.name!r} has {written.hash_algorithm}:{written.hash_value} in Glance after the upload, "
                 f"and what was sent has sha512:{observed.digests['sha512']}"
             )
         glance.finish(written, UNFINISHED, spec.attributes.get("visibility"))
     except BaseException:
         # Where Glance can't be reached any more, the next run does it.
-        with contextlib.suppress(KvmfleetError):
+        with contextlib.suppress(_errors.KvmfleetError):
             glance.delete(image_id)
         raise
 

@@ -13,8 +13,7 @@ import os
 import socket
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput, NotFound, file_errors
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, pool_directory
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.probe import probe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.glance import Glance
@@ -44,7 +43,7 @@ def observe(conn, spec):
     """Return the Observed for a spec. Raises KvmfleetError."""
     glance = Glance(spec.cloud)
     images = tuple(image for image in glance.named(spec.name) if image.owner == glance.project)
-    with file_errors(f"reading {spec.source}"):
+    with _errors.file_errors(f"reading {spec.source}"):
         content = _opened(conn, spec)
         found = probe(content, spec.option, spec.source)
         algorithms = {"sha512", *(image.hash_algorithm for image in images if image.hash_algorithm)}
@@ -68,18 +67,18 @@ def _opened(conn, spec):
     """Open the content for reading; the file ends with the process, by itself."""
     if spec.option == "src":
         if not os.path.isfile(spec.source):
-            raise InvalidInput.of("src", spec.source, "a regular file of the managed host is needed")
+            raise _errors.InvalidInput.of("src", spec.source, "a regular file of the managed host is needed")
         try:
             return open(spec.source, "rb")  # noqa: SIM115 - see above
         except OSError as exc:
-            raise InvalidInput.of("src", spec.source, f"a readable file is needed ({exc.strerror})") from exc
-    with doing(f"reading the storage pool {spec.pool}"):
+            raise _errors.InvalidInput.of("src", spec.source, f"a readable file is needed ({exc.strerror})") from exc
+    with _connection.doing(f"reading the storage pool {spec.pool}"):
         directory = pool_directory(find_pool(conn, spec.pool), spec.pool)
     if spec.option == "instance":
         return flattened(conn, spec, directory)
     file = newest({entry.name: entry.stat().st_mtime_ns for entry in os.scandir(directory)}, spec.source)
     if file is None:
-        raise NotFound(f"image: the image store {spec.pool} has no image {spec.source!r}")
+        raise _errors.NotFound(f"image: the image store {spec.pool} has no image {spec.source!r}")
     return open(os.path.join(directory, file), "rb")  # noqa: SIM115 - see above
 
 

@@ -8,8 +8,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action, Plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.spec import UNFINISHED, has_content
 
 
@@ -19,29 +18,29 @@ def plan(spec, observed):
     for image in images:
         if UNFINISHED in image.properties:
             host = image.properties[UNFINISHED].rpartition(" ")[0]
-            raise Conflict(
+            raise _errors.Conflict(
                 f"glance.image: the host {host} is uploading {spec.name!r} to {spec.cloud.label} ({image.id}); "
                 "if its task is dead, that image is to be deleted"
             )
-    actions = [Action("delete_unfinished", image.id, image) for image in observed.leftovers]
+    actions = [_plan.Action("delete_unfinished", image.id, image) for image in observed.leftovers]
     there = next((image for image in images if has_content(image, observed.digests)), None)
     others = [image for image in images if image is not there]
     if there is None:
         if others and not spec.replace:
-            raise Conflict(
+            raise _errors.Conflict(
                 f"glance.image: {spec.cloud.label} has the image {spec.name!r} with other content ({others[0].id}); "
                 "another name is needed, or replace: true to upload the new content and then delete that image"
             )
-        actions.append(Action("upload", f"{spec.name} to {spec.cloud.label} from {spec.source}"))
+        actions.append(_plan.Action("upload", f"{spec.name} to {spec.cloud.label} from {spec.source}"))
     else:
         news = changed_attributes(spec, there)
         if news:
-            actions.append(Action("update", f"{there.id}: {', '.join(news)}", (there, news)))
+            actions.append(_plan.Action("update", f"{there.id}: {', '.join(news)}", (there, news)))
     if spec.replace:
         _check_deletable(spec, others)
-        actions += [Action("delete", image.id, image) for image in others]
+        actions += [_plan.Action("delete", image.id, image) for image in others]
     before = images[0] if images and there is None else there
-    return Plan(
+    return _plan.Plan(
         actions=tuple(actions),
         before=""
         if before is None
@@ -79,4 +78,6 @@ def _text(spec, algorithm, value, attributes):
 def _check_deletable(spec, images):
     for image in images:
         if image.protected:
-            raise Conflict(f"replace: the image {image.id} of {spec.cloud.label} is protected from being deleted")
+            raise _errors.Conflict(
+                f"replace: the image {image.id} of {spec.cloud.label} is protected from being deleted"
+            )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.glance import ATTRIBUTES
 from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.options import (
     CLOUD_OPTIONS,
@@ -88,15 +88,15 @@ def _value(name, value):
     option = f"properties.{name}"
     if name in ATTRIBUTES or not re.fullmatch(r"[A-Za-z0-9_.:-]+", name):
         allowed = "a property has letters, digits and _ . : -, and is none of an image's own attributes, such as name"
-        raise InvalidInput.of(option, value, allowed)
+        raise _errors.InvalidInput.of(option, value, allowed)
     if isinstance(value, bool):
         value = str(value).lower()
     if not isinstance(value, (str, int, float)) or value == "":
-        raise InvalidInput.of(option, value, "a property is a text or a number, and not empty")
+        raise _errors.InvalidInput.of(option, value, "a property is a text or a number, and not empty")
     if name not in _NUMBERS:
         return str(value)
     if not str(value).isdigit():
-        raise InvalidInput.of(option, value, "it is a whole number, of GiB for min_disk and of MiB for min_ram")
+        raise _errors.InvalidInput.of(option, value, "it is a whole number, of GiB for min_disk and of MiB for min_ram")
     return int(value)
 
 

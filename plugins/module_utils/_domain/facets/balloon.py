@@ -11,34 +11,34 @@ Source: libvirt domain XML, "Memory balloon device".
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, mapping_facet
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, ON_OFF, Field
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _units, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 
 _BALLOON = "devices/memballoon"
 
 
-def _check(balloon: Values) -> None:
+def _check(balloon: facet.Values) -> None:
     if balloon.setdefault("model", "virtio") == "none" and len(balloon) > 1:
-        raise InvalidInput.of("memory_balloon.model", "none", "the other options of memory_balloon need a balloon")
+        raise _errors.InvalidInput.of(
+            "memory_balloon.model", "none", "the other options of memory_balloon need a balloon"
+        )
     if "stats_period" in balloon:
         given = balloon["stats_period"]
-        period = parse_duration("memory_balloon.stats_period", given)
+        period = _units.parse_duration("memory_balloon.stats_period", given)
         if period != int(period):
-            raise InvalidInput.of("memory_balloon.stats_period", given, "whole seconds, or 0 for none, are needed")
+            raise _errors.InvalidInput.of(
+                "memory_balloon.stats_period", given, "whole seconds, or 0 for none, are needed"
+            )
         balloon["stats_period"] = int(period)
 
 
-def _prepare(root: Element, balloon: Values) -> None:
+def _prepare(root: _xml.Element, balloon: facet.Values) -> None:
     """libvirt gives a balloon to a guest that names none, so that to have none is said by its model."""
     if _xml.get(root, f"{_BALLOON}/@model") != balloon["model"]:
         _xml.drop(root, _BALLOON)
 
 
-FACET = mapping_facet(
+FACET = facet.mapping_facet(
     "memory_balloon",
     {
         "model": {"type": "str", "choices": ["virtio", "none"]},
@@ -47,10 +47,10 @@ FACET = mapping_facet(
         "stats_period": {"type": "str"},
     },
     (
-        Field("model", f"{_BALLOON}/@model"),
-        Field("free_page_reporting", f"{_BALLOON}/@freePageReporting", ON_OFF, empty=False),
-        Field("deflate_on_oom", f"{_BALLOON}/@autodeflate", ON_OFF, empty=False),
-        Field("stats_period", f"{_BALLOON}/stats/@period", INTEGER, empty=0),
+        _field.Field("model", f"{_BALLOON}/@model"),
+        _field.Field("free_page_reporting", f"{_BALLOON}/@freePageReporting", _field.ON_OFF, empty=False),
+        _field.Field("deflate_on_oom", f"{_BALLOON}/@autodeflate", _field.ON_OFF, empty=False),
+        _field.Field("stats_period", f"{_BALLOON}/stats/@period", _field.INTEGER, empty=0),
     ),
     _check,
     _prepare,

@@ -10,12 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet, Values
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size, parse_count, parse_memory
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan, _units, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 
 OPTIONS = {
     "memory": {"type": "str"},
@@ -25,22 +21,24 @@ OPTIONS = {
 }
 
 
-def parse(params: Values) -> Values:
+def parse(params: facet.Values) -> facet.Values:
     wanted = {}
     for option in ("memory", "max_memory"):
         if params.get(option) is not None:
-            wanted[option] = parse_memory(option, params[option])
+            wanted[option] = _units.parse_memory(option, params[option])
     for option in ("vcpus", "max_vcpus"):
         if params.get(option) is not None:
-            wanted[option] = parse_count(option, params[option], "virtual CPUs")
+            wanted[option] = _units.parse_count(option, params[option], "virtual CPUs")
     for option in ("memory", "vcpus"):
         limit = wanted.get(f"max_{option}")
         if limit is not None and wanted.get(option, 0) > limit:
-            raise InvalidInput.of(f"max_{option}", params[f"max_{option}"], f"{option} is {params[option]} already")
+            raise _errors.InvalidInput.of(
+                f"max_{option}", params[f"max_{option}"], f"{option} is {params[option]} already"
+            )
     return wanted
 
 
-def read(root: Element, wanted: Iterable[str]) -> dict[str, int]:
+def read(root: _xml.Element, wanted: Iterable[str]) -> dict[str, int]:
     """Memory in KiB: `memory` is what the guest is given, `max_memory` what its balloon can be let out to."""
     maximum = int(_xml.get(root, "memory") or 0)
     vcpus = int(_xml.get(root, "vcpu") or 0)
@@ -53,7 +51,7 @@ def read(root: Element, wanted: Iterable[str]) -> dict[str, int]:
     return {option: values[option] for option in wanted}
 
 
-def write(root: Element, wanted: Values) -> None:
+def write(root: _xml.Element, wanted: facet.Values) -> None:
     if "memory" in wanted or "max_memory" in wanted:
         now, limit = _within_limit(root, wanted, "memory")
         for path, size in (("memory", limit), ("currentMemory", now)):
@@ -65,7 +63,7 @@ def write(root: Element, wanted: Values) -> None:
         _xml.put(root, "vcpu", str(limit))
 
 
-def _within_limit(root: Element, wanted: dict[str, int], option: str) -> tuple[int, int]:
+def _within_limit(root: _xml.Element, wanted: dict[str, int], option: str) -> tuple[int, int]:
     """Return (value, maximum). A maximum above the value was made on purpose and is kept as long as it is large enough."""
     current = read(root, (option, f"max_{option}"))
     has_room = current[f"max_{option}"] > current[option]
@@ -74,7 +72,7 @@ def _within_limit(root: Element, wanted: dict[str, int], option: str) -> tuple[i
     return (min(now, limit), limit) if option not in wanted else (now, max(now, limit))
 
 
-def hotplug(live: Element, wanted: Values) -> tuple[Action, ...]:
+def hotplug(live: _xml.Element, wanted: facet.Values) -> tuple[_plan.Action, ...]:
     """Source: virDomainSetVcpusFlags, virDomainSetMemoryFlags."""
     actions = []
     current = read(live, ("memory", "vcpus"))
@@ -84,12 +82,12 @@ def hotplug(live: Element, wanted: Values) -> tuple[Action, ...]:
         if value != current[option] and lowest <= value <= highest:
             path = "vcpu/@current" if option == "vcpus" else "currentMemory"
             _xml.put(live, path, str(value))
-            shown = str(value) if option == "vcpus" else format_size(value * 1024)
-            actions.append(Action(name, shown, value))
+            shown = str(value) if option == "vcpus" else _units.format_size(value * 1024)
+            actions.append(_plan.Action(name, shown, value))
     return tuple(actions)
 
 
-def live_range(live: Element, option: str) -> tuple[int, int]:
+def live_range(live: _xml.Element, option: str) -> tuple[int, int]:
     """Return the least and the most that a running guest can be given of memory (KiB) or vcpus."""
     current = read(live, (option, f"max_{option}"))
     if option == "memory":
@@ -100,10 +98,10 @@ def live_range(live: Element, option: str) -> tuple[int, int]:
     return len(fixed) or current["vcpus"], current["max_vcpus"]
 
 
-def describe(root: Element) -> Values:
+def describe(root: _xml.Element) -> facet.Values:
     """Memory in bytes."""
     size = read(root, OPTIONS)
     return dict(size, memory=size["memory"] * 1024, max_memory=size["max_memory"] * 1024)
 
 
-FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, hotplug=hotplug, describe=describe)
+FACET = facet.Facet(options=OPTIONS, parse=parse, read=read, write=write, hotplug=hotplug, describe=describe)

@@ -13,17 +13,8 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, enable_by_use, mapping_facet
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import (
-    HEX,
-    INTEGER,
-    YES_NO,
-    Field,
-    Presence,
-)
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 
 _SEV = ("policy", "cbitpos", "reduced_phys_bits", "kernel_hashes")
 _KEYS = {
@@ -33,35 +24,37 @@ _KEYS = {
 }
 
 
-def _check_launch_security(security: Values) -> None:
-    enable_by_use("launch_security", security)
+def _check_launch_security(security: facet.Values) -> None:
+    facet.enable_by_use("launch_security", security)
     if not security["enabled"]:
         return
     kind = security.get("type")
     if kind is None:
-        raise InvalidInput("launch_security.type: no value is given; one of {} is needed".format(", ".join(_KEYS)))
+        raise _errors.InvalidInput(
+            "launch_security.type: no value is given; one of {} is needed".format(", ".join(_KEYS))
+        )
     for key in security:
         if key not in ("enabled", "type", *_KEYS[kind]):
-            raise InvalidInput.of(f"launch_security.{key}", security[key], f"{kind} does not have it")
+            raise _errors.InvalidInput.of(f"launch_security.{key}", security[key], f"{kind} does not have it")
     if _KEYS[kind]:
         security["policy"] = _parse_policy(kind, security.get("policy"))
 
 
 def _parse_policy(kind: str, value: str | None) -> int:
     if value is None:
-        raise InvalidInput(f"launch_security.policy: no value is given; {kind} needs one, such as 0x3")
+        raise _errors.InvalidInput(f"launch_security.policy: no value is given; {kind} needs one, such as 0x3")
     if not re.fullmatch(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,19}", value):
-        raise InvalidInput.of("launch_security.policy", value, "a number is needed, such as 0x3")
+        raise _errors.InvalidInput.of("launch_security.policy", value, "a number is needed, such as 0x3")
     return int(value, 16 if value[1:2] in ("x", "X") else 10)
 
 
-def _prepare_launch_security(root: Element, security: Values) -> None:
+def _prepare_launch_security(root: _xml.Element, security: facet.Values) -> None:
     """What belongs to another type has no meaning in this one."""
     if _xml.get(root, "launchSecurity/@type") != security.get("type"):
         _xml.drop(root, "launchSecurity")
 
 
-LAUNCH_SECURITY = mapping_facet(
+LAUNCH_SECURITY = facet.mapping_facet(
     "launch_security",
     {
         "enabled": {"type": "bool"},
@@ -80,20 +73,20 @@ LAUNCH_SECURITY = mapping_facet(
         "vcek": {"type": "bool"},
     },
     (
-        Presence("enabled", "launchSecurity"),
-        Field("type", "launchSecurity/@type"),
-        Field("policy", "launchSecurity/policy", HEX),
-        Field("cbitpos", "launchSecurity/cbitpos", INTEGER),
-        Field("reduced_phys_bits", "launchSecurity/reducedPhysBits", INTEGER),
-        Field("kernel_hashes", "launchSecurity/@kernelHashes", YES_NO, empty=False),
-        Field("dh_cert", "launchSecurity/dhCert", empty=""),
-        Field("session", "launchSecurity/session", empty=""),
-        Field("guest_visible_workarounds", "launchSecurity/guestVisibleWorkarounds", empty=""),
-        Field("id_block", "launchSecurity/idBlock", empty=""),
-        Field("id_auth", "launchSecurity/idAuth", empty=""),
-        Field("host_data", "launchSecurity/hostData", empty=""),
-        Field("author_key", "launchSecurity/@authorKey", YES_NO, empty=False),
-        Field("vcek", "launchSecurity/@vcek", YES_NO, empty=True),
+        _field.Presence("enabled", "launchSecurity"),
+        _field.Field("type", "launchSecurity/@type"),
+        _field.Field("policy", "launchSecurity/policy", _field.HEX),
+        _field.Field("cbitpos", "launchSecurity/cbitpos", _field.INTEGER),
+        _field.Field("reduced_phys_bits", "launchSecurity/reducedPhysBits", _field.INTEGER),
+        _field.Field("kernel_hashes", "launchSecurity/@kernelHashes", _field.YES_NO, empty=False),
+        _field.Field("dh_cert", "launchSecurity/dhCert", empty=""),
+        _field.Field("session", "launchSecurity/session", empty=""),
+        _field.Field("guest_visible_workarounds", "launchSecurity/guestVisibleWorkarounds", empty=""),
+        _field.Field("id_block", "launchSecurity/idBlock", empty=""),
+        _field.Field("id_auth", "launchSecurity/idAuth", empty=""),
+        _field.Field("host_data", "launchSecurity/hostData", empty=""),
+        _field.Field("author_key", "launchSecurity/@authorKey", _field.YES_NO, empty=False),
+        _field.Field("vcek", "launchSecurity/@vcek", _field.YES_NO, empty=True),
     ),
     _check_launch_security,
     _prepare_launch_security,

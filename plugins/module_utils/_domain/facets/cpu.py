@@ -10,12 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, mapping_facet
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field, read_all
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_count
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _units, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 
 _OPTIONS = {
     "mode": {"type": "str", "choices": ["host-model", "host-passthrough", "maximum", "custom"]},
@@ -25,26 +21,26 @@ _OPTIONS = {
     "threads": {"type": "int"},
 }
 _FIELDS = (
-    Field("mode", "cpu/@mode"),
-    Field("model", "cpu/model"),
-    Field("sockets", "cpu/topology/@sockets", INTEGER),
-    Field("cores", "cpu/topology/@cores", INTEGER),
-    Field("threads", "cpu/topology/@threads", INTEGER),
+    _field.Field("mode", "cpu/@mode"),
+    _field.Field("model", "cpu/model"),
+    _field.Field("sockets", "cpu/topology/@sockets", _field.INTEGER),
+    _field.Field("cores", "cpu/topology/@cores", _field.INTEGER),
+    _field.Field("threads", "cpu/topology/@threads", _field.INTEGER),
 )
 _TOPOLOGY = ("sockets", "cores", "threads")
 
 
-def _complete(cpu: Values) -> None:
+def _complete(cpu: facet.Values) -> None:
     if "model" in cpu and cpu.setdefault("mode", "custom") != "custom":
-        raise InvalidInput.of("cpu.model", cpu["model"], "a model is given with mode custom alone")
+        raise _errors.InvalidInput.of("cpu.model", cpu["model"], "a model is given with mode custom alone")
     if cpu.get("mode") == "custom" and "model" not in cpu:
-        raise InvalidInput.of("cpu.mode", "custom", "it needs cpu.model, such as x86_64-v2 or Skylake-Server")
+        raise _errors.InvalidInput.of("cpu.mode", "custom", "it needs cpu.model, such as x86_64-v2 or Skylake-Server")
     if any(key in cpu for key in _TOPOLOGY):
         for key in _TOPOLOGY:
-            cpu[key] = parse_count(f"cpu.{key}", cpu.get(key, 1), key)
+            cpu[key] = _units.parse_count(f"cpu.{key}", cpu.get(key, 1), key)
 
 
-def _prepare(root: Element, cpu: Values) -> None:
+def _prepare(root: _xml.Element, cpu: facet.Values) -> None:
     mode = cpu.get("mode")
     if mode is not None and _xml.get(root, "cpu/@mode") not in (None, mode):
         # What belongs to another mode (its model, match and check) would contradict this one.
@@ -57,17 +53,17 @@ def _prepare(root: Element, cpu: Values) -> None:
             _xml.put(root, "cpu/@match", "exact")
 
 
-def launch(wanted: Values, guest: Any) -> Values:
+def launch(wanted: facet.Values, guest: Any) -> facet.Values:
     # Under KVM a named host CPU keeps guests movable between like hosts; emulation has no host CPU to follow.
     return {"cpu": {"mode": "host-model"}} if guest.virt_type == "kvm" else {}
 
 
-FACET = mapping_facet(
+FACET = facet.mapping_facet(
     "cpu",
     _OPTIONS,
     _FIELDS,
     _complete,
     _prepare,
     launch=launch,
-    describe=lambda root: {"cpu": read_all(_FIELDS, root)},
+    describe=lambda root: {"cpu": _field.read_all(_FIELDS, root)},
 )

@@ -11,47 +11,38 @@ Source: libvirt domain XML, "CPU Tuning" and "IOThreads Allocation".
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
-    Values,
-    given_options,
-    mapping_facet,
-    scalar_facet,
-)
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field, Row
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _units, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._ranges import RANGES, parse_ranges
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 
-class _Pins(Field):
+class _Pins(_field.Field):
     """Pairs (number, its CPUs), in the order of the numbers. The path is that of the numbers."""
 
-    def parse(self, items: list[Values]) -> tuple[tuple[int, str], ...]:
+    def parse(self, items: list[facet.Values]) -> tuple[tuple[int, str], ...]:
         name = self.path.rpartition("@")[2]
         pairs = {}
         for index, item in enumerate(items):
             option = f"cpu_pinning.{self.option}[{index}]"
             if item[name] in pairs:
-                raise InvalidInput.of(f"{option}.{name}", item[name], "it is pinned by another item already")
+                raise _errors.InvalidInput.of(f"{option}.{name}", item[name], "it is pinned by another item already")
             pairs[item[name]] = parse_ranges(f"{option}.cpus", item["cpus"])
         return tuple(sorted(pairs.items()))
 
-    def read(self, root: Element) -> tuple[tuple[int, str], ...]:
+    def read(self, root: _xml.Element) -> tuple[tuple[int, str], ...]:
         place, _slash, name = self.path.rpartition("/@")
         return tuple(sorted((int(pin.get(name)), RANGES.decode(pin.get("cpuset"))) for pin in root.findall(place)))
 
-    def write(self, root: Element, value: tuple[tuple[int, str], ...]) -> None:
+    def write(self, root: _xml.Element, value: tuple[tuple[int, str], ...]) -> None:
         place, _slash, name = self.path.rpartition("/@")
         _xml.drop(root, place)
-        pins = [element_of(place.split("/")[1], {name: number, "cpuset": cpus}) for number, cpus in value]
+        pins = [_xml.element_of(place.split("/")[1], {name: number, "cpuset": cpus}) for number, cpus in value]
         _xml.ensure(root, "cputune").extend(pins)
         _xml.prune(root, "cputune")
 
 
-class _EmulatorPin(Field):
-    def write(self, root: Element, value: str) -> None:
+class _EmulatorPin(_field.Field):
+    def write(self, root: _xml.Element, value: str) -> None:
         super().write(root, value)
         _xml.prune(root, "cputune")
 
@@ -60,7 +51,7 @@ _VCPUS = _Pins("vcpus", "cputune/vcpupin/@vcpu")
 _IOTHREADS = _Pins("iothreads", "cputune/iothreadpin/@iothread")
 
 
-def _complete_pinning(pinning: Values) -> None:
+def _complete_pinning(pinning: facet.Values) -> None:
     if pinning.get("emulator"):
         pinning["emulator"] = parse_ranges("cpu_pinning.emulator", pinning["emulator"])
     for row in (_VCPUS, _IOTHREADS):
@@ -68,19 +59,21 @@ def _complete_pinning(pinning: Values) -> None:
             pinning[row.option] = row.parse(pinning[row.option])
 
 
-def _check_pinning(before: Element, after: Element, wanted: Values) -> None:
+def _check_pinning(before: _xml.Element, after: _xml.Element, wanted: facet.Values) -> None:
     """libvirt forgets, and says nothing, where a pin is for a CPU that the guest does not have."""
     count = int(_xml.get(after, "vcpu") or 1)
     for number, _cpus in wanted.get("cpu_pinning", {}).get("vcpus", ()):
         if not 0 <= number < count:
-            raise InvalidInput.of("cpu_pinning.vcpus", number, f"the guest has the virtual CPUs 0 to {count - 1}")
+            raise _errors.InvalidInput.of(
+                "cpu_pinning.vcpus", number, f"the guest has the virtual CPUs 0 to {count - 1}"
+            )
 
 
-def _item_options(name: str) -> Values:
+def _item_options(name: str) -> facet.Values:
     return {name: {"type": "int", "required": True}, "cpus": {"type": "str", "required": True}}
 
 
-PINNING = mapping_facet(
+PINNING = facet.mapping_facet(
     "cpu_pinning",
     {
         "vcpus": {"type": "list", "elements": "dict", "options": _item_options("vcpu")},
@@ -97,51 +90,53 @@ _PERIOD = (1000, 1_000_000)
 _QUOTA = (1000, 17_592_186_044_415)
 
 
-def _complete_limits(limits: Values) -> None:
+def _complete_limits(limits: facet.Values) -> None:
     for key, (lowest, highest) in (("period", _PERIOD), ("quota", _QUOTA)):
         if key not in limits:
             continue
         given = limits[key]
-        limits[key] = int(parse_duration(f"cpu_limits.{key}", given) * 1_000_000)
+        limits[key] = int(_units.parse_duration(f"cpu_limits.{key}", given) * 1_000_000)
         if not lowest <= limits[key] <= highest and limits[key]:
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 f"cpu_limits.{key}", given, f"{lowest // 1000}ms to {highest // 1_000_000}s, or 0 for none, is needed"
             )
     if limits.get("shares", 0) < 0:
-        raise InvalidInput.of("cpu_limits.shares", limits["shares"], "a weight, or 0 for the usual one, is needed")
+        raise _errors.InvalidInput.of(
+            "cpu_limits.shares", limits["shares"], "a weight, or 0 for the usual one, is needed"
+        )
 
 
-LIMITS = mapping_facet(
+LIMITS = facet.mapping_facet(
     "cpu_limits",
     {"shares": {"type": "int"}, "period": {"type": "str"}, "quota": {"type": "str"}},
     (
-        Field("shares", "cputune/shares", INTEGER, empty=0),
-        Field("period", "cputune/period", INTEGER, empty=0),
-        Field("quota", "cputune/quota", INTEGER, empty=0),
+        _field.Field("shares", "cputune/shares", _field.INTEGER, empty=0),
+        _field.Field("period", "cputune/period", _field.INTEGER, empty=0),
+        _field.Field("quota", "cputune/quota", _field.INTEGER, empty=0),
     ),
     _complete_limits,
 )
 
 
-class _IoThreads(Row):
+class _IoThreads(_field.Row):
     """How many there are; libvirt numbers them from 1, or as they are listed."""
 
     option = "iothreads"
 
-    def read(self, root: Element) -> int:
+    def read(self, root: _xml.Element) -> int:
         return max(int(_xml.get(root, "iothreads") or 0), len(root.findall("iothreadids/iothread")))
 
-    def write(self, root: Element, value: int) -> None:
+    def write(self, root: _xml.Element, value: int) -> None:
         _xml.put(root, "iothreads", str(value) if value else None)
         for thread in root.findall("iothreadids/iothread")[value:]:
             thread.getparent().remove(thread)
 
 
-def _parse_iothreads(params: Values) -> Values:
-    wanted = given_options(("iothreads",), params)
+def _parse_iothreads(params: facet.Values) -> facet.Values:
+    wanted = facet.given_options(("iothreads",), params)
     if wanted.get("iothreads", 0) < 0:
-        raise InvalidInput.of("iothreads", wanted["iothreads"], "a number of 0 or more is needed")
+        raise _errors.InvalidInput.of("iothreads", wanted["iothreads"], "a number of 0 or more is needed")
     return wanted
 
 
-IOTHREADS = scalar_facet({"iothreads": {"type": "int"}}, (_IoThreads(),), _parse_iothreads)
+IOTHREADS = facet.scalar_facet({"iothreads": {"type": "int"}}, (_IoThreads(),), _parse_iothreads)

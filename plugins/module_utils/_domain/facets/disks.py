@@ -12,13 +12,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Facet, Values
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, PRESENCE, TEXT, Field, Row
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _units, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_size
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 OPTIONS = {
     "disks": {
@@ -74,7 +70,7 @@ class DiskSpec:
     replaces: bool = False
 
     @property
-    def attributes(self) -> Values:
+    def attributes(self) -> facet.Values:
         return dict(self.plain)
 
     @property
@@ -82,7 +78,7 @@ class DiskSpec:
         return self.image is not None or (self.size is not None and self.volume is None and self.source is None)
 
 
-def parse_disks(params: Values, image: str | None, root_disk: str | None) -> tuple[DiskSpec, ...]:
+def parse_disks(params: facet.Values, image: str | None, root_disk: str | None) -> tuple[DiskSpec, ...]:
     """Return the DiskSpecs of the list, led by the root disk that `image`, or a root_disk of its own, asks for.
 
     Raises InvalidInput.
@@ -96,38 +92,38 @@ def parse_disks(params: Values, image: str | None, root_disk: str | None) -> tup
             and given[0].get("image") is not None
             and given[0].get("target") in (None, "vda")
         ):
-            raise InvalidInput.of("image", image, "disks[0] has an image already; give one of the two")
+            raise _errors.InvalidInput.of("image", image, "disks[0] has an image already; give one of the two")
         given.insert(0, {"image": image, "size": root_disk})
         options.insert(0, "image")
     return tuple(_parse_one(option, item, params["pool"]) for option, item in zip(options, given))
 
 
-def _parse_one(option: str, given: Values, pool: str) -> DiskSpec:
-    item: Values = {"pool": pool}
+def _parse_one(option: str, given: facet.Values, pool: str) -> DiskSpec:
+    item: facet.Values = {"pool": pool}
     item.update({key: value for key, value in given.items() if value is not None})
     if "size" in item:
-        item["size"] = parse_size(
+        item["size"] = _units.parse_size(
             "root_disk" if option == "image" else f"{option}.size", item["size"], minimum=1024 * 1024
         )
     _check_origin(option, item)
     if "target" in item and not re.fullmatch(r"(vd|sd|hd|fd|xvd)[a-z]+", item["target"]):
-        raise InvalidInput.of(f"{option}.target", item["target"], "a device name such as vda or sdb is needed")
+        raise _errors.InvalidInput.of(f"{option}.target", item["target"], "a device name such as vda or sdb is needed")
     if "source" in item and not item["source"].startswith("/"):
-        raise InvalidInput.of(f"{option}.source", item["source"], "an absolute path is needed")
+        raise _errors.InvalidInput.of(f"{option}.source", item["source"], "an absolute path is needed")
     plain = tuple((key, item.pop(key)) for key in PLAIN if key in item)
     return DiskSpec(option=option, plain=plain, **item)
 
 
-def _check_origin(option: str, item: Values) -> None:
+def _check_origin(option: str, item: facet.Values) -> None:
     origins = [key for key in ("image", "volume", "source") if key in item]
     if len(origins) > 1:
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             f"{option}.{origins[1]}", item[origins[1]], f"{option}.{origins[0]} is given already; a disk has one origin"
         )
     if item.get("device") == "cdrom" and ("image" in item or "size" in item):
-        raise InvalidInput.of(f"{option}.device", "cdrom", "a CD-ROM is given by source or volume, or is empty")
+        raise _errors.InvalidInput.of(f"{option}.device", "cdrom", "a CD-ROM is given by source or volume, or is empty")
     if "image_mode" in item and "image" not in item:
-        raise InvalidInput.of(f"{option}.image_mode", item["image_mode"], f"it needs {option}.image")
+        raise _errors.InvalidInput.of(f"{option}.image_mode", item["image_mode"], f"it needs {option}.image")
     if (
         not origins
         and "size" not in item
@@ -135,68 +131,68 @@ def _check_origin(option: str, item: Values) -> None:
         and "target" not in item
         and "serial" not in item
     ):
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             option, item, "a disk needs one of image, size, volume, source, or the target of a disk that the guest has"
         )
 
 
-class SourceField(Row):
+class SourceField(_field.Row):
     """Where a disk's data is, as a DiskSource; None for an empty drive."""
 
     option = "path"
 
-    def read(self, root: Element) -> source.DiskSource | None:
+    def read(self, root: _xml.Element) -> source.DiskSource | None:
         return source.read(root)
 
-    def write(self, root: Element, value: source.DiskSource | None) -> None:
+    def write(self, root: _xml.Element, value: source.DiskSource | None) -> None:
         source.write(root, value)
 
 
-class _ShownSource(Row):
+class _ShownSource(_field.Row):
     """See DiskSource.text."""
 
     option = "source"
 
-    def read(self, root: Element) -> str | None:
+    def read(self, root: _xml.Element) -> str | None:
         found = source.read(root)
         return None if found is None else found.text
 
 
-class BusField(Field):
+class BusField(_field.Field):
     """A disk on another bus has another address, which libvirt gives it when the old one is gone."""
 
-    def write(self, root: Element, value: str) -> None:
+    def write(self, root: _xml.Element, value: str) -> None:
         super().write(root, value)
         address = root.find("address")
         if address is not None:
             root.remove(address)
 
 
-def _new_disk(item: Values) -> Element:
-    disk = element_of("disk", {"type": "file", "device": item.get("device", "disk")})
-    disk.append(element_of("driver", {"name": "qemu"}))
-    disk.append(element_of("target", {"dev": item["target"]}))
+def _new_disk(item: facet.Values) -> _xml.Element:
+    disk = _xml.element_of("disk", {"type": "file", "device": item.get("device", "disk")})
+    disk.append(_xml.element_of("driver", {"name": "qemu"}))
+    disk.append(_xml.element_of("target", {"dev": item["target"]}))
     return disk
 
 
-_DEVICE = Field("device", "@device", TEXT, empty="disk")
+_DEVICE = _field.Field("device", "@device", _field.TEXT, empty="disk")
 _FIELDS = (
-    Field("format", "driver/@type"),
+    _field.Field("format", "driver/@type"),
     BusField("bus", "target/@bus"),
-    Field("serial", "serial"),
-    Field("cache", "driver/@cache"),
-    Field("io", "driver/@io"),
-    Field("discard", "driver/@discard"),
-    Field("iothread", "driver/@iothread", INTEGER),
-    Field("readonly", "readonly", PRESENCE, empty=False),
-    Field("shareable", "shareable", PRESENCE, empty=False),
-    Field("boot_order", "boot/@order", INTEGER),
+    _field.Field("serial", "serial"),
+    _field.Field("cache", "driver/@cache"),
+    _field.Field("io", "driver/@io"),
+    _field.Field("discard", "driver/@discard"),
+    _field.Field("iothread", "driver/@iothread", _field.INTEGER),
+    _field.Field("readonly", "readonly", _field.PRESENCE, empty=False),
+    _field.Field("shareable", "shareable", _field.PRESENCE, empty=False),
+    _field.Field("boot_order", "boot/@order", _field.INTEGER),
 )
-KIND = DeviceKind(
+KIND = facet.DeviceKind(
     option="disks",
     tag="disk",
     fields=(_DEVICE, SourceField(), *_FIELDS),
-    shown=(_DEVICE, *_FIELDS, Field("target", "target/@dev"), Field("type", "@type"), _ShownSource()),
+    shown=(_DEVICE, *_FIELDS, _field.Field("target", "target/@dev"), _field.Field("type", "@type"), _ShownSource()),
     identify=lambda item: (item["target"], lambda element: _xml.get(element, "target/@dev") == item["target"]),
     new=_new_disk,
     label=lambda element: _xml.get(element, "target/@dev"),
@@ -206,7 +202,7 @@ KIND = DeviceKind(
 )
 
 
-def read(root: Element, wanted: Values) -> Values:
+def read(root: _xml.Element, wanted: facet.Values) -> facet.Values:
     if not wanted:
         return {}
     found = KIND.read(root, wanted["disks"])
@@ -218,13 +214,13 @@ def read(root: Element, wanted: Values) -> Values:
     }
 
 
-def write(root: Element, wanted: Values) -> None:
+def write(root: _xml.Element, wanted: facet.Values) -> None:
     if wanted:
         KIND.write(root, wanted["disks"])
 
 
 # What a disk is made of depends on the host's pools and images: storage.resolve turns DiskSpecs into `disks`.
-FACET = Facet(
+FACET = facet.Facet(
     options=OPTIONS,
     parse=lambda params: {},
     read=read,

@@ -13,53 +13,45 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
-    DeviceKind,
-    Values,
-    device_list_facet,
-    given_keys,
-)
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.memory_backing import is_shared
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import PRESENCE, Field
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 _IS_VIRTIOFS = "filesystem/driver[@type='virtiofs']/.."
 
 
-def _normalised(option: str, item: Values) -> Values:
+def _normalised(option: str, item: facet.Values) -> facet.Values:
     # Source: virtio specification, "File System Device": a tag has 36 bytes.
     if not re.fullmatch(r"[A-Za-z0-9_.:/@+-]{1,36}", item["target"]):
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             f"{option}.target", item["target"], "a tag of 1 to 36 letters, digits and . _ : / @ + - is needed"
         )
     return item
 
 
-def _parse_one(option: str, given: Values) -> Values:
-    item = given_keys(given)
+def _parse_one(option: str, given: facet.Values) -> facet.Values:
+    item = facet.given_keys(given)
     for key in ("target", "source"):
         if key not in item:
-            raise InvalidInput.of(option, item, f"{key} is needed")
+            raise _errors.InvalidInput.of(option, item, f"{key} is needed")
     if not item["source"].startswith("/"):
-        raise InvalidInput.of(f"{option}.source", item["source"], "an absolute path is needed")
+        raise _errors.InvalidInput.of(f"{option}.source", item["source"], "an absolute path is needed")
     return _normalised(option, item)
 
 
-def _new(item: Values) -> Element:
-    filesystem = element_of("filesystem", {"type": "mount", "accessmode": "passthrough"})
-    filesystem.append(element_of("driver", {"type": "virtiofs"}))
+def _new(item: facet.Values) -> _xml.Element:
+    filesystem = _xml.element_of("filesystem", {"type": "mount", "accessmode": "passthrough"})
+    filesystem.append(_xml.element_of("driver", {"type": "virtiofs"}))
     return filesystem
 
 
-KIND = DeviceKind(
+KIND = facet.DeviceKind(
     option="filesystems",
     tag=_IS_VIRTIOFS,
     fields=(
-        Field("source", "source/@dir"),
-        Field("target", "target/@dir"),
-        Field("readonly", "readonly", PRESENCE, empty=False),
+        _field.Field("source", "source/@dir"),
+        _field.Field("target", "target/@dir"),
+        _field.Field("readonly", "readonly", _field.PRESENCE, empty=False),
     ),
     identify=lambda item: (item["target"], lambda element: _xml.get(element, "target/@dir") == item["target"]),
     new=_new,
@@ -69,12 +61,14 @@ KIND = DeviceKind(
 )
 
 
-def _check(before: Element, after: Element, wanted: Values) -> None:
+def _check(before: _xml.Element, after: _xml.Element, wanted: facet.Values) -> None:
     if after.find(f"devices/{_IS_VIRTIOFS}") is not None and not is_shared(after):
-        raise InvalidInput.of("memory_backing.access", "private", "the guest's filesystems need it to be shared")
+        raise _errors.InvalidInput.of(
+            "memory_backing.access", "private", "the guest's filesystems need it to be shared"
+        )
 
 
-FACET = device_list_facet(
+FACET = facet.device_list_facet(
     KIND,
     {
         "target": {"type": "str"},

@@ -14,23 +14,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
-    Facet,
-    Values,
-    device_facet,
-    enable_by_use,
-)
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Codec, Field, read_all
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 
 AUTO = "auto"
 # The VNC protocol uses the first eight characters of a password and ignores the rest (RFC 6143, 7.2.2).
 VNC_PASSWORD_LENGTH = 8
 
 
-class _Attribute(Field):
+class _Attribute(_field.Field):
     """An attribute of <graphics> that is not there alone."""
 
     @property
@@ -42,47 +34,47 @@ class _Attribute(Field):
 class _Listen(_Attribute):
     """The address stands twice, as an attribute and in <listen>; libvirt refuses a definition where they differ."""
 
-    def read(self, root: Element) -> str | None:
+    def read(self, root: _xml.Element) -> str | None:
         return _xml.get(root, f"{self.graphics}listen/@address") or super().read(root)
 
-    def write(self, root: Element, value: str) -> None:
+    def write(self, root: _xml.Element, value: str) -> None:
         super().write(root, value)
         _xml.drop(root, f"{self.graphics}listen")
-        listen = element_of("listen", {"type": "address", "address": value})
+        listen = _xml.element_of("listen", {"type": "address", "address": value})
         root.find(self.graphics.rstrip("/")).insert(0, listen)
 
 
 class _Port(_Attribute):
     """A number, as text, or `auto` where libvirt chooses a free one at each start."""
 
-    def read(self, root: Element) -> str | None:
+    def read(self, root: _xml.Element) -> str | None:
         return AUTO if _xml.get(root, f"{self.graphics}@autoport") == "yes" else super().read(root)
 
-    def write(self, root: Element, value: str) -> None:
+    def write(self, root: _xml.Element, value: str) -> None:
         _xml.put(root, f"{self.graphics}@autoport", "yes" if value == AUTO else "no")
         super().write(root, "-1" if value == AUTO else value)
 
 
 def graphics_facet(
     kind: str,
-    check: Callable[[Values], None],
-    suboptions: Values | None = None,
-    fields: Iterable[Field] = (),
+    check: Callable[[facet.Values], None],
+    suboptions: facet.Values | None = None,
+    fields: Iterable[_field.Field] = (),
     **kwargs: Any,
-) -> Facet:
+) -> facet.Facet:
     """Make the facet of a kind of graphical console, such as vnc, an option of that name.
 
     check(graphics) refuses what is wrong with the kind. suboptions, fields: what the kind has beside an address, a port and
     a password; the places of the fields are below <graphics>.
     """
 
-    def complete(graphics: Values) -> None:
+    def complete(graphics: facet.Values) -> None:
         if "port" in graphics:
             _check_port(f"{kind}.port", graphics["port"])
         check(graphics)
-        enable_by_use(kind, graphics)
+        facet.enable_by_use(kind, graphics)
 
-    return device_facet(
+    return facet.device_facet(
         kind,
         f"graphics[@type='{kind}']",
         {
@@ -91,8 +83,8 @@ def graphics_facet(
             "password": {"type": "str", "no_log": True},
             **(suboptions or {}),
         },
-        (_Listen("listen", "@listen"), _Port("port", "@port"), Field("password", "@passwd", empty=""), *fields),
-        make=lambda root, graphics: element_of("graphics", {"type": kind, "port": "-1", "autoport": "yes"}),
+        (_Listen("listen", "@listen"), _Port("port", "@port"), _field.Field("password", "@passwd", empty=""), *fields),
+        make=lambda root, graphics: _xml.element_of("graphics", {"type": kind, "port": "-1", "autoport": "yes"}),
         complete=complete,
         secret=(f"{kind}.password",),
         **kwargs,
@@ -101,15 +93,15 @@ def graphics_facet(
 
 def _check_port(option: str, value: str) -> None:
     if value != AUTO and not (value.isdigit() and 5900 <= int(value) <= 65535):
-        raise InvalidInput.of(option, value, "a port between 5900 and 65535 or auto is needed")
+        raise _errors.InvalidInput.of(option, value, "a port between 5900 and 65535 or auto is needed")
 
 
-def _check_vnc(vnc: Values) -> None:
+def _check_vnc(vnc: facet.Values) -> None:
     if len(vnc.get("password", "")) > VNC_PASSWORD_LENGTH:
-        raise InvalidInput("vnc.password: the given password is too long; VNC uses 8 characters at most")
+        raise _errors.InvalidInput("vnc.password: the given password is too long; VNC uses 8 characters at most")
 
 
-def _launch_vnc(wanted: Values, guest: Any) -> Values:
+def _launch_vnc(wanted: facet.Values, guest: Any) -> facet.Values:
     """A new guest has a VNC console that only the host itself can reach."""
     given = wanted.get("vnc", {})
     if given.get("enabled") is False or not guest.has_graphics:
@@ -118,19 +110,19 @@ def _launch_vnc(wanted: Values, guest: Any) -> Values:
 
 
 # Until the guest runs, when libvirt chooses them, ports are -1.
-_CHOSEN_PORT = Codec(decode=lambda text: None if text == "-1" else int(text), encode=str)
+_CHOSEN_PORT = _field.Codec(decode=lambda text: None if text == "-1" else int(text), encode=str)
 _SHOWN = (
-    Field("type", "@type"),
+    _field.Field("type", "@type"),
     _Listen("listen", "@listen"),
-    Field("port", "@port", _CHOSEN_PORT),
-    Field("websocket", "@websocket", _CHOSEN_PORT),
-    Field("tls_port", "@tlsPort", _CHOSEN_PORT),
+    _field.Field("port", "@port", _CHOSEN_PORT),
+    _field.Field("websocket", "@websocket", _CHOSEN_PORT),
+    _field.Field("tls_port", "@tlsPort", _CHOSEN_PORT),
 )
 
 
-def _describe(root: Element) -> Values:
+def _describe(root: _xml.Element) -> facet.Values:
     """All kinds, also those that can't be asked for. The password is never told."""
-    return {"graphics": [read_all(_SHOWN, element) for element in root.findall("devices/graphics")]}
+    return {"graphics": [_field.read_all(_SHOWN, element) for element in root.findall("devices/graphics")]}
 
 
 VNC = graphics_facet("vnc", _check_vnc, launch=_launch_vnc, describe=_describe)

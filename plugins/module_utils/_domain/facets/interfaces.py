@@ -12,13 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _match, _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind, Facet, Values
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, Field, Row
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _match, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_mac, random_mac
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 OPTIONS = {
     "interfaces": {
@@ -38,7 +34,7 @@ OPTIONS = {
 }
 
 
-class SourceField(Row):
+class SourceField(_field.Row):
     """The network or bridge that an interface is on, as the pair (type, name): they change together.
 
     Source: libvirt domain XML, "Network interfaces".
@@ -46,31 +42,31 @@ class SourceField(Row):
 
     option = "source"
 
-    def read(self, root: Element) -> tuple[str, str | None]:
+    def read(self, root: _xml.Element) -> tuple[str, str | None]:
         kind = root.get("type")
         return (kind, _xml.get(root, f"source/@{kind}"))
 
-    def write(self, root: Element, value: tuple[str, str]) -> None:
+    def write(self, root: _xml.Element, value: tuple[str, str]) -> None:
         kind, name = value
         root.set("type", kind)
         source = root.find("source")
         if source is not None:
             # What belongs to the old place (port group, port id, the other type's name) has no meaning in the new one.
             root.remove(source)
-        root.append(element_of("source", {kind: name}))
+        root.append(_xml.element_of("source", {kind: name}))
 
 
-class _ShownSource(Row):
+class _ShownSource(_field.Row):
     """The name of the network, the bridge or another device."""
 
     option = "source"
 
-    def read(self, root: Element) -> str | None:
+    def read(self, root: _xml.Element) -> str | None:
         kind, source = root.get("type"), root.find("source")
         return None if source is None else source.get(kind) or source.get("dev") or source.get("path")
 
 
-def _identity(item: Values) -> Any:
+def _identity(item: facet.Values) -> Any:
     """A MAC or an alias (libvirt keeps those that start with `ua-`) names an interface.
 
     An item without either means an interface that needs no change.
@@ -82,33 +78,33 @@ def _identity(item: Values) -> Any:
     return [lambda element: KIND.agrees(element, item)]
 
 
-def _normalised(option: str, item: Values) -> Values:
+def _normalised(option: str, item: facet.Values) -> facet.Values:
     return dict(item, mac=parse_mac(f"{option}.mac", item["mac"])) if "mac" in item else item
 
 
-def _new(item: Values) -> Element:
+def _new(item: facet.Values) -> _xml.Element:
     """A new interface is virtio unless its model is given."""
-    interface = element_of("interface", {"type": item["source"][0]})
-    interface.append(element_of("model", {"type": "virtio"}))
+    interface = _xml.element_of("interface", {"type": item["source"][0]})
+    interface.append(_xml.element_of("model", {"type": "virtio"}))
     return interface
 
 
 _FIELDS = (
-    Field("mac", "mac/@address"),
-    Field("alias", "alias/@name"),
-    Field("model", "model/@type"),
-    Field("mtu", "mtu/@size", INTEGER),
+    _field.Field("mac", "mac/@address"),
+    _field.Field("alias", "alias/@name"),
+    _field.Field("model", "model/@type"),
+    _field.Field("mtu", "mtu/@size", _field.INTEGER),
 )
-KIND = DeviceKind(
+KIND = facet.DeviceKind(
     option="interfaces",
     tag="interface",
-    fields=(SourceField(), *_FIELDS, Field("boot_order", "boot/@order", INTEGER)),
+    fields=(SourceField(), *_FIELDS, _field.Field("boot_order", "boot/@order", _field.INTEGER)),
     shown=(
         *_FIELDS,
-        Field("type", "@type"),
+        _field.Field("type", "@type"),
         _ShownSource(),
-        Field("target", "target/@dev"),
-        Field("filter", "filterref/@filter"),
+        _field.Field("target", "target/@dev"),
+        _field.Field("filter", "filterref/@filter"),
     ),
     identify=_identity,
     new=_new,
@@ -119,7 +115,7 @@ KIND = DeviceKind(
 )
 
 
-def assign_macs(items: Sequence[Values], root: Element) -> tuple[Values, ...]:
+def assign_macs(items: Sequence[facet.Values], root: _xml.Element) -> tuple[facet.Values, ...]:
     """Return the items, each that has no name with the MAC address of the interface that it means; a new one has none.
 
     Such an item means an interface that needs no change, else one that we made for it or for another item without a name.
@@ -132,14 +128,14 @@ def assign_macs(items: Sequence[Values], root: Element) -> tuple[Values, ...]:
     )
 
 
-def write_in_order(root: Element, items: Sequence[Values]) -> None:
+def write_in_order(root: _xml.Element, items: Sequence[facet.Values]) -> None:
     """Give the interfaces of a guest that is made like another what the items without a name say, in their order."""
     for item, element in zip(items, KIND.elements(root)):
         if _is_nameless(item):
             KIND.write_fields(element, item)
 
 
-def record_new(root: Element, items: Sequence[Values]) -> None:
+def record_new(root: _xml.Element, items: Sequence[facet.Values]) -> None:
     """Give the interfaces that a definition has for items without a name a MAC address each, and record them as ours.
 
     items: those of the task. A guest that is not managed has no record.
@@ -152,7 +148,7 @@ def record_new(root: Element, items: Sequence[Values]) -> None:
     for place, (item, element) in enumerate(_meant_pairs(root, items)):
         if _is_nameless(item) and element is not None and not KIND.label(element):
             mac = random_mac(known)
-            element.insert(0, element_of("mac", {"address": mac}))
+            element.insert(0, _xml.element_of("mac", {"address": mac}))
             known.append(mac)
             records = [record for record in records if record.place != str(place)]
             records.append(metadata.Interface(str(place), mac))
@@ -160,11 +156,11 @@ def record_new(root: Element, items: Sequence[Values]) -> None:
         metadata.write(root, replace(found, interfaces=tuple(records)))
 
 
-def _is_nameless(item: Values) -> bool:
+def _is_nameless(item: facet.Values) -> bool:
     return "mac" not in item and "alias" not in item
 
 
-def _meant_pairs(root: Element, items: Sequence[Values]) -> list[tuple[Values, Element | None]]:
+def _meant_pairs(root: _xml.Element, items: Sequence[facet.Values]) -> list[tuple[facet.Values, _xml.Element | None]]:
     """Return (item, element or None) for each item, by what a definition records of our interfaces, too."""
     found = metadata.read(root)
     places: dict[str | None, str] = {record.mac: record.place for record in found.interfaces} if found else {}
@@ -172,21 +168,21 @@ def _meant_pairs(root: Element, items: Sequence[Values]) -> list[tuple[Values, E
     return list(zip(items, _match.pair(KIND.option, identities, KIND.elements(root))))
 
 
-def _meant(item: Values, place: str, places: dict[str | None, str]) -> Any:
+def _meant(item: facet.Values, place: str, places: dict[str | None, str]) -> Any:
     """See _match.pair. places: by the MAC address of an interface that we made, the place of its item."""
     if not _is_nameless(item):
         return _identity(item)
 
-    def is_ours(element: Element) -> bool:
+    def is_ours(element: _xml.Element) -> bool:
         return KIND.label(element) in places
 
-    def is_at_place(element: Element) -> bool:
+    def is_at_place(element: _xml.Element) -> bool:
         return is_ours(element) and places[KIND.label(element)] == place
 
-    def agrees(element: Element) -> bool:
+    def agrees(element: _xml.Element) -> bool:
         return KIND.agrees(element, item)
 
-    def is_on_source(element: Element) -> bool:
+    def is_on_source(element: _xml.Element) -> bool:
         return SourceField().read(element) == item["source"]
 
     return [
@@ -197,35 +193,37 @@ def _meant(item: Values, place: str, places: dict[str | None, str]) -> Any:
     ]
 
 
-def parse(params: Values) -> Values:
+def parse(params: facet.Values) -> facet.Values:
     if params.get("interfaces") is None:
         return {}
     return {"interfaces": tuple(_parse_one(index, item) for index, item in enumerate(params["interfaces"]))}
 
 
-def _parse_one(index: int, given: Values) -> Values:
+def _parse_one(index: int, given: facet.Values) -> facet.Values:
     option = f"interfaces[{index}]"
     item = {key: value for key, value in given.items() if value is not None}
     if ("network" in item) == ("bridge" in item):
-        raise InvalidInput.of(option, given, "an interface has either network or bridge")
+        raise _errors.InvalidInput.of(option, given, "an interface has either network or bridge")
     kind = "network" if "network" in item else "bridge"
     item["source"] = (kind, item.pop(kind))
     item = _normalised(option, item)
     if "alias" in item and not item["alias"].startswith("ua-"):
-        raise InvalidInput.of(f"{option}.alias", item["alias"], "libvirt keeps only aliases that start with ua-")
+        raise _errors.InvalidInput.of(
+            f"{option}.alias", item["alias"], "libvirt keeps only aliases that start with ua-"
+        )
     return item
 
 
-def read(root: Element, wanted: Values) -> Values:
+def read(root: _xml.Element, wanted: facet.Values) -> facet.Values:
     return {"interfaces": KIND.read(root, wanted["interfaces"])} if wanted else {}
 
 
-def write(root: Element, wanted: Values) -> None:
+def write(root: _xml.Element, wanted: facet.Values) -> None:
     if wanted:
         KIND.write(root, wanted["interfaces"])
 
 
-FACET = Facet(
+FACET = facet.Facet(
     options=OPTIONS,
     parse=parse,
     read=read,

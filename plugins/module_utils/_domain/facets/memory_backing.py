@@ -14,29 +14,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
-    Values,
-    enable_by_use,
-    given_keys,
-    mapping_facet,
-)
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, Presence
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _units, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._ranges import RANGES, parse_ranges
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import LIBVIRT_UNITS, parse_memory
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 
-class MemoryField(Field):
+class MemoryField(_field.Field):
     """An attribute in KiB, beside an attribute `unit` that says so."""
 
-    def read(self, root: Element) -> Any:
+    def read(self, root: _xml.Element) -> Any:
         number = _xml.get(root, self.path)
         unit = _xml.get(root, self._unit()) or "KiB"
-        return self.empty if number is None else int(number) * LIBVIRT_UNITS[unit] // 1024
+        return self.empty if number is None else int(number) * _units.LIBVIRT_UNITS[unit] // 1024
 
-    def write(self, root: Element, value: int) -> None:
+    def write(self, root: _xml.Element, value: int) -> None:
         _xml.put(root, self._unit(), None if value == self.empty else "KiB")
         _xml.put(root, self.path, None if value == self.empty else str(value))
 
@@ -44,23 +35,23 @@ class MemoryField(Field):
         return "{}@unit".format(self.path.split("@")[0])
 
 
-def _complete_huge_pages(pages: Values) -> None:
-    enable_by_use("huge_pages", pages)
+def _complete_huge_pages(pages: facet.Values) -> None:
+    facet.enable_by_use("huge_pages", pages)
     if "size" in pages:
-        pages["size"] = parse_memory("huge_pages.size", pages["size"])
+        pages["size"] = _units.parse_memory("huge_pages.size", pages["size"])
     if pages.get("nodes"):
         pages["nodes"] = parse_ranges("huge_pages.nodes", pages["nodes"])
         if "size" not in pages:
-            raise InvalidInput.of("huge_pages.nodes", pages["nodes"], "it needs huge_pages.size")
+            raise _errors.InvalidInput.of("huge_pages.nodes", pages["nodes"], "it needs huge_pages.size")
 
 
-HUGE_PAGES = mapping_facet(
+HUGE_PAGES = facet.mapping_facet(
     "huge_pages",
     {"enabled": {"type": "bool"}, "size": {"type": "str"}, "nodes": {"type": "str"}},
     (
-        Presence("enabled", "memoryBacking/hugepages"),
+        _field.Presence("enabled", "memoryBacking/hugepages"),
         MemoryField("size", "memoryBacking/hugepages/page/@size"),
-        Field("nodes", "memoryBacking/hugepages/page/@nodeset", RANGES, empty=""),
+        _field.Field("nodes", "memoryBacking/hugepages/page/@nodeset", RANGES, empty=""),
     ),
     _complete_huge_pages,
 )
@@ -69,14 +60,14 @@ _ACCESS = "memoryBacking/access/@mode"
 _SOURCE = "memoryBacking/source/@type"
 
 
-def is_shared(root: Element) -> bool:
+def is_shared(root: _xml.Element) -> bool:
     """Tell whether other processes, such as virtiofsd, can share all of the guest's memory."""
     cells = root.findall("cpu/numa/cell")
     default = _xml.get(root, _ACCESS)
     return all(access == "shared" for access in ([cell.get("memAccess", default) for cell in cells] or [default]))
 
 
-def _prepare_backing(root: Element, backing: Values) -> None:
+def _prepare_backing(root: _xml.Element, backing: facet.Values) -> None:
     """Memory can be shared from a file; one that is nobody's, and needs no disk, serves unless another is there."""
     if (
         backing.get("access") == "shared"
@@ -87,7 +78,7 @@ def _prepare_backing(root: Element, backing: Values) -> None:
         _xml.put(root, _SOURCE, "memfd")
 
 
-_BACKING = mapping_facet(
+_BACKING = facet.mapping_facet(
     "memory_backing",
     {
         "source": {"type": "str", "choices": ["anonymous", "file", "memfd"]},
@@ -95,20 +86,22 @@ _BACKING = mapping_facet(
         "locked": {"type": "bool"},
     },
     (
-        Field("source", _SOURCE, empty="anonymous"),
-        Field("access", _ACCESS, empty="private"),
-        Presence("locked", "memoryBacking/locked"),
+        _field.Field("source", _SOURCE, empty="anonymous"),
+        _field.Field("access", _ACCESS, empty="private"),
+        _field.Presence("locked", "memoryBacking/locked"),
     ),
     prepare=_prepare_backing,
 )
 
 
-def _parse_backing(params: Values) -> Values:
+def _parse_backing(params: facet.Values) -> facet.Values:
     """Shared file systems imply memory that virtiofsd can share."""
     if params.get("filesystems"):
-        backing = given_keys(params.get("memory_backing"))
+        backing = facet.given_keys(params.get("memory_backing"))
         if backing.setdefault("access", "shared") != "shared":
-            raise InvalidInput.of("memory_backing.access", backing["access"], "filesystems need it to be shared")
+            raise _errors.InvalidInput.of(
+                "memory_backing.access", backing["access"], "filesystems need it to be shared"
+            )
         params = dict(params, memory_backing=backing)
     return _BACKING.parse(params)
 

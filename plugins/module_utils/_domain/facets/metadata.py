@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Facet, Values, given_options
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet, metadata
 
 OPTIONS = {
     "tags": {"type": "list", "elements": "str"},
@@ -32,8 +31,8 @@ _FIELDS = {
 INTERNAL = ("managed", "flavor_name", "image_name", "volumes")
 
 
-def parse(params: Values) -> Values:
-    wanted = given_options(OPTIONS, params)
+def parse(params: facet.Values) -> facet.Values:
+    wanted = facet.given_options(OPTIONS, params)
     if "tags" in wanted:
         wanted["tags"] = tuple(sorted(set(wanted["tags"])))
     if "metadata" in wanted:
@@ -41,7 +40,7 @@ def parse(params: Values) -> Values:
     return wanted
 
 
-def read(root: Element, wanted: Values) -> Values:
+def read(root: _xml.Element, wanted: facet.Values) -> facet.Values:
     recorded = metadata.read(root)
     found = recorded or metadata.InstanceMetadata()
     values = {key: getattr(found, name) for key, name in _FIELDS.items() if key in wanted}
@@ -54,7 +53,7 @@ def read(root: Element, wanted: Values) -> Values:
     return values
 
 
-def write(root: Element, wanted: Values) -> None:
+def write(root: _xml.Element, wanted: facet.Values) -> None:
     if read(root, wanted) == wanted:
         return
     found = metadata.read(root) or metadata.InstanceMetadata()
@@ -62,4 +61,4 @@ def write(root: Element, wanted: Values) -> None:
     metadata.write(root, replace(found, **changed))
 
 
-FACET = Facet(options=OPTIONS, parse=parse, read=read, write=write, live=(*OPTIONS, *INTERNAL), internal=INTERNAL)
+FACET = facet.Facet(options=OPTIONS, parse=parse, read=read, write=write, live=(*OPTIONS, *INTERNAL), internal=INTERNAL)

@@ -11,14 +11,10 @@ Source: libvirt domain XML, "Guest NUMA topology" and "NUMA Node Tuning".
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, mapping_facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _units, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.memory_backing import MemoryField
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, Row
 from ansible_collections.kvmfleet.compute.plugins.module_utils._ranges import RANGES, numbers, parse_ranges, to_text
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size, parse_memory
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
 
 _OPTIONS = {
     "cells": {
@@ -33,61 +29,61 @@ _OPTIONS = {
     "mode": {"type": "str", "choices": ["strict", "preferred", "interleave", "restrictive"]},
     "nodeset": {"type": "str"},
 }
-_CPUS = Field("cpus", "@cpus", RANGES, empty="")
+_CPUS = _field.Field("cpus", "@cpus", RANGES, empty="")
 _MEMORY = MemoryField("memory", "@memory", empty=0)
 _SIZE = MemoryField("size", "size", empty=0)
 _GUEST_MEMORY = MemoryField("memory", "memory", empty=0)
-_NODESET = Field("nodeset", "@nodeset", RANGES, empty="")
+_NODESET = _field.Field("nodeset", "@nodeset", RANGES, empty="")
 _MODE = "numatune/memory/@mode"
 
 
-def _complete(numa: Values) -> None:
+def _complete(numa: facet.Values) -> None:
     if numa.get("nodeset"):
         numa["nodeset"] = parse_ranges("numa.nodeset", numa["nodeset"])
     elif "nodeset" in numa and "mode" in numa:
-        raise InvalidInput.of("numa.mode", numa["mode"], "it needs numa.nodeset")
+        raise _errors.InvalidInput.of("numa.mode", numa["mode"], "it needs numa.nodeset")
     if "cells" in numa:
         numa["cells"] = tuple(_parse_cell(f"numa.cells[{index}]", cell) for index, cell in enumerate(numa["cells"]))
         _check_cpus(numa["cells"])
 
 
-def _parse_cell(option: str, cell: Values) -> Values:
+def _parse_cell(option: str, cell: facet.Values) -> facet.Values:
     return {
         "cpus": parse_ranges(f"{option}.cpus", cell["cpus"]),
-        "memory": parse_memory(f"{option}.memory", cell["memory"]),
+        "memory": _units.parse_memory(f"{option}.memory", cell["memory"]),
         "nodeset": parse_ranges(f"{option}.nodeset", cell["nodeset"]) if cell.get("nodeset") else "",
     }
 
 
-def _check_cpus(cells: tuple[Values, ...]) -> None:
+def _check_cpus(cells: tuple[facet.Values, ...]) -> None:
     seen: set[int] = set()
     for index, cell in enumerate(cells):
         both = seen & numbers(cell["cpus"])
         if both:
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 f"numa.cells[{index}].cpus", cell["cpus"], f"CPU {to_text(both)} is in another cell already"
             )
         seen |= numbers(cell["cpus"])
 
 
-def _prepare(root: Element, numa: Values) -> None:
+def _prepare(root: _xml.Element, numa: facet.Values) -> None:
     if numa.get("nodeset") == "":
         _xml.drop(root, "numatune/memory")
 
 
-class _Tuning(Field):
-    def write(self, root: Element, value: str) -> None:
+class _Tuning(_field.Field):
+    def write(self, root: _xml.Element, value: str) -> None:
         _xml.put(root, "numatune/memory/@placement", None)
         super().write(root, value)
 
 
-class _Cells(Row):
+class _Cells(_field.Row):
     option = "cells"
 
-    def read(self, root: Element) -> tuple[Values, ...]:
+    def read(self, root: _xml.Element) -> tuple[facet.Values, ...]:
         return tuple(self._read_cell(root, cell) for cell in root.findall("cpu/numa/cell"))
 
-    def _read_cell(self, root: Element, cell: Element) -> Values:
+    def _read_cell(self, root: _xml.Element, cell: _xml.Element) -> facet.Values:
         bound = root.find("numatune/memnode[@cellid='{}']".format(cell.get("id")))
         return {
             "cpus": _CPUS.read(cell),
@@ -95,7 +91,7 @@ class _Cells(Row):
             "nodeset": "" if bound is None else _NODESET.read(bound),
         }
 
-    def write(self, root: Element, value: tuple[Values, ...]) -> None:
+    def write(self, root: _xml.Element, value: tuple[facet.Values, ...]) -> None:
         """Cells keep what they have besides, such as their distances, as long as they are there."""
         present = root.findall("cpu/numa/cell")
         for cell in present[len(value) :]:
@@ -105,14 +101,14 @@ class _Cells(Row):
             if index < len(present):
                 cell = present[index]
             else:
-                cell = element_of("cell")
+                cell = _xml.element_of("cell")
                 _xml.ensure(root, "cpu/numa").append(cell)
             cell.set("id", str(index))
             _CPUS.write(cell, wanted["cpus"])
             _MEMORY.write(cell, wanted["memory"])
             if wanted["nodeset"]:
                 mode = _xml.get(root, _MODE) or "strict"
-                bound = element_of("memnode", {"cellid": index, "mode": mode, "nodeset": wanted["nodeset"]})
+                bound = _xml.element_of("memnode", {"cellid": index, "mode": mode, "nodeset": wanted["nodeset"]})
                 _xml.ensure(root, "numatune").append(bound)
         _xml.prune(root, "cpu/numa")
         _xml.prune(root, "numatune")
@@ -121,11 +117,11 @@ class _Cells(Row):
 _CELLS = _Cells()
 
 
-def _check(before: Element, after: Element, wanted: Values) -> None:
+def _check(before: _xml.Element, after: _xml.Element, wanted: facet.Values) -> None:
     """The cells have all of the guest's CPUs and memory: libvirt would make them do so, at the first cell's cost."""
     mode = _xml.get(after, _MODE)
     if "numa" in wanted and mode and after.find("numatune/memory[@nodeset]") is None:
-        raise InvalidInput.of("numa.mode", mode, "it needs numa.nodeset")
+        raise _errors.InvalidInput.of("numa.mode", mode, "it needs numa.nodeset")
     cells = _CELLS.read(after)
     if not cells or not any(option in wanted for option in ("numa", "memory", "max_memory", "vcpus", "max_vcpus")):
         return
@@ -134,22 +130,22 @@ def _check(before: Element, after: Element, wanted: Values) -> None:
     plugged = sum(_SIZE.read(device) for device in after.findall("devices/memory/target"))
     size = _GUEST_MEMORY.read(after) - plugged
     if memory != size:
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             "numa.cells",
-            format_size(memory * 1024),
-            f"the memory of the cells together is to be that of the guest, {format_size(size * 1024)}",
+            _units.format_size(memory * 1024),
+            f"the memory of the cells together is to be that of the guest, {_units.format_size(size * 1024)}",
         )
     cpus = set().union(*(numbers(cell["cpus"]) for cell in cells))
     count = int(after.findtext("vcpu"))
     if cpus != set(range(count)):
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             "numa.cells",
             to_text(cpus),
             f"the CPUs of the cells together are to be those of the guest, {to_text(range(count))}",
         )
 
 
-FACET = mapping_facet(
+FACET = facet.mapping_facet(
     "numa",
     _OPTIONS,
     (_Tuning("mode", _MODE), _Tuning("nodeset", "numatune/memory/@nodeset", RANGES, empty=""), _CELLS),

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, scalar_facet
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Row
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 
 OPTIONS = {"pci_root_ports": {"type": "int"}}
 # A guest with the devices of a launch uses about six.
@@ -22,39 +20,39 @@ NEW_GUEST_PORTS = 16
 MAXIMUM = 128
 
 
-def parse(params: Values) -> Values:
+def parse(params: facet.Values) -> facet.Values:
     count = params.get("pci_root_ports")
     if count is None:
         return {}
     if not 0 <= count <= MAXIMUM:
-        raise InvalidInput.of("pci_root_ports", count, f"a machine has 0 to {MAXIMUM} of them")
+        raise _errors.InvalidInput.of("pci_root_ports", count, f"a machine has 0 to {MAXIMUM} of them")
     return {"pci_root_ports": count}
 
 
-class _RootPorts(Row):
+class _RootPorts(_field.Row):
     option = "pci_root_ports"
 
-    def read(self, root: Element) -> int:
+    def read(self, root: _xml.Element) -> int:
         return len(root.findall("devices/controller[@model='pcie-root-port']"))
 
-    def read_like(self, root: Element, wanted: int) -> int:
+    def read_like(self, root: _xml.Element, wanted: int) -> int:
         """More ports than were asked for are fine: libvirt adds some itself, and none is taken away from its device."""
         return min(self.read(root), wanted)
 
-    def write(self, root: Element, value: int) -> None:
+    def write(self, root: _xml.Element, value: int) -> None:
         """Add ports behind the present ones, whose numbers the addresses of devices refer to."""
         devices = root.find("devices")
         if devices.find("controller[@type='pci']") is None:
             # libvirt takes the first one for the root itself.
-            devices.append(element_of("controller", {"type": "pci", "index": "0", "model": "pcie-root"}))
+            devices.append(_xml.element_of("controller", {"type": "pci", "index": "0", "model": "pcie-root"}))
         for _missing in range(value - self.read(root)):
-            devices.append(element_of("controller", {"type": "pci", "model": "pcie-root-port"}))
+            devices.append(_xml.element_of("controller", {"type": "pci", "model": "pcie-root-port"}))
 
 
-def launch(wanted: Values, guest: Any) -> Values:
+def launch(wanted: facet.Values, guest: Any) -> facet.Values:
     machine = wanted.get("machine") or guest.machine or ""
     express = guest.is_qemu and (machine == "q35" or machine.startswith("pc-q35"))
     return {"pci_root_ports": NEW_GUEST_PORTS} if express and "pci_root_ports" not in wanted else {}
 
 
-FACET = scalar_facet(OPTIONS, (_RootPorts(),), parse, launch=launch)
+FACET = facet.scalar_facet(OPTIONS, (_RootPorts(),), parse, launch=launch)

@@ -10,49 +10,46 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, given_keys, mapping_facet
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import INTEGER, YES_NO, Field, Row
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 
 _SYSINFO = "sysinfo[@type='smbios']"
 
 
-def _sysinfo(root: Element) -> Element:
+def _sysinfo(root: _xml.Element) -> _xml.Element:
     info = root.find(_SYSINFO)
     if info is None:
-        info = element_of("sysinfo", {"type": "smbios"})
+        info = _xml.element_of("sysinfo", {"type": "smbios"})
         root.append(info)
     return info
 
 
-class _Section(Field):
+class _Section(_field.Field):
     """A mapping of the entries that a section has; an empty text is no entry."""
 
-    def read_like(self, root: Element, wanted: dict[str, str]) -> dict[str, str]:
+    def read_like(self, root: _xml.Element, wanted: dict[str, str]) -> dict[str, str]:
         return {name: root.findtext(f"{_SYSINFO}/{self.path}/entry[@name='{name}']") or "" for name in wanted}
 
-    def write(self, root: Element, value: dict[str, str]) -> None:
+    def write(self, root: _xml.Element, value: dict[str, str]) -> None:
         section = _xml.ensure(_sysinfo(root), self.path)
         for name, text in value.items():
             _xml.drop(section, f"entry[@name='{name}']")
             if text:
-                section.append(element_of("entry", {"name": name}, text))
+                section.append(_xml.element_of("entry", {"name": name}, text))
         _xml.prune(root, f"{_SYSINFO}/{self.path}")
         _xml.prune(root, _SYSINFO)
 
 
-class _OemStrings(Row):
+class _OemStrings(_field.Row):
     option = "oem_strings"
 
-    def read(self, root: Element) -> tuple[str, ...]:
+    def read(self, root: _xml.Element) -> tuple[str, ...]:
         return tuple(entry.text or "" for entry in root.findall(f"{_SYSINFO}/oemStrings/entry"))
 
-    def write(self, root: Element, value: tuple[str, ...]) -> None:
+    def write(self, root: _xml.Element, value: tuple[str, ...]) -> None:
         info = _sysinfo(root)
         _xml.drop(info, "oemStrings")
-        _xml.ensure(info, "oemStrings").extend(element_of("entry", text=text) for text in value)
+        _xml.ensure(info, "oemStrings").extend(_xml.element_of("entry", text=text) for text in value)
         _xml.prune(info, "oemStrings")
         _xml.prune(root, _SYSINFO)
 
@@ -66,21 +63,23 @@ _ENTRIES = {
 }
 
 
-def _complete_smbios(smbios: Values) -> None:
+def _complete_smbios(smbios: facet.Values) -> None:
     for section in _ENTRIES:
         if section in smbios:
-            smbios[section] = given_keys(smbios[section])
+            smbios[section] = facet.given_keys(smbios[section])
     if "oem_strings" in smbios:
         smbios["oem_strings"] = tuple(smbios["oem_strings"])
     if smbios.setdefault("mode", "sysinfo") != "sysinfo" and len(smbios) > 1:
-        raise InvalidInput.of("smbios.mode", smbios["mode"], "the other options of smbios need the mode sysinfo")
+        raise _errors.InvalidInput.of(
+            "smbios.mode", smbios["mode"], "the other options of smbios need the mode sysinfo"
+        )
     date = smbios.get("bios", {}).get("date")
     if date and not re.fullmatch(r"\d{2}/\d{2}/(\d{2}|\d{4})", date):
-        raise InvalidInput.of("smbios.bios.date", date, "a date such as 12/31/2026 is needed")
+        raise _errors.InvalidInput.of("smbios.bios.date", date, "a date such as 12/31/2026 is needed")
 
 
 # Source: libvirt domain XML, "SMBIOS System Information".
-SMBIOS = mapping_facet(
+SMBIOS = facet.mapping_facet(
     "smbios",
     {
         **{
@@ -91,7 +90,7 @@ SMBIOS = mapping_facet(
         "oem_strings": {"type": "list", "elements": "str"},
     },
     (
-        Field("mode", "os/smbios/@mode", empty="emulate"),
+        _field.Field("mode", "os/smbios/@mode", empty="emulate"),
         _Section("bios", "bios"),
         _Section("system", "system"),
         _Section("baseboard", "baseBoard"),
@@ -104,24 +103,24 @@ SMBIOS = mapping_facet(
 
 _TIMERS = ("rtc", "pit", "hpet", "tsc", "kvmclock", "hypervclock", "platform", "armvtimer")
 _TIMER_FIELDS = (
-    Field("present", "@present", YES_NO),
-    Field("tickpolicy", "@tickpolicy"),
-    Field("track", "@track"),
-    Field("frequency", "@frequency", INTEGER),
-    Field("mode", "@mode"),
+    _field.Field("present", "@present", _field.YES_NO),
+    _field.Field("tickpolicy", "@tickpolicy"),
+    _field.Field("track", "@track"),
+    _field.Field("frequency", "@frequency", _field.INTEGER),
+    _field.Field("mode", "@mode"),
 )
-_OFFSET = Field("offset", "clock/@offset", empty="utc")
+_OFFSET = _field.Field("offset", "clock/@offset", empty="utc")
 
 
-class _Timers(Row):
+class _Timers(_field.Row):
     """What the definition says of the timers that are named."""
 
     option = "timers"
 
-    def read_like(self, root: Element, wanted: tuple[Values, ...]) -> tuple[Values | None, ...]:
+    def read_like(self, root: _xml.Element, wanted: tuple[facet.Values, ...]) -> tuple[facet.Values | None, ...]:
         return tuple(self._read_timer(root, timer) for timer in wanted)
 
-    def _read_timer(self, root: Element, wanted: Values) -> Values | None:
+    def _read_timer(self, root: _xml.Element, wanted: facet.Values) -> facet.Values | None:
         element = self._find(root, wanted)
         if element is None:
             return None
@@ -130,38 +129,40 @@ class _Timers(Row):
             **{row.option: row.read(element) for row in _TIMER_FIELDS if row.option in wanted},
         }
 
-    def _find(self, root: Element, timer: Values) -> Element | None:
+    def _find(self, root: _xml.Element, timer: facet.Values) -> _xml.Element | None:
         return root.find("clock/timer[@name='{name}']".format(**timer))
 
-    def write(self, root: Element, value: tuple[Values, ...]) -> None:
+    def write(self, root: _xml.Element, value: tuple[facet.Values, ...]) -> None:
         for timer in value:
             element = self._find(root, timer)
             if element is None:
-                element = element_of("timer", {"name": timer["name"]})
+                element = _xml.element_of("timer", {"name": timer["name"]})
                 _xml.ensure(root, "clock").append(element)
             for row in _TIMER_FIELDS:
                 if row.option in timer:
                     row.write(element, timer[row.option])
 
 
-def _complete_clock(clock: Values) -> None:
+def _complete_clock(clock: facet.Values) -> None:
     zone = clock.get("timezone")
     if zone is not None:
         if clock.setdefault("offset", "timezone") != "timezone":
-            raise InvalidInput.of("clock.timezone", zone, f"the offset {clock['offset']} has no time zone")
+            raise _errors.InvalidInput.of("clock.timezone", zone, f"the offset {clock['offset']} has no time zone")
         if not re.fullmatch(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", zone):
-            raise InvalidInput.of("clock.timezone", zone, "the name of a time zone is needed, such as Europe/Paris")
+            raise _errors.InvalidInput.of(
+                "clock.timezone", zone, "the name of a time zone is needed, such as Europe/Paris"
+            )
     elif clock.get("offset") == "timezone":
-        raise InvalidInput.of("clock.offset", "timezone", "it needs clock.timezone")
+        raise _errors.InvalidInput.of("clock.offset", "timezone", "it needs clock.timezone")
     if "timers" in clock:
-        clock["timers"] = tuple(given_keys(timer) for timer in clock["timers"])
+        clock["timers"] = tuple(facet.given_keys(timer) for timer in clock["timers"])
         names = [timer["name"] for timer in clock["timers"]]
         for name in names:
             if names.count(name) > 1:
-                raise InvalidInput.of("clock.timers", name, "each timer may be named once")
+                raise _errors.InvalidInput.of("clock.timers", name, "each timer may be named once")
 
 
-def _prepare_clock(root: Element, clock: Values) -> None:
+def _prepare_clock(root: _xml.Element, clock: facet.Values) -> None:
     if "offset" in clock:
         if _OFFSET.read(root) != clock["offset"]:
             # What belongs to another offset would contradict this one.
@@ -171,7 +172,7 @@ def _prepare_clock(root: Element, clock: Values) -> None:
 
 
 # Source: libvirt domain XML, "Time keeping".
-CLOCK = mapping_facet(
+CLOCK = facet.mapping_facet(
     "clock",
     {
         "offset": {"type": "str", "choices": ["utc", "localtime", "timezone"]},
@@ -189,7 +190,7 @@ CLOCK = mapping_facet(
             },
         },
     },
-    (_OFFSET, Field("timezone", "clock/@timezone"), _Timers()),
+    (_OFFSET, _field.Field("timezone", "clock/@timezone"), _Timers()),
     _complete_clock,
     _prepare_clock,
 )
@@ -203,17 +204,17 @@ _NEEDS = {"synic": "vpindex", "stimer": "synic", "tlbflush": "vpindex", "ipi": "
 _LEAST_SPINLOCKS = 4095
 
 
-class _Enlightenments(Row):
+class _Enlightenments(_field.Row):
     """The names of those that are on; each is an element of its own."""
 
     option = "enlightenments"
 
-    def read(self, root: Element) -> tuple[str, ...]:
+    def read(self, root: _xml.Element) -> tuple[str, ...]:
         return tuple(
             sorted(name for name in _ENLIGHTENMENTS if _xml.get(root, f"features/hyperv/{name}/@state") == "on")
         )
 
-    def write(self, root: Element, value: tuple[str, ...]) -> None:
+    def write(self, root: _xml.Element, value: tuple[str, ...]) -> None:
         for name in _ENLIGHTENMENTS:
             if name in value:
                 _xml.put(root, f"features/hyperv/{name}/@state", "on")
@@ -221,10 +222,10 @@ class _Enlightenments(Row):
                 _xml.drop(root, f"features/hyperv/{name}")
 
 
-class _Switched(Field):
+class _Switched(_field.Field):
     """A value beside a state that has to be on."""
 
-    def write(self, root: Element, value: str | int) -> None:
+    def write(self, root: _xml.Element, value: str | int) -> None:
         place = self.path.split("/@")[0]
         _xml.drop(root, place)
         if value != self.empty:
@@ -232,30 +233,32 @@ class _Switched(Field):
             super().write(root, value)
 
 
-def _check_hyperv(hyperv: Values) -> None:
+def _check_hyperv(hyperv: facet.Values) -> None:
     if hyperv.setdefault("mode", "custom") != "custom" and len(hyperv) > 1:
-        raise InvalidInput.of("hyperv.mode", hyperv["mode"], "the other options of hyperv need the mode custom")
+        raise _errors.InvalidInput.of("hyperv.mode", hyperv["mode"], "the other options of hyperv need the mode custom")
     if "enlightenments" in hyperv:
         names = hyperv["enlightenments"] = tuple(sorted(set(hyperv["enlightenments"])))
         for name in names:
             if _NEEDS.get(name, name) not in names:
-                raise InvalidInput.of("hyperv.enlightenments", list(names), f"{name} needs {_NEEDS[name]}")
+                raise _errors.InvalidInput.of("hyperv.enlightenments", list(names), f"{name} needs {_NEEDS[name]}")
     if 0 != hyperv.get("spinlocks", 0) < _LEAST_SPINLOCKS:
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             "hyperv.spinlocks", hyperv["spinlocks"], f"{_LEAST_SPINLOCKS} or more, or 0 for none, is needed"
         )
     if not re.fullmatch(r"[^,]{0,12}", hyperv.get("vendor_id", "")):
-        raise InvalidInput.of("hyperv.vendor_id", hyperv["vendor_id"], "it has 12 characters at most, and no comma")
+        raise _errors.InvalidInput.of(
+            "hyperv.vendor_id", hyperv["vendor_id"], "it has 12 characters at most, and no comma"
+        )
 
 
-def _prepare_hyperv(root: Element, hyperv: Values) -> None:
+def _prepare_hyperv(root: _xml.Element, hyperv: facet.Values) -> None:
     if hyperv["mode"] == "passthrough":
         # What QEMU is to pass through can't be chosen, too.
         _xml.drop(root, "features/hyperv/*")
 
 
 # Source: libvirt domain XML, "Hypervisor features", hyperv.
-HYPERV = mapping_facet(
+HYPERV = facet.mapping_facet(
     "hyperv",
     {
         "mode": {"type": "str", "choices": ["custom", "passthrough"]},
@@ -264,9 +267,9 @@ HYPERV = mapping_facet(
         "vendor_id": {"type": "str"},
     },
     (
-        Field("mode", "features/hyperv/@mode", empty="custom"),
+        _field.Field("mode", "features/hyperv/@mode", empty="custom"),
         _Enlightenments(),
-        _Switched("spinlocks", "features/hyperv/spinlocks/@retries", INTEGER, empty=0),
+        _Switched("spinlocks", "features/hyperv/spinlocks/@retries", _field.INTEGER, empty=0),
         _Switched("vendor_id", "features/hyperv/vendor_id/@value", empty=""),
     ),
     _check_hyperv,

@@ -10,46 +10,43 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, mapping_facet
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, Presence
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 
 LOG_DIRECTORY = "/var/log/libvirt/qemu"
 
 
-def _complete(console: Values) -> None:
+def _complete(console: facet.Values) -> None:
     log_file = console.get("log_file")
     if log_file and not log_file.startswith("/"):
-        raise InvalidInput.of("serial_console.log_file", log_file, "an absolute path is needed")
+        raise _errors.InvalidInput.of("serial_console.log_file", log_file, "an absolute path is needed")
     if log_file and not console.setdefault("enabled", True):
-        raise InvalidInput.of("serial_console.log_file", log_file, "a console that is not enabled has no log")
+        raise _errors.InvalidInput.of("serial_console.log_file", log_file, "a console that is not enabled has no log")
     if not console.get("enabled", True):
         # An empty one, which names no file.
         console.pop("log_file", None)
 
 
-def _prepare(root: Element, console: Values) -> None:
+def _prepare(root: _xml.Element, console: facet.Values) -> None:
     devices = root.find("devices")
     # libvirt shows the first serial port a second time as <console>; it makes that twin anew from <serial>.
     for twin in devices.findall("console"):
         if _xml.get(twin, "target/@type") in (None, "serial"):
             devices.remove(twin)
     if console.get("enabled", True) and devices.find("serial") is None:
-        devices.append(element_of("serial", {"type": "pty"}))
+        devices.append(_xml.element_of("serial", {"type": "pty"}))
 
 
-class _LogFile(Field):
-    def write(self, root: Element, value: str) -> None:
+class _LogFile(_field.Field):
+    def write(self, root: _xml.Element, value: str) -> None:
         serial = root.find("devices/serial")
         if serial.find("log") is None:
             source = serial.find("source")
-            serial.insert(0 if source is None else serial.index(source) + 1, element_of("log", {"append": "off"}))
+            serial.insert(0 if source is None else serial.index(source) + 1, _xml.element_of("log", {"append": "off"}))
         super().write(root, value)
 
 
-def launch(wanted: Values, guest: Any) -> Values:
+def launch(wanted: facet.Values, guest: Any) -> facet.Values:
     """A new guest has a console; where the host's libvirt is the system's, with a log in libvirt's own directory."""
     given = wanted.get("serial_console", {})
     if given.get("enabled") is False:
@@ -60,16 +57,16 @@ def launch(wanted: Values, guest: Any) -> Values:
     return {"serial_console": console}
 
 
-def _check(before: Element, after: Element, wanted: Values) -> None:
+def _check(before: _xml.Element, after: _xml.Element, wanted: facet.Values) -> None:
     """The console is the first serial port; what the others are for, we do not know."""
     ports = before.findall("devices/serial")
     if wanted.get("serial_console", {}).get("enabled") is False and len(ports) > 1:
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             "serial_console.enabled", False, f"the guest has {len(ports)} serial ports; remove them with xml_patch"
         )
 
 
-def _describe(root: Element) -> Values:
+def _describe(root: _xml.Element) -> facet.Values:
     """Some machines have a console that is no serial port."""
     element = root.find("devices/serial")
     if element is None:
@@ -84,10 +81,10 @@ def _describe(root: Element) -> Values:
     }
 
 
-FACET = mapping_facet(
+FACET = facet.mapping_facet(
     "serial_console",
     {"enabled": {"type": "bool"}, "log_file": {"type": "path"}},
-    (Presence("enabled", "devices/serial"), _LogFile("log_file", "devices/serial/log/@file")),
+    (_field.Presence("enabled", "devices/serial"), _LogFile("log_file", "devices/serial/log/@file")),
     _complete,
     _prepare,
     check=_check,

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import scalar_facet
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, read_all
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 
 OPTIONS = {
     "machine": {"type": "str"},
@@ -24,18 +22,18 @@ OPTIONS = {
 MACHINE_ALIASES = {"q35": r"pc-q35-.+", "pc": r"pc-i440fx-.+", "virt": r"virt-.+"}
 
 
-class _Machine(Field):
+class _Machine(_field.Field):
     """The machine type. An alias is satisfied by any version of its kind of machine."""
 
-    def read_like(self, root: Element, wanted: str) -> str | None:
+    def read_like(self, root: _xml.Element, wanted: str) -> str | None:
         machine = self.read(root)
         return wanted if machine and re.fullmatch(MACHINE_ALIASES.get(wanted, "(?!)"), machine) else machine
 
-    def write(self, root: Element, value: str) -> None:
+    def write(self, root: _xml.Element, value: str) -> None:
         """Another version of the same kind of machine is the operator's choice; another kind would need other devices."""
         current = self.read(root)
         if current and _kind(current) != _kind(value):
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 "machine", value, f"the guest is a {current}, and can't become another kind of machine"
             )
         super().write(root, value)
@@ -50,8 +48,10 @@ def _kind(machine: str) -> str:
 
 FIELDS = (
     _Machine("machine", "os/type/@machine"),
-    Field("title", "title", empty=""),
-    Field("description", "description", empty=""),
+    _field.Field("title", "title", empty=""),
+    _field.Field("description", "description", empty=""),
 )
-_SHOWN = (*FIELDS, Field("virt_type", "@type"), Field("arch", "os/type/@arch"))
-FACET = scalar_facet(OPTIONS, FIELDS, live=("title", "description"), describe=lambda root: read_all(_SHOWN, root))
+_SHOWN = (*FIELDS, _field.Field("virt_type", "@type"), _field.Field("arch", "os/type/@arch"))
+FACET = facet.scalar_facet(
+    OPTIONS, FIELDS, live=("title", "description"), describe=lambda root: _field.read_all(_SHOWN, root)
+)

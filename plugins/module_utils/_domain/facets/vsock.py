@@ -11,43 +11,42 @@ Source: libvirt domain XML, "Vsock".
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values, device_facet, enable_by_use
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 
 AUTO = "auto"
 # 0 to 2 are the hypervisor and the host, the highest number of 32 bits means any. Source: vsock(7).
 _CIDS = range(3, 2**32 - 1)
 
 
-class _Cid(Field):
+class _Cid(_field.Field):
     """The guest's context ID, or `auto` where libvirt chooses a free one at each start."""
 
-    def read(self, root: Element) -> str | None:
+    def read(self, root: _xml.Element) -> str | None:
         if _xml.get(root, f"{self.path}/@auto") == "yes":
             return AUTO
         return _xml.get(root, f"{self.path}/@address")
 
-    def write(self, root: Element, value: str) -> None:
+    def write(self, root: _xml.Element, value: str) -> None:
         _xml.put(root, f"{self.path}/@auto", "yes" if value == AUTO else "no")
         _xml.put(root, f"{self.path}/@address", None if value == AUTO else value)
 
 
-def _complete(vsock: Values) -> None:
-    enable_by_use("vsock", vsock)
+def _complete(vsock: facet.Values) -> None:
+    facet.enable_by_use("vsock", vsock)
     cid = vsock.get("cid", AUTO)
     if cid != AUTO:
         if not cid.isdecimal() or int(cid) not in _CIDS:
-            raise InvalidInput.of("vsock.cid", cid, f"auto or a number of {_CIDS[0]} to {_CIDS[-1]} is needed")
+            raise _errors.InvalidInput.of("vsock.cid", cid, f"auto or a number of {_CIDS[0]} to {_CIDS[-1]} is needed")
         vsock["cid"] = str(int(cid))
 
 
-def _new(root: Element, vsock: Values) -> Element:
-    device = element_of("vsock", {"model": "virtio"})
-    device.append(element_of("cid", {"auto": "yes"}))
+def _new(root: _xml.Element, vsock: facet.Values) -> _xml.Element:
+    device = _xml.element_of("vsock", {"model": "virtio"})
+    device.append(_xml.element_of("cid", {"auto": "yes"}))
     return device
 
 
-FACET = device_facet("vsock", "vsock", {"cid": {"type": "str"}}, (_Cid("cid", "cid"),), make=_new, complete=_complete)
+FACET = facet.device_facet(
+    "vsock", "vsock", {"cid": {"type": "str"}}, (_Cid("cid", "cid"),), make=_new, complete=_complete
+)

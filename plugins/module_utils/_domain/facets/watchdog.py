@@ -11,77 +11,70 @@ Source: libvirt domain XML, "Watchdog devices" and "Panic device".
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import (
-    Values,
-    device_facet,
-    enable_by_use,
-    mapping_facet,
-)
-from ansible_collections.kvmfleet.compute.plugins.module_utils._field import Field, Row
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element, element_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _field, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 
 # Newer versions of libvirt show the one that a q35 machine has built in.
 _BUILT_IN = "itco"
 
 
-def _watchdogs(root: Element) -> list[Element]:
+def _watchdogs(root: _xml.Element) -> list[_xml.Element]:
     return root.findall("devices/watchdog")
 
 
-def _plugged(root: Element) -> Element | None:
+def _plugged(root: _xml.Element) -> _xml.Element | None:
     return next((element for element in _watchdogs(root) if element.get("model") != _BUILT_IN), None)
 
 
-class _Enabled(Row):
+class _Enabled(_field.Row):
     option = "enabled"
 
-    def read(self, root: Element) -> bool:
+    def read(self, root: _xml.Element) -> bool:
         return _plugged(root) is not None
 
-    def write(self, root: Element, value: bool) -> None:
+    def write(self, root: _xml.Element, value: bool) -> None:
         """_prepare makes it."""
         for element in _watchdogs(root):
             if not value and element.get("model") != _BUILT_IN:
                 element.getparent().remove(element)
 
 
-class _Model(Row):
+class _Model(_field.Row):
     option = "model"
 
-    def read(self, root: Element) -> str | None:
+    def read(self, root: _xml.Element) -> str | None:
         element = _plugged(root)
         return None if element is None else element.get("model")
 
-    def write(self, root: Element, value: str) -> None:
-        element: Element = _plugged(root)
+    def write(self, root: _xml.Element, value: str) -> None:
+        element: _xml.Element = _plugged(root)
         element.set("model", value)
         # Another model is another device, with another place.
         _xml.drop(element, "address")
 
 
-class _Action(Row):
+class _Action(_field.Row):
     """QEMU has one action for all watchdogs of a guest, and libvirt refuses a definition that has several."""
 
     option = "action"
 
-    def read(self, root: Element) -> str | None:
+    def read(self, root: _xml.Element) -> str | None:
         actions = {element.get("action", "reset") for element in _watchdogs(root)}
         return actions.pop() if len(actions) == 1 else None
 
-    def write(self, root: Element, value: str) -> None:
+    def write(self, root: _xml.Element, value: str) -> None:
         for element in _watchdogs(root):
             element.set("action", value)
 
 
-def _prepare(root: Element, watchdog: Values) -> None:
+def _prepare(root: _xml.Element, watchdog: facet.Values) -> None:
     if watchdog["enabled"] and _plugged(root) is None:
         model = "diag288" if (_xml.get(root, "os/type/@arch") or "").startswith("s390") else "i6300esb"
         action = _Action().read(root) or "reset"
-        root.find("devices").append(element_of("watchdog", {"model": model, "action": action}))
+        root.find("devices").append(_xml.element_of("watchdog", {"model": model, "action": action}))
 
 
-WATCHDOG = mapping_facet(
+WATCHDOG = facet.mapping_facet(
     "watchdog",
     {
         "enabled": {"type": "bool"},
@@ -92,23 +85,23 @@ WATCHDOG = mapping_facet(
         },
     },
     (_Enabled(), _Model(), _Action()),
-    lambda watchdog: enable_by_use("watchdog", watchdog),
+    lambda watchdog: facet.enable_by_use("watchdog", watchdog),
     _prepare,
 )
 
 
-def _new_panic(root: Element, panic: Values) -> Element:
+def _new_panic(root: _xml.Element, panic: facet.Values) -> _xml.Element:
     arch = _xml.get(root, "os/type/@arch") or ""
     usual = next((model for start, model in _PANIC_MODELS if arch.startswith(start)), "isa")
-    return element_of("panic", {"model": usual})
+    return _xml.element_of("panic", {"model": usual})
 
 
 # By the beginning of the architecture's name.
 _PANIC_MODELS = (("s390", "s390"), ("ppc", "pseries"), ("aarch64", "pvpanic"))
-PANIC = device_facet(
+PANIC = facet.device_facet(
     "panic",
     "panic",
     {"model": {"type": "str", "choices": ["isa", "hyperv", "pseries", "s390", "pvpanic"]}},
-    (Field("model", "@model"),),
+    (_field.Field("model", "@model"),),
     make=_new_panic,
 )

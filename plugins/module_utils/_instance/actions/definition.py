@@ -10,50 +10,46 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import feature
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _journal, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import applied, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import interfaces
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import set_metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import OwnedVolume
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
 
 if TYPE_CHECKING:
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Run
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+    from ansible_collections.kvmfleet.compute.plugins.module_utils import _plan
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 
 
-def _define(run: Run, action: Action) -> None:
+def _define(run: procedure.Run, action: _plan.Action) -> None:
     """Define the guest. One that runs gets its old definition back when what follows fails."""
     if run.observed.active and run.observed.persistent:
         run.on_failure(lambda: _restore(run))
     define(run, action.data)
 
 
-def define(run: Run, root: Element) -> None:
+def define(run: procedure.Run, root: _xml.Element) -> None:
     """Source: virDomainDefineXMLFlags, VIR_DOMAIN_DEFINE_VALIDATE."""
     interfaces.record_new(root, run.spec.wanted.get("interfaces", ()))
     flags = getattr(libvirt, "VIR_DOMAIN_DEFINE_VALIDATE", 0)
-    domain = run.conn.defineXMLFlags(to_text(root), flags)
+    domain = run.conn.defineXMLFlags(_xml.to_text(root), flags)
     run.defined(domain)
     applied.record(domain)
 
 
-def _restore(run: Run) -> bool:
+def _restore(run: procedure.Run) -> bool:
     """Put the old definition back, unless the guest has been started from the new one. Return whether it is back."""
     domain = run.domain()
     if run.conn.lookupByUUID(domain.UUID()).ID() not in (-1, run.observed.domain.ID()):
         return False
-    run.conn.defineXMLFlags(to_text(run.observed.inactive), 0)
+    run.conn.defineXMLFlags(_xml.to_text(run.observed.inactive), 0)
     if run.observed.metadata is not None:
         set_metadata(run.domain(), run.observed.metadata, libvirt.VIR_DOMAIN_AFFECT_LIVE)
     return True
 
 
-def _update_live(run: Run, action: Action) -> None:
+def _update_live(run: procedure.Run, action: _plan.Action) -> None:
     """Bring title, description and our metadata to the running guest; define changes the next boot alone.
 
     Source: virDomainSetMetadata.
@@ -67,23 +63,23 @@ def _update_live(run: Run, action: Action) -> None:
         set_metadata(domain, found, live)
 
 
-def _set_autostart(run: Run, action: Action) -> None:
+def _set_autostart(run: procedure.Run, action: _plan.Action) -> None:
     run.domain().setAutostart(1)
 
 
-def _unset_autostart(run: Run, action: Action) -> None:
+def _unset_autostart(run: procedure.Run, action: _plan.Action) -> None:
     run.domain().setAutostart(0)
 
 
-def _record_removal(run: Run, action: Action) -> None:
+def _record_removal(run: procedure.Run, action: _plan.Action) -> None:
     volumes = [vars(OwnedVolume(volume.pool, volume.name, volume.path)) for volume in action.data]
     try:
         _journal.record(_journal.REMOVAL, run.spec.uri, run.spec.name, {"volumes": volumes})
-    except KvmfleetError as exc:
-        raise KvmfleetError(f"{exc.message}; nothing was removed") from exc
+    except _errors.KvmfleetError as exc:
+        raise _errors.KvmfleetError(f"{exc.message}; nothing was removed") from exc
 
 
-def _undefine(run: Run, action: Action) -> None:
+def _undefine(run: procedure.Run, action: _plan.Action) -> None:
     """Undefine with all that belongs to the definition; disks are not touched.
 
     Source: virDomainUndefineFlags.
@@ -94,7 +90,7 @@ def _undefine(run: Run, action: Action) -> None:
         | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
         | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     )
-    if feature(run.conn, "undefine_keep_tpm"):
+    if _connection.feature(run.conn, "undefine_keep_tpm"):
         flags |= getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0)
     domain = run.domain()
     try:
@@ -108,7 +104,7 @@ def _undefine(run: Run, action: Action) -> None:
         domain.undefine()
 
 
-def _finish_removal(run: Run, action: Action) -> None:
+def _finish_removal(run: procedure.Run, action: _plan.Action) -> None:
     _journal.forget(_journal.REMOVAL, run.spec.uri, run.spec.name)
 
 

@@ -12,18 +12,15 @@ import contextlib
 import copy
 from typing import TYPE_CHECKING
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_connected
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import TimedOut
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
 
 if TYPE_CHECKING:
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import DeviceKind
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Run
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
+    from ansible_collections.kvmfleet.compute.plugins.module_utils import _plan
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 
 # Seconds between two requests to unplug a device: a guest that is busy booting overhears the first ones (as in Nova).
 UNPLUG_INTERVAL = 10
@@ -33,11 +30,11 @@ CPU_TIMEOUT = 10
 BALLOON_TIMEOUT = 60
 
 
-def _live(run: Run) -> Element:
+def _live(run: procedure.Run) -> _xml.Element:
     return _xml.parse(run.domain().XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE))
 
 
-def _attach_device(run: Run, action: Action) -> None:
+def _attach_device(run: procedure.Run, action: _plan.Action) -> None:
     """Plug in what the definition has meanwhile, with the MAC address that libvirt gave it there.
 
     Source: virDomainAttachDeviceFlags.
@@ -51,12 +48,12 @@ def _attach_device(run: Run, action: Action) -> None:
     # Its place on the bus at the next boot may be taken now.
     for address in element.findall("address"):
         element.remove(address)
-    text = to_text(element)
+    text = _xml.to_text(element)
     run.on_failure(lambda: domain.detachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_LIVE))
     domain.attachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
-def _detach_device(run: Run, action: Action) -> None:
+def _detach_device(run: procedure.Run, action: _plan.Action) -> None:
     """Ask the guest to release a device, again and again, until its live definition does not have it any more.
 
     Raises TimedOut: the definition is as it was then. Source: virDomainDetachDeviceFlags, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED.
@@ -70,28 +67,28 @@ def _detach_device(run: Run, action: Action) -> None:
                 return
             # One that is being unplugged already is an error to libvirt, and no harm.
             with contextlib.suppress(libvirt.libvirtError):
-                domain.detachDeviceFlags(to_text(element), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+                domain.detachDeviceFlags(_xml.to_text(element), libvirt.VIR_DOMAIN_AFFECT_LIVE)
             patience = min(UNPLUG_INTERVAL, left)
             if watch.wait_until(lambda: _labelled(run, kind, label) is None, patience):
                 return
             left -= patience
             if left <= 0:
-                raise TimedOut(
+                raise _errors.TimedOut(
                     f"unplug_timeout: the guest {run.spec.name!r} did not release {action.subject} within "
                     f"{run.spec.unplug_timeout:g} s and keeps it; is its system up, and the device not in use?"
                 )
 
 
-def _labelled(run: Run, kind: DeviceKind, label: str | None) -> Element | None:
+def _labelled(run: procedure.Run, kind: facet.DeviceKind, label: str | None) -> _xml.Element | None:
     return next((element for element in kind.elements(_live(run)) if kind.label(element) == label), None)
 
 
-def _update_device(run: Run, action: Action) -> None:
+def _update_device(run: procedure.Run, action: _plan.Action) -> None:
     """Source: virDomainUpdateDeviceFlags."""
     run.domain().updateDeviceFlags(action.data, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
-def _set_vcpus(run: Run, action: Action) -> None:
+def _set_vcpus(run: procedure.Run, action: _plan.Action) -> None:
     """Plug CPUs in or out, and have the guest use them: without udev's help only its agent can switch them on.
 
     Source: virDomainSetVcpusFlags.
@@ -112,13 +109,13 @@ def _set_vcpus(run: Run, action: Action) -> None:
         watch.wait_until(used, CPU_TIMEOUT)
 
 
-def _set_memory(run: Run, action: Action) -> None:
+def _set_memory(run: procedure.Run, action: _plan.Action) -> None:
     """Source: virDomainSetMemoryFlags; the balloon takes its time, and is all that the guest has a say in."""
     domain = run.domain()
     domain.setMemoryFlags(action.data, libvirt.VIR_DOMAIN_AFFECT_LIVE)
     with DomainWatch(run.conn, domain) as watch:
         if not watch.wait_until(lambda: domain.info()[2] == action.data, BALLOON_TIMEOUT):
-            raise TimedOut(
+            raise _errors.TimedOut(
                 f"memory: the guest {run.spec.name!r} has {domain.info()[2]} KiB after {BALLOON_TIMEOUT} s, not "
                 f"{action.data} KiB; does it have the driver of the memory balloon?"
             )

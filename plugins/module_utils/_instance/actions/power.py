@@ -11,59 +11,58 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import TimedOut
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
 
 if TYPE_CHECKING:
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Run
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+    from ansible_collections.kvmfleet.compute.plugins.module_utils import _plan
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 
 # How long libvirt itself may take for what needs no help from the guest, in seconds.
 POWER_OFF_TIMEOUT = 30
 
 
-def _start(run: Run, action: Action) -> None:
+def _start(run: procedure.Run, action: _plan.Action) -> None:
     boot(run, 0)
 
 
-def _start_paused(run: Run, action: Action) -> None:
+def _start_paused(run: procedure.Run, action: _plan.Action) -> None:
     boot(run, libvirt.VIR_DOMAIN_START_PAUSED)
 
 
-def boot(run: Run, flags: int) -> None:
+def boot(run: procedure.Run, flags: int) -> None:
     """Start the guest, unless it runs. Source: virDomainCreateWithFlags."""
     domain = run.domain()
     if not domain.isActive():
         domain.createWithFlags(flags)
 
 
-def _resume(run: Run, action: Action) -> None:
+def _resume(run: procedure.Run, action: _plan.Action) -> None:
     run.domain().resume()
 
 
-def _wake(run: Run, action: Action) -> None:
+def _wake(run: procedure.Run, action: _plan.Action) -> None:
     run.domain().pMWakeup(0)
     _await_state(run, ("running",), POWER_OFF_TIMEOUT)
 
 
-def _pause(run: Run, action: Action) -> None:
+def _pause(run: procedure.Run, action: _plan.Action) -> None:
     run.domain().suspend()
 
 
-def _suspend(run: Run, action: Action) -> None:
+def _suspend(run: procedure.Run, action: _plan.Action) -> None:
     """Save the memory to disk; a guest that was paused is to run, not to stay paused, when it is restored."""
     run.domain().managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING)
 
 
-def _discard_saved_state(run: Run, action: Action) -> None:
+def _discard_saved_state(run: procedure.Run, action: _plan.Action) -> None:
     if run.domain().hasManagedSaveImage(0):
         run.domain().managedSaveRemove(0)
 
 
-def power_off(run: Run, action: Action | None) -> None:
+def power_off(run: procedure.Run, action: _plan.Action | None) -> None:
     """Cut the power, giving QEMU the time to write out what it holds.
 
     A guest that does not end in that time is ended all the same, one that went off by itself is fine.
@@ -75,22 +74,22 @@ def power_off(run: Run, action: Action | None) -> None:
     try:
         domain.destroyFlags(libvirt.VIR_DOMAIN_DESTROY_GRACEFUL)
     except libvirt.libvirtError:
-        if unless_gone(domain.isActive, libvirt.VIR_ERR_NO_DOMAIN):
+        if _connection.unless_gone(domain.isActive, libvirt.VIR_ERR_NO_DOMAIN):
             domain.destroy()
 
 
-def _shutdown(run: Run, action: Action) -> None:
+def _shutdown(run: procedure.Run, action: _plan.Action) -> None:
     if _shut_down(run):
         return
     if not run.spec.stop.fallback:
-        raise TimedOut(
+        raise _errors.TimedOut(
             f"shutdown.timeout: the guest {run.spec.name!r} did not shut down within {run.spec.stop.timeout:g} s "
             "and runs on; shutdown.on_timeout: force would cut its power"
         )
     power_off(run, action)
 
 
-def _shut_down(run: Run) -> bool:
+def _shut_down(run: procedure.Run) -> bool:
     """Ask the guest to shut down, again and again since it may still be booting; tell whether it did in time.
 
     Success is what libvirt shows: off, or another domain id than before (somebody started it again meanwhile).
@@ -114,23 +113,23 @@ def _shut_down(run: Run) -> bool:
                 return False
 
 
-def _run_id(run: Run) -> int:
+def _run_id(run: procedure.Run) -> int:
     """Return the number of the guest's present run, -1 when it is off; looked up anew, as a domain keeps what it had then."""
-    domain = unless_gone(lambda: run.conn.lookupByUUID(run.domain().UUID()), libvirt.VIR_ERR_NO_DOMAIN)
+    domain = _connection.unless_gone(lambda: run.conn.lookupByUUID(run.domain().UUID()), libvirt.VIR_ERR_NO_DOMAIN)
     return -1 if domain is None else domain.ID()
 
 
-def _restart(run: Run, action: Action) -> None:
+def _restart(run: procedure.Run, action: _plan.Action) -> None:
     """Restart as Nova's soft reboot: shut down and start, so that the definition for the next boot is applied."""
     _shutdown(run, action)
     boot(run, 0)
 
 
-def _await_state(run: Run, states: tuple[str, ...], timeout: float) -> None:
+def _await_state(run: procedure.Run, states: tuple[str, ...], timeout: float) -> None:
     domain = run.domain()
     with DomainWatch(run.conn, domain) as watch:
         if not watch.wait_until(lambda: power_state(domain)[0] in states, timeout):
-            raise TimedOut(
+            raise _errors.TimedOut(
                 f"the guest {run.spec.name!r} is {power_state(domain)[0]} after {timeout} s, not {states[0]}"
             )
 

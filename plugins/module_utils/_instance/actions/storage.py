@@ -10,39 +10,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import record_volume, update_metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source, uses
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import volume_of
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, to_text
 
 if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils import _plan
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import VolumeName
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Run
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import NewVolume
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 
-def _create_volume(run: Run, action: Action) -> None:
+def _create_volume(run: procedure.Run, action: _plan.Action) -> None:
     volume = action.data
     run.on_failure(lambda: undo_volume(run, volume))
     make_volume(run, volume)
     record_volume(run.domain(), volume, "ready")
 
 
-def make_volume(run: Run, volume: NewVolume) -> None:
+def make_volume(run: procedure.Run, volume: NewVolume) -> None:
     """Make a storage.NewVolume. Source: virStorageVolCreateXML, virStorageVolCreateXMLFrom."""
     conn = run.conn
     pool = conn.storagePoolLookupByName(volume.pool)
     # The plan has made sure that what is there is the unfinished work of an earlier run for this guest.
     delete_volume(run, volume)
-    text = to_text(_volume_element(volume))
+    text = _xml.to_text(_volume_element(volume))
     if volume.mode == "copy":
         origin: Any = volume.image
         image = conn.storagePoolLookupByName(origin.pool).storageVolLookupByName(origin.name)
@@ -53,7 +49,7 @@ def make_volume(run: Run, volume: NewVolume) -> None:
         pool.createXML(text, 0)
 
 
-def undo_volume(run: Run, volume: VolumeName) -> bool:
+def undo_volume(run: procedure.Run, volume: VolumeName) -> bool:
     """Remove what this run made: first recorded as planned, so that the definition can be launched again. Return whether it is gone."""
     if is_in_use(run.domain(), volume):
         return False
@@ -67,28 +63,28 @@ def is_in_use(domain: Domain, volume: VolumeName) -> bool:
     return bool(domain.isActive()) and source.has_volume(_xml.parse(domain.XMLDesc(0)), volume)
 
 
-def _volume_element(volume: NewVolume) -> Element:
+def _volume_element(volume: NewVolume) -> _xml.Element:
     """Source: libvirt storage volume XML."""
-    root = element_of("volume")
-    root.append(element_of("name", text=volume.name))
+    root = _xml.element_of("volume")
+    root.append(_xml.element_of("name", text=volume.name))
     image: Any = volume.image  # there for a copy and for an overlay
     capacity = image.capacity if volume.mode == "copy" else volume.capacity
-    root.append(element_of("capacity", {"unit": "bytes"}, str(capacity)))
-    target = element_of("target")
-    target.append(element_of("format", {"type": volume.format}))
+    root.append(_xml.element_of("capacity", {"unit": "bytes"}, str(capacity)))
+    target = _xml.element_of("target")
+    target.append(_xml.element_of("format", {"type": volume.format}))
     if volume.format == "qcow2":
         # libvirt's default is the version of 2008, which knows neither bitmaps nor zero clusters.
-        target.append(element_of("compat", text="1.1"))
+        target.append(_xml.element_of("compat", text="1.1"))
     root.append(target)
     if volume.mode == "overlay":
-        backing = element_of("backingStore")
-        backing.append(element_of("path", text=image.path))
-        backing.append(element_of("format", {"type": image.format}))
+        backing = _xml.element_of("backingStore")
+        backing.append(_xml.element_of("path", text=image.path))
+        backing.append(_xml.element_of("format", {"type": image.format}))
         root.append(backing)
     return root
 
 
-def delete_volume(run: Run, volume: VolumeName) -> None:
+def delete_volume(run: procedure.Run, volume: VolumeName) -> None:
     """Delete a volume of the guest; one that is gone already, with its pool perhaps, is fine.
 
     Raises Conflict when something else has come to need it.
@@ -96,17 +92,19 @@ def delete_volume(run: Run, volume: VolumeName) -> None:
     found = _find_volume(run.conn, volume)
     need = uses.read(run.conn).against_sole_use(found.path(), run.spec.name) if found else None
     if need is not None:
-        raise Conflict(f"the volume {volume.name!r} of the pool {volume.pool!r} can't be deleted; it is {need}")
+        raise _errors.Conflict(f"the volume {volume.name!r} of the pool {volume.pool!r} can't be deleted; it is {need}")
     if found:
         found.delete(0)
 
 
 def _find_volume(conn: Conn, volume: VolumeName) -> Any:
-    pool = unless_gone(lambda: conn.storagePoolLookupByName(volume.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
-    return pool and unless_gone(lambda: pool.storageVolLookupByName(volume.name), libvirt.VIR_ERR_NO_STORAGE_VOL)
+    pool = _connection.unless_gone(lambda: conn.storagePoolLookupByName(volume.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    return pool and _connection.unless_gone(
+        lambda: pool.storageVolLookupByName(volume.name), libvirt.VIR_ERR_NO_STORAGE_VOL
+    )
 
 
-def _grow_disk(run: Run, action: Action) -> None:
+def _grow_disk(run: procedure.Run, action: _plan.Action) -> None:
     """Source: virDomainBlockResize on a guest that runs, virStorageVolResize on one that does not."""
     target, size = action.data
     domain = run.domain()
@@ -116,28 +114,28 @@ def _grow_disk(run: Run, action: Action) -> None:
     root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
     volume = volume_of(run.conn, root.find(f"devices/disk/target[@dev='{target}']/../source"))
     if volume is None:
-        raise NotFound(
+        raise _errors.NotFound(
             f"the disk {target} of the guest {domain.name()!r} is in no active pool; it can grow only while the guest runs"
         )
     volume.resize(size, 0)
 
 
-def _delete_owned_volume(run: Run, action: Action) -> None:
+def _delete_owned_volume(run: procedure.Run, action: _plan.Action) -> None:
     # The plan has made sure that nothing else needs one of those that go together.
     found = _find_volume(run.conn, action.data)
     if found:
         found.delete(0)
 
 
-def _drop_volume(run: Run, action: Action) -> None:
+def _drop_volume(run: procedure.Run, action: _plan.Action) -> None:
     drop_volume(run, action.data)
 
 
-def drop_volume(run: Run, volume: VolumeName) -> None:
+def drop_volume(run: procedure.Run, volume: VolumeName) -> None:
     """Delete a volume that the guest does not have any more, and then forget it; what something else needs now stays."""
     try:
         delete_volume(run, volume)
-    except Conflict as exc:
+    except _errors.Conflict as exc:
         run.warnings.append(exc.message)
     update_metadata(run.domain(), lambda found: metadata.without_volume(found, volume))
 

@@ -19,40 +19,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan, _units, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import identity, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import interfaces
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import require
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import update_metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
-    Conflict,
-    InvalidInput,
-    file_errors,
-)
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure, storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import config_drive
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import volume_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import volume_facts
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import (
-        Draft,
-        InstanceSpec,
-        Reading,
-        Run,
-    )
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import Target
     from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import VolumeFacts
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 
 @dataclass(frozen=True)
@@ -65,7 +50,7 @@ class SourceFacts:
 
     name: str
     state: str
-    inactive: Element
+    inactive: _xml.Element
     volumes: dict[str, VolumeFacts | None]
     taken: frozenset[tuple[str, str]] = frozenset()
     nvram: bool = False
@@ -80,27 +65,29 @@ class CloneFrom:
     linked: bool
 
 
-def parse(params: Values) -> CloneFrom | None:
+def parse(params: facet.Values) -> CloneFrom | None:
     """Return the CloneFrom of a task. Raises InvalidInput."""
     if params["state"] == "absent":
         return None
     given = params["clone_from"]
     if given["name"] == params["name"]:
-        raise InvalidInput.of("clone_from.name", given["name"], "it is the guest itself; another one is cloned")
+        raise _errors.InvalidInput.of("clone_from.name", given["name"], "it is the guest itself; another one is cloned")
     if params.get("image") is not None:
-        raise InvalidInput.of("image", params["image"], "clone_from is given, and a clone has the disks of its source")
+        raise _errors.InvalidInput.of(
+            "image", params["image"], "clone_from is given, and a clone has the disks of its source"
+        )
     return CloneFrom(given["name"], (given.get("mode") or "full") == "linked")
 
 
-def _wanted(spec: InstanceSpec) -> CloneFrom:
+def _wanted(spec: procedure.InstanceSpec) -> CloneFrom:
     return spec.procedures["clone_from"]
 
 
-def needs(reading: Reading) -> Needs:
+def needs(reading: procedure.Reading) -> procedure.Needs:
     """Return the Needs with the SourceFacts; a clone that is complete needs no source. Raises NotFound, InvalidInput."""
     conn, spec = reading.conn, reading.spec
     if reading.inactive is not None and not metadata.planned(reading.record):
-        return Needs()
+        return procedure.Needs()
     name = _wanted(spec).name
     source = require(conn, name, f"clone_from.name: there is no guest {name!r} on this host")
     root = _xml.parse(source.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
@@ -115,22 +102,22 @@ def needs(reading: Reading) -> Needs:
         nvram=_has_nvram(spec, identity.nvram(root)),
         autostart=bool(source.isPersistent() and source.autostart()),
     )
-    return Needs(definition=root, found=found)
+    return procedure.Needs(definition=root, found=found)
 
 
-def _found_volume(conn: Conn, disk: Element) -> VolumeFacts | None:
+def _found_volume(conn: Conn, disk: _xml.Element) -> VolumeFacts | None:
     volume = volume_of(conn, disk.find("source"))
     if volume is None:
         return None
     return volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
 
 
-def _has_nvram(spec: InstanceSpec, path: str | None) -> bool:
+def _has_nvram(spec: procedure.InstanceSpec, path: str | None) -> bool:
     """Tell whether there is a file to be copied: a guest that never ran has none yet."""
     if path is None:
         return False
     if spec.uri.partition("://")[2].partition("/")[0]:
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             "uri",
             spec.uri,
             "the firmware's variables of a clone are copied on libvirt's host: run the task on that host",
@@ -138,12 +125,12 @@ def _has_nvram(spec: InstanceSpec, path: str | None) -> bool:
     return os.path.isfile(path)
 
 
-def _target(disk: Element) -> Any:
+def _target(disk: _xml.Element) -> Any:
     # libvirt has one for every disk.
     return _xml.get(disk, "target/@dev")
 
 
-def copied_disks(root: Element) -> list[Element]:
+def copied_disks(root: _xml.Element) -> list[_xml.Element]:
     """Return the disks of a definition that a clone gets copies of: those that the guest alone writes to."""
     return [
         disk
@@ -154,7 +141,7 @@ def copied_disks(root: Element) -> list[Element]:
     ]
 
 
-def begin(spec: InstanceSpec, draft: Draft) -> Draft:
+def begin(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Draft:
     """Begin with the source's definition, of which the clone gets copies of the disks. Raises Conflict, InvalidInput."""
     observed, source = draft.observed, draft.observed.procedures["clone_from"]
     if source is None:
@@ -168,7 +155,7 @@ def begin(spec: InstanceSpec, draft: Draft) -> Draft:
     volumes = tuple(_volume(spec, source, target, target in planned, listed) for target in targets)
     first = []
     if _wanted(spec).linked and not metadata.of_managed(source.inactive).has_clones:
-        first.append(Action("mark_source", source.name))
+        first.append(_plan.Action("mark_source", source.name))
     draft = replace(draft, copies=volumes, kept=draft.kept | set(targets))
     if observed.exists:
         return replace(draft, first=(*draft.first, *first))
@@ -186,30 +173,32 @@ def begin(spec: InstanceSpec, draft: Draft) -> Draft:
     interfaces.write_in_order(root, spec.wanted.get("interfaces", ()))
     if source.nvram:
         paths = (identity.nvram(source.inactive), identity.nvram(root))
-        first.append(Action("copy_nvram", f"{paths[0]} to {paths[1]}", paths))
+        first.append(_plan.Action("copy_nvram", f"{paths[0]} to {paths[1]}", paths))
     return replace(draft, definition=root, first=(*draft.first, *first))
 
 
-def _check_source(spec: InstanceSpec, source: SourceFacts) -> None:
+def _check_source(spec: procedure.InstanceSpec, source: SourceFacts) -> None:
     if source.state != "stopped":
-        raise Conflict(f"clone_from.name: the guest {source.name!r} is {source.state}; only a stopped guest is cloned")
+        raise _errors.Conflict(
+            f"clone_from.name: the guest {source.name!r} is {source.state}; only a stopped guest is cloned"
+        )
     found = metadata.read(source.inactive)
     if found is not None and (found.rescue or found.resize):
         what = "is rescued" if found.rescue else "is being resized"
-        raise Conflict(f"clone_from.name: the guest {source.name!r} {what}; bring that to its end first")
+        raise _errors.Conflict(f"clone_from.name: the guest {source.name!r} {what}; bring that to its end first")
     if _wanted(spec).linked and found is None:
-        raise Conflict(
+        raise _errors.Conflict(
             f"clone_from.mode: the guest {source.name!r} is not managed, so that nothing would keep it from being started "
             "and spoiling the clone; adopt it first, or use mode: full"
         )
     if _wanted(spec).linked and source.autostart:
-        raise Conflict(
+        raise _errors.Conflict(
             f"clone_from.mode: the guest {source.name!r} starts with its host, which would spoil the clone; give it autostart: false, "
             "or use mode: full"
         )
 
 
-def _targets(spec: InstanceSpec, source: SourceFacts, listed: Sequence[Target]) -> list[str]:
+def _targets(spec: procedure.InstanceSpec, source: SourceFacts, listed: Sequence[Target]) -> list[str]:
     """The disks that the clone gets, but for those that the task has removed from it."""
     gone = {item["target"] for item in spec.removals.get("disks", ())}
     targets = [_target(disk) for disk in copied_disks(source.inactive)]
@@ -220,23 +209,25 @@ def _targets(spec: InstanceSpec, source: SourceFacts, listed: Sequence[Target]) 
 
 
 def _volume(
-    spec: InstanceSpec, source: SourceFacts, target: str, replaces: bool, listed: Sequence[Target]
+    spec: procedure.InstanceSpec, source: SourceFacts, target: str, replaces: bool, listed: Sequence[Target]
 ) -> storage.NewVolume:
     disk = source.inactive.find(f"devices/disk/target[@dev='{target}']/..")
     recorded = (metadata.read(source.inactive) or metadata.InstanceMetadata()).volumes
     origin = source.volumes[target]
     if origin is None or disk.find(".//encryption") is not None:
         what = "is not a volume of an active storage pool" if origin is None else "is encrypted"
-        raise Conflict(f"clone_from.name: the disk {target} of the guest {source.name!r} {what}, and can't be copied")
+        raise _errors.Conflict(
+            f"clone_from.name: the disk {target} of the guest {source.name!r} {what}, and can't be copied"
+        )
     linked = _wanted(spec).linked
     if linked and origin.kind != "file":
-        raise Conflict(
+        raise _errors.Conflict(
             f"clone_from.mode: the disk {target} of the guest {source.name!r} is not a file; linked clones need files, use mode: full"
         )
     volume_format = "qcow2" if linked else origin.format
     name = storage.volume_name(spec.name, target, volume_format) if origin.kind == "file" else f"{spec.name}-{target}"
     if (origin.pool, name) in source.taken and not replaces:
-        raise Conflict(
+        raise _errors.Conflict(
             f"clone_from: the volume {name!r} exists in pool {origin.pool!r} and was not made for this guest; remove it"
         )
     return storage.NewVolume(
@@ -257,18 +248,18 @@ def _capacity(source: SourceFacts, target: str, origin: VolumeFacts, listed: Seq
         if given != target:
             continue
         if disk.image is not None:
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 f"{disk.option}.image", disk.image, f"the disk {target} is copied from {source.name!r}"
             )
         if disk.size is not None and disk.size < origin.capacity:
             option = "root_disk" if disk.option == "image" else f"{disk.option}.size"
-            has = f"the disk {target} of {source.name!r} has {format_size(origin.capacity)}; disks are never shrunk"
-            raise InvalidInput.of(option, format_size(disk.size), has)
+            has = f"the disk {target} of {source.name!r} has {_units.format_size(origin.capacity)}; disks are never shrunk"
+            raise _errors.InvalidInput.of(option, _units.format_size(disk.size), has)
         return disk.size or origin.capacity
     return origin.capacity
 
 
-def _put_volume(root: Element, volume: storage.NewVolume) -> None:
+def _put_volume(root: _xml.Element, volume: storage.NewVolume) -> None:
     disk = root.find(f"devices/disk/target[@dev='{volume.target}']/..")
     for tag in ("source", "backingStore"):
         _xml.drop(disk, tag)
@@ -279,19 +270,19 @@ def _put_volume(root: Element, volume: storage.NewVolume) -> None:
     _xml.put(disk, "driver/@type", volume.format)
 
 
-def _mark_source(run: Run, action: Action) -> None:
+def _mark_source(run: procedure.Run, action: _plan.Action) -> None:
     """Have the source know that a linked clone needs its disks, before there is one."""
     update_metadata(run.conn.lookupByName(action.subject), lambda found: replace(found, has_clones=True))
 
 
-def _copy_nvram(run: Run, action: Action) -> None:
+def _copy_nvram(run: procedure.Run, action: _plan.Action) -> None:
     """Copy the firmware's variables; the copy is written beside and renamed, and goes when the guest can't be defined."""
     source, path = action.data
     need = uses.read(run.conn).against_sole_use(path, run.spec.name) if os.path.lexists(path) else None
     if need is not None:
-        raise Conflict(f"clone_from: the NVRAM {path!r} can't be written; it is {need}")
+        raise _errors.Conflict(f"clone_from: the NVRAM {path!r} can't be written; it is {need}")
     partial = f"{path}.partial"
-    with file_errors(f"copying the NVRAM {source}"):
+    with _errors.file_errors(f"copying the NVRAM {source}"):
         status = os.stat(source)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(partial)  # of a run that was killed
@@ -309,7 +300,7 @@ def _copy_nvram(run: Run, action: Action) -> None:
             raise
 
 
-PROCEDURE = Procedure(
+PROCEDURE = procedure.Procedure(
     parse=parse,
     needs=needs,
     begin=begin,

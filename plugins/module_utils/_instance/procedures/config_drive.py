@@ -17,31 +17,22 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import record_volume
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot import description, drive, layout
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.storage import (
     delete_volume,
     undo_volume,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import BLOCK_POOLS
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of, to_text
 
 if TYPE_CHECKING:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils import _plan
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet, metadata
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import (
-        Draft,
-        InstanceSpec,
-        Observed,
-        Reading,
-        Run,
-    )
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
     from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import PoolFacts
 
 OPTION = "config_drive"
@@ -90,7 +81,7 @@ class ConfigVolume:
         return f"{self.pool}/{self.name}"
 
 
-def parse(params: Values) -> ConfigDriveSpec | None:
+def parse(params: facet.Values) -> ConfigDriveSpec | None:
     """Return the ConfigDriveSpec of a task. Raises InvalidInput, MissingLibrary."""
     given = params[OPTION]
     if params["state"] == "absent":
@@ -98,8 +89,8 @@ def parse(params: Values) -> ConfigDriveSpec | None:
     try:
         content = description.parse(given)
         layout.check(given["label"], content, params["name"])
-    except InvalidInput as exc:
-        raise InvalidInput(f"{OPTION}.{exc.message}") from exc
+    except _errors.InvalidInput as exc:
+        raise _errors.InvalidInput(f"{OPTION}.{exc.message}") from exc
     return ConfigDriveSpec(content, given["label"], given["format"], given["instance_id"], params["pool"])
 
 
@@ -110,31 +101,31 @@ def recorded(found: InstanceMetadata | None, guest: str) -> metadata.Volume | No
     return volumes[0] if volumes else None
 
 
-def _wanted(spec: InstanceSpec) -> ConfigDriveSpec:
+def _wanted(spec: procedure.InstanceSpec) -> ConfigDriveSpec:
     return spec.procedures[OPTION]
 
 
-def _pool_name(spec: InstanceSpec, found: InstanceMetadata | None) -> str:
+def _pool_name(spec: procedure.InstanceSpec, found: InstanceMetadata | None) -> str:
     """Return the pool of the drive: where it is already, else where the guest's new disks go."""
     known = recorded(found, spec.name)
     return known.pool if known else _wanted(spec).pool
 
 
-def _disk(spec: InstanceSpec, found: InstanceMetadata | None) -> DiskSpec:
+def _disk(spec: procedure.InstanceSpec, found: InstanceMetadata | None) -> DiskSpec:
     """Return the DiskSpec of the drive, wherever its data is. Each drive that the guest gets has the place of its predecessor."""
     known = recorded(found, spec.name)
     plain = (("device", "cdrom" if _wanted(spec).format == "iso9660" else "disk"), ("readonly", True))
     return DiskSpec(option=OPTION, target=known.target if known else None, plain=plain)
 
 
-def needs(reading: Reading) -> Needs:
+def needs(reading: procedure.Reading) -> procedure.Needs:
     """Return the Needs: the drive as a disk, and its volume."""
     spec, found = reading.spec, reading.record
     volume = (_pool_name(spec, found), _wanted(spec).volume_name(spec.name))
-    return Needs(disks=(_disk(spec, found),), volumes=frozenset({volume}))
+    return procedure.Needs(disks=(_disk(spec, found),), volumes=frozenset({volume}))
 
 
-def begin(spec: InstanceSpec, draft: Draft) -> Draft:
+def begin(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Draft:
     """Have the drive among the guest's disks. Raises NotFound, Conflict, InvalidInput."""
     observed = draft.observed
     pool, name = _place(spec, observed)
@@ -142,14 +133,14 @@ def begin(spec: InstanceSpec, draft: Draft) -> Draft:
     return replace(draft, disks=(*draft.disks, disk))
 
 
-def _place(spec: InstanceSpec, observed: Observed) -> tuple[PoolFacts, str]:
+def _place(spec: procedure.InstanceSpec, observed: procedure.Observed) -> tuple[PoolFacts, str]:
     """Return (PoolFacts, name) of the drive's volume."""
     known = recorded(observed.metadata, spec.name)
     pool_name = _pool_name(spec, observed.metadata)
     pool = observed.storage.pools.get(pool_name)
     if pool is None or pool.type in BLOCK_POOLS:
         names = ", ".join(sorted(observed.storage.known_pools)) or "none"
-        raise NotFound(
+        raise _errors.NotFound(
             f"pool: {pool_name!r} is not an active pool of files of this host, where a config drive could be; "
             f"active pools are {names}"
         )
@@ -157,13 +148,13 @@ def _place(spec: InstanceSpec, observed: Observed) -> tuple[PoolFacts, str]:
     if observed.storage.volumes.get((pool.name, name)) is not None and (known is None or known.name != name):
         obsolete = observed.metadata.volumes if observed.metadata else ()
         if (pool.name, name) not in [(volume.pool, volume.name) for volume in obsolete]:
-            raise Conflict(
+            raise _errors.Conflict(
                 f"{OPTION}: the volume {name!r} exists in pool {pool.name!r} and was not made for this guest"
             )
     return pool, name
 
 
-def place(spec: InstanceSpec, draft: Draft) -> Draft:
+def place(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Draft:
     """Make the drive, unless it is there; another one that the guest had is replaced."""
     found = draft.observed.metadata
     known = recorded(found, spec.name)
@@ -180,7 +171,7 @@ def place(spec: InstanceSpec, draft: Draft) -> Draft:
     return replace(draft, volumes=volumes, made=(*draft.made, volume), replaced=(*draft.replaced, known))
 
 
-def shape(spec: InstanceSpec, draft: Draft) -> Draft:
+def shape(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Draft:
     """Refuse a new drive for interfaces that the guest does not have: by it, the guest would have no network.
 
     Of host devices, nothing tells whether they are interfaces. Raises InvalidInput.
@@ -194,7 +185,7 @@ def shape(spec: InstanceSpec, draft: Draft) -> Draft:
             continue
         option = f"{OPTION}.network[{index}].mac"
         if draft.definition.find("devices/hostdev") is None:
-            raise InvalidInput.of(
+            raise _errors.InvalidInput.of(
                 option, interface.mac, "no interface of the guest has this MAC address: give it in interfaces"
             )
         warnings.append(
@@ -204,7 +195,7 @@ def shape(spec: InstanceSpec, draft: Draft) -> Draft:
     return replace(draft, warnings=tuple(warnings))
 
 
-def _create(run: Run, action: Action) -> None:
+def _create(run: procedure.Run, action: _plan.Action) -> None:
     """Build the drive where nobody else can read it, and fill its volume through libvirt, which may be on another host.
 
     Source: virStorageVolCreateXML, virStorageVolUpload.
@@ -227,16 +218,16 @@ def _create(run: Run, action: Action) -> None:
 
 def _element(volume: ConfigVolume, size: int) -> str:
     """Source: libvirt storage volume XML."""
-    root = element_of("volume")
-    root.append(element_of("name", text=volume.name))
-    root.append(element_of("capacity", {"unit": "bytes"}, str(size)))
-    target = element_of("target")
-    target.append(element_of("format", {"type": "raw"}))
-    permissions = element_of("permissions")
-    permissions.append(element_of("mode", text="0600"))
+    root = _xml.element_of("volume")
+    root.append(_xml.element_of("name", text=volume.name))
+    root.append(_xml.element_of("capacity", {"unit": "bytes"}, str(size)))
+    target = _xml.element_of("target")
+    target.append(_xml.element_of("format", {"type": "raw"}))
+    permissions = _xml.element_of("permissions")
+    permissions.append(_xml.element_of("mode", text="0600"))
     target.append(permissions)
     root.append(target)
-    return to_text(root)
+    return _xml.to_text(root)
 
 
 def _upload(conn: Conn, volume: Any, content: IO[bytes]) -> None:
@@ -250,7 +241,7 @@ def _upload(conn: Conn, volume: Any, content: IO[bytes]) -> None:
     stream.finish()
 
 
-PROCEDURE = Procedure(
+PROCEDURE = procedure.Procedure(
     parse=parse,
     needs=needs,
     begin=begin,

@@ -18,34 +18,21 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import unless_gone
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _plan, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import update_metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, procedure, storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions import storage as volumes
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.source import DiskSource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import VolumeFacts, volume_facts
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import to_text
 
 if TYPE_CHECKING:
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import (
-        Draft,
-        InstanceSpec,
-        Observed,
-        Reading,
-        Run,
-    )
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 
 @dataclass(frozen=True)
@@ -60,31 +47,31 @@ class RebuildFacts:
     snapshots: bool = False
 
 
-def parse(params: Values) -> str | None:
+def parse(params: facet.Values) -> str | None:
     """Return `changed` or `always`. Raises InvalidInput."""
     if params["state"] == "absent":
         return None
     if params.get("image") is None:
-        raise InvalidInput.of("rebuild", params["rebuild"], "it needs image, which the root disk is made of")
+        raise _errors.InvalidInput.of("rebuild", params["rebuild"], "it needs image, which the root disk is made of")
     return params["rebuild"]
 
 
-def _wanted(spec: InstanceSpec) -> str | None:
+def _wanted(spec: procedure.InstanceSpec) -> str | None:
     return spec.procedures.get("rebuild")
 
 
-def needs(reading: Reading) -> Needs:
+def needs(reading: procedure.Reading) -> procedure.Needs:
     """Return the Needs: the image of the new disk."""
     image = reading.spec.image if _wanted(reading.spec) else None
-    return Needs(images=frozenset() if image is None else frozenset({image}))
+    return procedure.Needs(images=frozenset() if image is None else frozenset({image}))
 
 
-def _image(spec: InstanceSpec, facts: storage.StorageFacts) -> VolumeFacts | None:
+def _image(spec: procedure.InstanceSpec, facts: storage.StorageFacts) -> VolumeFacts | None:
     """Return the image that the root disk is to be made of, None when it is not in the store."""
     return None if spec.image is None else facts.images.get(spec.image)
 
 
-def observe(reading: Reading, _needs: Needs) -> RebuildFacts:
+def observe(reading: procedure.Reading, _needs: procedure.Needs) -> RebuildFacts:
     """Return the RebuildFacts; nothing of the root disk is known when we did not make it."""
     conn, spec, inactive = reading.conn, reading.spec, reading.inactive
     if _wanted(spec) is None or inactive is None:
@@ -93,8 +80,8 @@ def observe(reading: Reading, _needs: Needs) -> RebuildFacts:
     record = _root_record(reading.record, inactive, target)
     if record is None:
         return RebuildFacts()
-    pool = unless_gone(lambda: conn.storagePoolLookupByName(record.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
-    text = pool and unless_gone(
+    pool = _connection.unless_gone(lambda: conn.storagePoolLookupByName(record.pool), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    text = pool and _connection.unless_gone(
         lambda: pool.storageVolLookupByName(record.name).XMLDesc(0), libvirt.VIR_ERR_NO_STORAGE_VOL
     )
     if not text:
@@ -112,7 +99,7 @@ def observe(reading: Reading, _needs: Needs) -> RebuildFacts:
     )
 
 
-def _root_record(found: InstanceMetadata | None, inactive: Element, target: str) -> metadata.Volume | None:
+def _root_record(found: InstanceMetadata | None, inactive: _xml.Element, target: str) -> metadata.Volume | None:
     """Return the metadata's record of the disk that the guest has at a target, None when we did not make it."""
     disk = inactive.find(f"devices/disk/target[@dev='{target}']/..")
     place = None if disk is None else source.read(disk)
@@ -124,7 +111,7 @@ def _root_record(found: InstanceMetadata | None, inactive: Element, target: str)
     return None
 
 
-def place(spec: InstanceSpec, draft: Draft) -> Draft:
+def place(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Draft:
     """Give the guest its new root disk. Raises InvalidInput, NotFound, Conflict."""
     found = draft.observed.metadata
     facts: RebuildFacts | None = draft.observed.procedures.get("rebuild")
@@ -140,20 +127,22 @@ def place(spec: InstanceSpec, draft: Draft) -> Draft:
         return replace(draft, dropped=(*draft.dropped, *begun))  # an interrupted launch, which makes the disk
     old = _root_record(found, draft.observed.inactive, target)
     if old is None or facts is None or facts.volume is None:
-        raise Conflict(
+        raise _errors.Conflict(
             f"rebuild: {_wanted(spec)!r} is not allowed; the disk {target} of the guest {spec.name!r} is not a file that was made for it"
         )
     image = _image(spec, draft.observed.storage)
     if image is None:
         known = ", ".join(sorted(draft.observed.storage.known_images)) or "none"
-        raise NotFound(f"image: {spec.image!r} is not in the image store; it has {known}")
+        raise _errors.NotFound(f"image: {spec.image!r} is not in the image store; it has {known}")
     if not _is_due(spec, found, facts.base, image):
         return replace(draft, dropped=(*draft.dropped, *begun))
     _check(spec, draft.observed)
     return _rebuild(spec, draft, _new_volume(disk, target, old, image, begun, facts), old)
 
 
-def _is_due(spec: InstanceSpec, found: InstanceMetadata | None, base: str | None, image: VolumeFacts | None) -> bool:
+def _is_due(
+    spec: procedure.InstanceSpec, found: InstanceMetadata | None, base: str | None, image: VolumeFacts | None
+) -> bool:
     """Tell whether a root disk with a base (None for a full copy) is to be made of an image anew.
 
     image: its VolumeFacts, None when it is not in the store.
@@ -164,18 +153,20 @@ def _is_due(spec: InstanceSpec, found: InstanceMetadata | None, base: str | None
     return other or _wanted(spec) != "changed"
 
 
-def _check(spec: InstanceSpec, observed: Observed) -> None:
+def _check(spec: procedure.InstanceSpec, observed: procedure.Observed) -> None:
     facts = observed.procedures["rebuild"]
     if facts.need is not None:
-        raise Conflict(f"rebuild: the root disk of {spec.name!r} can't be made anew; it is {facts.need}")
+        raise _errors.Conflict(f"rebuild: the root disk of {spec.name!r} can't be made anew; it is {facts.need}")
     if facts.snapshots:
-        raise Conflict(f"rebuild: the guest {spec.name!r} has snapshots, which need its root disk; delete them first")
+        raise _errors.Conflict(
+            f"rebuild: the guest {spec.name!r} has snapshots, which need its root disk; delete them first"
+        )
     if spec.state == "present" and observed.active:
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             "state", "present", "a rebuild shuts the guest down: say whether it is to be running or stopped afterwards"
         )
     if spec.state == "suspended":
-        raise InvalidInput.of("state", "suspended", "a guest that is rebuilt has no memory to save")
+        raise _errors.InvalidInput.of("state", "suspended", "a guest that is rebuilt has no memory to save")
 
 
 def _new_volume(
@@ -211,11 +202,13 @@ def _next_name(name: str, taken: Collection[str]) -> str:
     return f"{stem}.{following}.qcow2"
 
 
-def _rebuild(spec: InstanceSpec, draft: Draft, volume: storage.NewVolume, old: metadata.Volume) -> Draft:
+def _rebuild(
+    spec: procedure.InstanceSpec, draft: procedure.Draft, volume: storage.NewVolume, old: metadata.Volume
+) -> procedure.Draft:
     """Make the new disk while the guest may still run; then shut it down, and have it boot from that."""
     record = metadata.Volume(volume.target, volume.pool, volume.name, volume.path, "next", old.place)
-    first = [] if record in draft.volumes else [Action("record_volume", f"{volume.pool}/{volume.name}", record)]
-    first.append(Action("image_disk", volume.subject, volume))
+    first = [] if record in draft.volumes else [_plan.Action("record_volume", f"{volume.pool}/{volume.name}", record)]
+    first.append(_plan.Action("image_disk", volume.subject, volume))
     hard = spec.stop.force or (spec.state == "restarted" and spec.hard_restart)
     observed = draft.observed
     stops = power.transitions(observed.state, "stopped", hard, discard_saved_state=spec.discard_saved_state)
@@ -229,32 +222,32 @@ def _rebuild(spec: InstanceSpec, draft: Draft, volume: storage.NewVolume, old: m
             {"target": volume.target, "path": DiskSource("file", path=volume.path), "format": volume.format},
         ),
         volumes=(*kept, replace(record, status="ready"), replace(old, status="obsolete")),
-        first=(*draft.first, *first, *(Action(name, spec.name) for name in stops)),
+        first=(*draft.first, *first, *(_plan.Action(name, spec.name) for name in stops)),
         replaced=(*draft.replaced, old),
     )
 
 
-def _record_volume(run: Run, action: Action) -> None:
+def _record_volume(run: procedure.Run, action: _plan.Action) -> None:
     record = action.data
     update_metadata(run.domain(), lambda found: replace(found, volumes=(*found.volumes, record)))
 
 
-def _image_disk(run: Run, action: Action) -> None:
+def _image_disk(run: procedure.Run, action: _plan.Action) -> None:
     volume = action.data
     run.on_failure(lambda: _roll_back(run, volume))
     volumes.make_volume(run, volume)
 
 
-def _roll_back(run: Run, volume: storage.NewVolume) -> bool:
+def _roll_back(run: procedure.Run, volume: storage.NewVolume) -> bool:
     """Give the guest its old disk back, unless it runs on the new one. Return whether it has it."""
     if volumes.is_in_use(run.domain(), volume):
         return False
-    run.conn.defineXMLFlags(to_text(run.observed.inactive), 0)
+    run.conn.defineXMLFlags(_xml.to_text(run.observed.inactive), 0)
     volumes.delete_volume(run, volume)
     return True
 
 
-PROCEDURE = Procedure(
+PROCEDURE = procedure.Procedure(
     parse=parse,
     needs=needs,
     observe=observe,

@@ -17,31 +17,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan, _units, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import KIND, TARGET_PREFIX
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, NotFound
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import await_agent
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, storage, targets
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, procedure, storage, targets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.source import DiskSource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import BLOCK_POOLS
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import parse_duration
-from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import element_of
 
 if TYPE_CHECKING:
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import (
-        Draft,
-        InstanceSpec,
-        Observed,
-        Reading,
-        Run,
-    )
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 FORMAT = "qcow2"
 USER = "root"
@@ -62,11 +49,11 @@ class RescueSpec:
         return self.root_password is not None or bool(self.authorized_keys)
 
 
-def parse(params: Values) -> RescueSpec:
+def parse(params: facet.Values) -> RescueSpec:
     """Return the RescueSpec of a task. Raises InvalidInput."""
     given = params.get("rescue") or {}
     if params["state"] != "rescued":
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             "rescue", sorted(key for key in given if given[key] is not None), "it needs state: rescued"
         )
     return RescueSpec(
@@ -74,43 +61,43 @@ def parse(params: Values) -> RescueSpec:
         pool=params["pool"],
         root_password=given.get("root_password"),
         authorized_keys=tuple(given.get("authorized_keys") or ()),
-        timeout=parse_duration("rescue.timeout", given.get("timeout") or "300s"),
+        timeout=_units.parse_duration("rescue.timeout", given.get("timeout") or "300s"),
     )
 
 
-def _wanted(spec: InstanceSpec) -> Any:
+def _wanted(spec: procedure.InstanceSpec) -> Any:
     return spec.procedures.get("rescue")
 
 
-def volume_name(spec: InstanceSpec) -> str:
+def volume_name(spec: procedure.InstanceSpec) -> str:
     """Return the name of the rescue disk's volume."""
     return storage.volume_name(spec.name, "rescue", FORMAT)
 
 
-def _image_name(spec: InstanceSpec, found: InstanceMetadata | None) -> str | None:
+def _image_name(spec: procedure.InstanceSpec, found: InstanceMetadata | None) -> str | None:
     """The image of the rescue system: the one that is asked for, or the one that the guest was made from."""
     return _wanted(spec).image or (found.image if found else None)
 
 
-def needs(reading: Reading) -> Needs:
+def needs(reading: procedure.Reading) -> procedure.Needs:
     """Return the Needs: the rescue system's image, and the volume of its disk."""
     spec, found = reading.spec, reading.record
     if _wanted(spec) is None:
-        return Needs()
+        return procedure.Needs()
     image = None if found is None else _image_name(spec, found)
     images = frozenset() if image is None else frozenset({image})
-    return Needs(images=images, volumes=frozenset({(_wanted(spec).pool, volume_name(spec))}))
+    return procedure.Needs(images=images, volumes=frozenset({(_wanted(spec).pool, volume_name(spec))}))
 
 
-def _record(observed: Observed) -> metadata.Rescue | None:
+def _record(observed: procedure.Observed) -> metadata.Rescue | None:
     return observed.metadata.rescue if observed.metadata else None
 
 
-def _stays(spec: InstanceSpec, observed: Observed) -> bool:
+def _stays(spec: procedure.InstanceSpec, observed: procedure.Observed) -> bool:
     return _record(observed) is not None and spec.state in ("rescued", "present")
 
 
-def excludes(spec: InstanceSpec, observed: Observed) -> dict[str, str]:
+def excludes(spec: procedure.InstanceSpec, observed: procedure.Observed) -> dict[str, str]:
     """Return what can't go with a rescue, and why."""
     reason = f"the guest {spec.name!r} is rescued; bring it back first"
     found = {"resize": reason}
@@ -119,7 +106,7 @@ def excludes(spec: InstanceSpec, observed: Observed) -> dict[str, str]:
     return found
 
 
-def begin(spec: InstanceSpec, draft: Draft) -> Draft:
+def begin(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Draft:
     """Shut the guest down to enter its rescue system, or to leave it for the system of its own.
 
     Raises InvalidInput, Conflict.
@@ -128,7 +115,7 @@ def begin(spec: InstanceSpec, draft: Draft) -> Draft:
     if spec.state == "rescued":
         _check(spec, observed)
     if _stays(spec, observed) and "disks" in spec.purge:
-        raise Conflict(
+        raise _errors.Conflict(
             f"purge: the guest {spec.name!r} is rescued, and its rescue disk would go, too; bring it back first"
         )
     leaves = _record(observed) is not None and spec.state not in ("rescued", "present")
@@ -141,22 +128,24 @@ def begin(spec: InstanceSpec, draft: Draft) -> Draft:
         draft,
         observed=observed.once_stopped(inactive),
         forced=True,
-        first=(*draft.first, *(Action(name, spec.name) for name in stops)),
+        first=(*draft.first, *(_plan.Action(name, spec.name) for name in stops)),
     )
 
 
-def _check(spec: InstanceSpec, observed: Observed) -> None:
+def _check(spec: procedure.InstanceSpec, observed: procedure.Observed) -> None:
     if not observed.exists:
-        raise InvalidInput.of("state", "rescued", f"there is no guest {spec.name!r} to rescue")
+        raise _errors.InvalidInput.of("state", "rescued", f"there is no guest {spec.name!r} to rescue")
     if observed.metadata is None:
-        raise Conflict(
+        raise _errors.Conflict(
             f"state: the guest {spec.name!r} is not managed, so nothing would bring it back from a rescue; give adopt: true first"
         )
     if _image_name(spec, observed.metadata) is None:
-        raise InvalidInput(f"rescue.image: no value is given, and the guest {spec.name!r} was made without an image")
+        raise _errors.InvalidInput(
+            f"rescue.image: no value is given, and the guest {spec.name!r} was made without an image"
+        )
 
 
-def left(root: Element) -> Element:
+def left(root: _xml.Element) -> _xml.Element:
     """Return the definition as it was before the rescue; the rescue disk's volume is to be dropped."""
     root = copy.deepcopy(root)
     found = metadata.of_managed(root)
@@ -166,7 +155,7 @@ def left(root: Element) -> Element:
         disk.getparent().remove(disk)
     boot = root.find("os")
     for device in rescued.boot:
-        boot.append(element_of("boot", {"dev": device}))
+        boot.append(_xml.element_of("boot", {"dev": device}))
     places = dict(rescued.orders)
     for name, device in _devices(root):
         if name in places:
@@ -178,19 +167,21 @@ def left(root: Element) -> Element:
     return root
 
 
-def shape(spec: InstanceSpec, draft: Draft) -> Draft:
+def shape(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Draft:
     """Give the guest its rescue disk, and open the rescue system once it boots. Raises NotFound, Conflict."""
     if spec.state != "rescued":
         return draft
     root, volume = entered(spec, draft.observed, draft.definition)
     last = draft.last
     if _wanted(spec).opens and any(action.name in power.BOOTS for action in draft.power):
-        last = (*last, Action("open_rescue", spec.name))
+        last = (*last, _plan.Action("open_rescue", spec.name))
     made = draft.made if volume is None else (*draft.made, volume)
     return replace(draft, definition=root, made=made, last=last)
 
 
-def entered(spec: InstanceSpec, observed: Observed, root: Element) -> tuple[Element, storage.NewVolume | None]:
+def entered(
+    spec: procedure.InstanceSpec, observed: procedure.Observed, root: _xml.Element
+) -> tuple[_xml.Element, storage.NewVolume | None]:
     """Return (definition, new volume) of the guest in rescue; the volume is None when it is there already.
 
     Raises NotFound, Conflict.
@@ -219,14 +210,14 @@ def entered(spec: InstanceSpec, observed: Observed, root: Element) -> tuple[Elem
     return root, volume
 
 
-def _take_boot(root: Element) -> tuple[str, ...]:
+def _take_boot(root: _xml.Element) -> tuple[str, ...]:
     elements = root.findall("os/boot")
     for element in elements:
         element.getparent().remove(element)
     return tuple(element.get("dev") for element in elements)
 
 
-def _take_orders(root: Element) -> tuple[tuple[str, str], ...]:
+def _take_orders(root: _xml.Element) -> tuple[tuple[str, str], ...]:
     taken = []
     for name, device in _devices(root):
         boot = device.find("boot")
@@ -236,7 +227,7 @@ def _take_orders(root: Element) -> tuple[tuple[str, str], ...]:
     return tuple(taken)
 
 
-def _devices(root: Element) -> Iterator[tuple[str, Element]]:
+def _devices(root: _xml.Element) -> Iterator[tuple[str, _xml.Element]]:
     """Yield (name, element) of every device; a name holds as long as nothing is put before the device."""
     counts: dict[str, int] = {}
     for device in root.find("devices"):
@@ -247,22 +238,24 @@ def _devices(root: Element) -> Iterator[tuple[str, Element]]:
         yield f"{device.tag} {known or counts[device.tag]}", device
 
 
-def _new_volume(spec: InstanceSpec, observed: Observed, found: InstanceMetadata, target: str) -> storage.NewVolume:
+def _new_volume(
+    spec: procedure.InstanceSpec, observed: procedure.Observed, found: InstanceMetadata, target: str
+) -> storage.NewVolume:
     name = _image_name(spec, found)
     image = None if name is None else observed.storage.images.get(name)
     if image is None:
         known = ", ".join(sorted(observed.storage.known_images)) or "none"
-        raise NotFound(f"rescue.image: {name!r} is not in the image store; it has {known}")
+        raise _errors.NotFound(f"rescue.image: {name!r} is not in the image store; it has {known}")
     pool = observed.storage.pools.get(_wanted(spec).pool)
     if pool is None or pool.type in BLOCK_POOLS:
         known = ", ".join(sorted(observed.storage.known_pools)) or "none"
-        raise NotFound(
+        raise _errors.NotFound(
             f"pool: {_wanted(spec).pool!r} is not an active pool of files of this host; active pools are {known}"
         )
     file_name = volume_name(spec)
     ours = any((volume.pool, volume.name) == (pool.name, file_name) for volume in found.volumes)
     if observed.storage.volumes.get((pool.name, file_name)) is not None and not ours:
-        raise Conflict(
+        raise _errors.Conflict(
             f"rescue: the volume {file_name!r} exists in pool {pool.name!r} and is not this guest's; remove it"
         )
     return storage.NewVolume(
@@ -277,7 +270,7 @@ def _new_volume(spec: InstanceSpec, observed: Observed, found: InstanceMetadata,
     )
 
 
-def _open_rescue(run: Run, action: Action) -> None:
+def _open_rescue(run: procedure.Run, action: _plan.Action) -> None:
     """Source: virDomainSetUserPassword, virDomainAuthorizedSSHKeysSet."""
     wanted, domain = _wanted(run.spec), run.domain()
     await_agent(run.conn, domain, wanted.timeout)
@@ -289,7 +282,7 @@ def _open_rescue(run: Run, action: Action) -> None:
         )
 
 
-PROCEDURE = Procedure(
+PROCEDURE = procedure.Procedure(
     parse=parse,
     needs=needs,
     excludes=excludes,

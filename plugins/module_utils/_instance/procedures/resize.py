@@ -17,47 +17,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import doing
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _plan, _units, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import applied, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import compute
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import update_metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import (
-    Conflict,
-    InvalidInput,
-    KvmfleetError,
-    LibvirtFailed,
-    TimedOut,
-)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import wait_for
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for import WaitFor, parse_wait
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, storage
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, procedure, storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.definition import define
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.power import boot, power_off
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.storage import drop_volume
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Needs, Procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import root_target
-from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import read_pool, volume_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.source import DiskSource
-from ansible_collections.kvmfleet.compute.plugins.module_utils._units import format_size, parse_duration
 
 if TYPE_CHECKING:
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import (
-        Draft,
-        InstanceSpec,
-        Observed,
-        Reading,
-        Run,
-    )
     from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import PoolFacts
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._xml import Element
 
 SIZES = ("vcpus", "max_vcpus", "memory", "max_memory")
 
@@ -88,37 +69,43 @@ class ResizeFacts:
     need: str | None = None
 
 
-def parse(params: Values) -> ResizeSpec:
+def parse(params: facet.Values) -> ResizeSpec:
     """Return the ResizeSpec of a task. Raises InvalidInput."""
     given = params["resize"]
     if params["state"] != "running":
-        raise InvalidInput.of("state", params["state"], "a guest that is resized runs afterwards: state running")
+        raise _errors.InvalidInput.of(
+            "state", params["state"], "a guest that is resized runs afterwards: state running"
+        )
     if params["rebuild"] != "never":
-        raise InvalidInput.of("rebuild", params["rebuild"], "a task either resizes a guest or makes its root disk anew")
+        raise _errors.InvalidInput.of(
+            "rebuild", params["rebuild"], "a task either resizes a guest or makes its root disk anew"
+        )
     if params.get("apply") in ("live", "next_boot"):
-        raise InvalidInput.of("apply", params["apply"], "with resize the guest is restarted")
+        raise _errors.InvalidInput.of("apply", params["apply"], "with resize the guest is restarted")
     check = given.get("check") or {}
     watched = given["action"] == "resize" and given["confirm"] == "auto"
     if any(check.values()) and not watched:
-        raise InvalidInput.of("resize.check", check, "the guest is watched with action: resize and confirm: auto alone")
+        raise _errors.InvalidInput.of(
+            "resize.check", check, "the guest is watched with action: resize and confirm: auto alone"
+        )
     if not watched:
         return ResizeSpec(given["action"])
     seen = parse_wait("resize.check", check)
-    timeout = parse_duration("resize.timeout", given.get("timeout") or "300s")
+    timeout = _units.parse_duration("resize.timeout", given.get("timeout") or "300s")
     return ResizeSpec(given["action"], replace(seen, timeout=timeout, agent=seen.agent or not seen.anything))
 
 
-def _wanted(spec: InstanceSpec) -> Any:
+def _wanted(spec: procedure.InstanceSpec) -> Any:
     return spec.procedures.get("resize")
 
 
-def needs(reading: Reading) -> Needs:
+def needs(reading: procedure.Reading) -> procedure.Needs:
     """Return the Needs: the size of a root disk whose overlay was never made can't be read."""
     unmade = metadata.unmade_overlay(reading.record)
-    return Needs(unmade=frozenset() if unmade is None else frozenset({unmade}))
+    return procedure.Needs(unmade=frozenset() if unmade is None else frozenset({unmade}))
 
 
-def observe(reading: Reading, _needs: Needs) -> ResizeFacts:
+def observe(reading: procedure.Reading, _needs: procedure.Needs) -> ResizeFacts:
     """Return the ResizeFacts."""
     spec, inactive = reading.spec, reading.inactive
     if _wanted(spec) is None or inactive is None:
@@ -134,7 +121,7 @@ def observe(reading: Reading, _needs: Needs) -> ResizeFacts:
     return ResizeFacts(read_pool(pool), volume_name(spec.name, root) in pool.listVolumes(), need)
 
 
-def _need_of_old_disk(reading: Reading) -> str | None:
+def _need_of_old_disk(reading: procedure.Reading) -> str | None:
     record = reading.record
     overlay = metadata.resize_overlay(record)
     if record is None or record.resize is None or overlay is None or not _confirms(reading.spec, record.resize):
@@ -142,20 +129,20 @@ def _need_of_old_disk(reading: Reading) -> str | None:
     return reading.users().against_writing(record.resize.path, reading.spec.name, without=[overlay.path])
 
 
-def excludes(spec: InstanceSpec, observed: Observed) -> dict[str, str]:
+def excludes(spec: procedure.InstanceSpec, observed: procedure.Observed) -> dict[str, str]:
     """Return what can't be done while a resize is pending, and why."""
     if _pending(observed) is None:
         return {}
     return {"rescue": f"a resize of the guest {spec.name!r} is pending; confirm or revert it before a rescue"}
 
 
-def _pending(observed: Observed) -> metadata.Resize | None:
+def _pending(observed: procedure.Observed) -> metadata.Resize | None:
     """Return the record of a resize that is neither confirmed nor reverted, None when there is none."""
     record = observed.metadata.resize if observed.metadata else None
     return None if record is None or record.settled else record
 
 
-def place(spec: InstanceSpec, draft: Draft) -> Draft:
+def place(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Draft:
     """A root disk that is on an overlay for the time being is not asked where its data is."""
     record = draft.observed.metadata.resize if draft.observed.metadata else None
     disks = [
@@ -167,7 +154,7 @@ def place(spec: InstanceSpec, draft: Draft) -> Draft:
     return replace(draft, targets=tuple(disks))
 
 
-def shape(spec: InstanceSpec, draft: Draft) -> Draft:
+def shape(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Draft:
     """Begin, go on with, confirm or revert a resize. Raises InvalidInput, Conflict."""
     observed, wanted = draft.observed, _wanted(spec)
     record = observed.metadata.resize if observed.metadata else None
@@ -179,7 +166,7 @@ def shape(spec: InstanceSpec, draft: Draft) -> Draft:
     if wanted.action != "resize":
         if record is not None and record.status == {"confirm": "confirmed", "revert": "reverted"}[wanted.action]:
             return _finished(spec, draft)
-        raise Conflict(f"resize.action: there is no resize of the guest {spec.name!r} to {wanted.action}")
+        raise _errors.Conflict(f"resize.action: there is no resize of the guest {spec.name!r} to {wanted.action}")
     if not observed.exists or not _differs(draft):
         return _finished(spec, draft) if record is not None else draft
     _check_devices(spec, observed)
@@ -187,15 +174,15 @@ def shape(spec: InstanceSpec, draft: Draft) -> Draft:
     return _carry_out(spec, draft, overlay, boots=True, stops=_stops(spec, observed))
 
 
-def _finished(spec: InstanceSpec, draft: Draft) -> Draft:
-    return replace(draft, finish=(*draft.finish, Action("finish_resize", spec.name)))
+def _finished(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Draft:
+    return replace(draft, finish=(*draft.finish, _plan.Action("finish_resize", spec.name)))
 
 
 def volume_name(guest: str, target: str) -> str:
     return f"{guest}-{target}.resize.qcow2"
 
 
-def reverted(root: Element) -> Element:
+def reverted(root: _xml.Element) -> _xml.Element:
     """Return a definition with the sizes and the disk that it had before its resize; the overlay is obsolete then."""
     after, found = copy.deepcopy(root), metadata.of_managed(root)
     record: Grown = found.resize
@@ -213,7 +200,7 @@ def settled(found: InstanceMetadata, status: str) -> InstanceMetadata:
     return found if overlay is None else metadata.with_volume_status(found, overlay, "obsolete")
 
 
-def put_disk(root: Element, target: str, where: DiskSource, disk_format: str) -> None:
+def put_disk(root: _xml.Element, target: str, where: DiskSource, disk_format: str) -> None:
     """Have a disk get its data from another DiskSource."""
     disk = root.find(f"devices/disk/target[@dev='{target}']/..")
     for chain in disk.findall("backingStore"):
@@ -222,38 +209,40 @@ def put_disk(root: Element, target: str, where: DiskSource, disk_format: str) ->
     _xml.put(disk, "driver/@type", disk_format)
 
 
-def is_booted(record: metadata.Resize, live: Element | None) -> bool:
+def is_booted(record: metadata.Resize, live: _xml.Element | None) -> bool:
     """Tell whether a running guest, by its live definition, was started since its resize was recorded."""
     return live is not None and live.get("id") != record.boot
 
 
-def _differs(draft: Draft) -> bool:
+def _differs(draft: procedure.Draft) -> bool:
     inactive = draft.observed.inactive
     if compute.read(inactive, SIZES) != compute.read(draft.definition, SIZES):
         return True
     return any(name == root_target(inactive) for name, _size in draft.growth)
 
 
-def _check_devices(spec: InstanceSpec, observed: Observed) -> None:
+def _check_devices(spec: procedure.InstanceSpec, observed: procedure.Observed) -> None:
     """The check must be possible: the guest needs an agent's channel, or a console's log."""
     check = _wanted(spec).check
     if check is None:
         return
     if check.agent and agent_channel(observed.inactive) is None:
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             "resize.check.agent", True, "the guest has no agent channel; give another check, or confirm: manual"
         )
     if check.console and observed.inactive.find("devices/serial/log") is None:
-        raise InvalidInput.of("resize.check.console", check.console, "the guest's serial console has no log_file")
+        raise _errors.InvalidInput.of(
+            "resize.check.console", check.console, "the guest's serial console has no log_file"
+        )
 
 
-def _stops(spec: InstanceSpec, observed: Observed) -> tuple[str, ...]:
+def _stops(spec: procedure.InstanceSpec, observed: procedure.Observed) -> tuple[str, ...]:
     return power.transitions(
         observed.state, "stopped", spec.stop.force or spec.hard_restart, False, spec.discard_saved_state
     )
 
 
-def _begin(spec: InstanceSpec, draft: Draft) -> tuple[Draft, metadata.Volume | None]:
+def _begin(spec: procedure.InstanceSpec, draft: procedure.Draft) -> tuple[procedure.Draft, metadata.Volume | None]:
     """Return (draft, overlay): the definition with the new sizes and the record of the old ones."""
     observed = draft.observed
     after = copy.deepcopy(draft.definition)
@@ -270,7 +259,7 @@ def _begin(spec: InstanceSpec, draft: Draft) -> tuple[Draft, metadata.Volume | N
             disk = observed.inactive.find(f"devices/disk/target[@dev='{root}']/..")
             found_source = source.read(disk)
             if found_source is None or found_source.type not in ("file", "block"):
-                raise Conflict(
+                raise _errors.Conflict(
                     f"resize: the root disk {root} can't be resized with a way back, as the guest does not name it by a path of the host; "
                     f"give it in disks with target: {root} and its volume, or grow it in place, without resize"
                 )
@@ -286,21 +275,23 @@ def _begin(spec: InstanceSpec, draft: Draft) -> tuple[Draft, metadata.Volume | N
     return replace(draft, definition=after, growth=growth), overlay
 
 
-def _new_overlay(spec: InstanceSpec, observed: Observed, target: str) -> metadata.Volume:
+def _new_overlay(spec: procedure.InstanceSpec, observed: procedure.Observed, target: str) -> metadata.Volume:
     facts, name = observed.procedures["resize"], volume_name(spec.name, target)
     pool = facts.pool
     if pool is None or pool.type in storage.BLOCK_POOLS:
-        raise Conflict(
+        raise _errors.Conflict(
             f"resize: the root disk {target} can't be resized with a way back, as it is not in an active storage pool of files; "
             "without resize it grows in place"
         )
     known = {(volume.pool, volume.name) for volume in (observed.metadata.volumes if observed.metadata else ())}
     if facts.taken and (pool.name, name) not in known:
-        raise Conflict(f"resize: the volume {name!r} exists in pool {pool.name!r} and was not made for this guest")
+        raise _errors.Conflict(
+            f"resize: the volume {name!r} exists in pool {pool.name!r} and was not made for this guest"
+        )
     return metadata.Volume(f"{target}.resize", pool.name, name, f"{pool.path}/{name}", "planned")
 
 
-def _continue(spec: InstanceSpec, draft: Draft, pending: metadata.Resize) -> Draft:
+def _continue(spec: procedure.InstanceSpec, draft: procedure.Draft, pending: metadata.Resize) -> procedure.Draft:
     """A resize is pending: continue it, end it, or leave it alone."""
     observed, wanted = draft.observed, _wanted(spec)
     # The memory of a guest that was saved is taken for one with the new sizes.
@@ -310,7 +301,7 @@ def _continue(spec: InstanceSpec, draft: Draft, pending: metadata.Resize) -> Dra
         return _without_boot(spec, draft)
     if wanted.action == "revert":
         if pending.status == "confirming":
-            raise Conflict(
+            raise _errors.Conflict(
                 f"resize.action: 'revert' is not possible any more; the resize of the guest {spec.name!r} is being confirmed, "
                 "which resize.action: confirm completes"
             )
@@ -325,11 +316,11 @@ def _continue(spec: InstanceSpec, draft: Draft, pending: metadata.Resize) -> Dra
     return _carry_out(spec, draft, metadata.resize_overlay(observed.metadata), boots=not booted, stops=stops)
 
 
-def _without_boot(spec: InstanceSpec, draft: Draft) -> Draft:
+def _without_boot(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Draft:
     """A guest whose new root disk was never made can't boot."""
     unmade = metadata.unmade_overlay(metadata.read(draft.definition))
     if unmade and any(action.name in power.BOOTS for action in draft.power):
-        raise Conflict(
+        raise _errors.Conflict(
             f"resize: the resize of {spec.name!r} did not come as far as its disk {unmade}; run it again, or give "
             "resize.action: revert"
         )
@@ -337,16 +328,20 @@ def _without_boot(spec: InstanceSpec, draft: Draft) -> Draft:
 
 
 def _carry_out(
-    spec: InstanceSpec, draft: Draft, overlay: metadata.Volume | None, boots: bool, stops: Iterable[str]
-) -> Draft:
+    spec: procedure.InstanceSpec,
+    draft: procedure.Draft,
+    overlay: metadata.Volume | None,
+    boots: bool,
+    stops: Iterable[str],
+) -> procedure.Draft:
     """Start the guest with its new sizes, unless it runs with them, and confirm where that is wanted."""
     record: Grown = metadata.of_managed(draft.definition).resize
     moves = list(draft.power)
     if boots:
-        moves = [Action(name, spec.name) for name in stops]
+        moves = [_plan.Action(name, spec.name) for name in stops]
         if overlay is not None and overlay.status == "planned":
             moves.append(_create(record, overlay))
-        moves.append(Action("start_resized", spec.name))
+        moves.append(_plan.Action("start_resized", spec.name))
     begins = _pending(draft.observed) is None
     draft = replace(
         draft, power=tuple(moves), define="resize" if begins else draft.define, drops_first=begins or draft.drops_first
@@ -354,37 +349,37 @@ def _carry_out(
     if _confirms(spec, record):
         _check_old_disk(spec, draft.observed, record)
         check = _wanted(spec).check
-        last = (*draft.last, Action("confirm_resize", spec.name, check), *_drop(overlay))
+        last = (*draft.last, _plan.Action("confirm_resize", spec.name, check), *_drop(overlay))
         return _finished(spec, replace(draft, last=last))
     return draft
 
 
-def _confirms(spec: InstanceSpec, record: metadata.Resize) -> bool:
+def _confirms(spec: procedure.InstanceSpec, record: metadata.Resize) -> bool:
     """Tell whether a run for a resize, begun or to begin, is to make the new sizes the only ones."""
     return _wanted(spec).action == "confirm" or _wanted(spec).check is not None or record.status == "confirming"
 
 
-def _check_old_disk(spec: InstanceSpec, observed: Observed, record: metadata.Resize) -> None:
+def _check_old_disk(spec: procedure.InstanceSpec, observed: procedure.Observed, record: metadata.Resize) -> None:
     need = observed.procedures["resize"].need
     if need is not None:
-        raise Conflict(
+        raise _errors.Conflict(
             f"resize: the resize of {spec.name!r} can't be confirmed; that writes to its old disk {record.path!r}, which is {need}"
         )
 
 
-def _create(record: Grown, overlay: metadata.Volume) -> Action:
+def _create(record: Grown, overlay: metadata.Volume) -> _plan.Action:
     base = storage.VolumeFacts(overlay.pool, record.path.rpartition("/")[2], record.path, record.format, 0)
     volume = storage.NewVolume(
         overlay.target, overlay.pool, overlay.name, overlay.path, "qcow2", int(record.size), "overlay", base
     )
-    return Action("create_volume", volume.subject, volume)
+    return _plan.Action("create_volume", volume.subject, volume)
 
 
-def _drop(overlay: metadata.Volume | None) -> tuple[Action, ...]:
-    return () if overlay is None else (Action("drop_volume", f"{overlay.pool}/{overlay.name}", overlay),)
+def _drop(overlay: metadata.Volume | None) -> tuple[_plan.Action, ...]:
+    return () if overlay is None else (_plan.Action("drop_volume", f"{overlay.pool}/{overlay.name}", overlay),)
 
 
-def _revert(spec: InstanceSpec, draft: Draft, booted: bool) -> Draft:
+def _revert(spec: procedure.InstanceSpec, draft: procedure.Draft, booted: bool) -> procedure.Draft:
     observed = draft.observed
     overlay = metadata.resize_overlay(observed.metadata)
     stops: tuple[str, ...] = ()
@@ -402,52 +397,54 @@ def _revert(spec: InstanceSpec, draft: Draft, booted: bool) -> Draft:
     draft = replace(
         draft,
         definition=reverted(observed.inactive),
-        power=tuple(Action(name, spec.name) for name in (*stops, "revert_resize", *starts)),
+        power=tuple(_plan.Action(name, spec.name) for name in (*stops, "revert_resize", *starts)),
         last=(*draft.last, *_drop(overlay)),
         warnings=warnings,
     )
     return _finished(spec, draft)
 
 
-def _refuse_sizes(spec: InstanceSpec, draft: Draft) -> None:
+def _refuse_sizes(spec: procedure.InstanceSpec, draft: procedure.Draft) -> None:
     if not _differs(draft):
         return
     before, after = (compute.read(root, SIZES) for root in (draft.observed.inactive, draft.definition))
     values: list[tuple[str, Any]] = [(name, after[name]) for name in SIZES if after[name] != before[name]]
-    values += [("root_disk", format_size(size)) for name, size in draft.growth]
+    values += [("root_disk", _units.format_size(size)) for name, size in draft.growth]
     option, value = values[0]
     if option.endswith("memory"):
-        value = format_size(value * 1024)
-    raise InvalidInput.of(option, value, f"a resize of the guest {spec.name!r} is pending; confirm or revert it first")
+        value = _units.format_size(value * 1024)
+    raise _errors.InvalidInput.of(
+        option, value, f"a resize of the guest {spec.name!r} is pending; confirm or revert it first"
+    )
 
 
-def _refuse_other_changes(spec: InstanceSpec, draft: Draft) -> None:
+def _refuse_other_changes(spec: procedure.InstanceSpec, draft: procedure.Draft) -> None:
     options = [change.option for change in draft.changes]
     options += [f"disks[{volume.target}]" for volume in draft.made]
     options += [f"disks[{name}].size" for name, _size in draft.growth]
     if options:
-        raise InvalidInput.of(
+        raise _errors.InvalidInput.of(
             "resize.action",
             _wanted(spec).action,
             f"it goes with no other change, and this task changes {', '.join(options)}",
         )
 
 
-def _inactive(run: Run) -> Element:
+def _inactive(run: procedure.Run) -> _xml.Element:
     return _xml.parse(run.domain().XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
 
 
-def _live(run: Run) -> Element:
+def _live(run: procedure.Run) -> _xml.Element:
     return _xml.parse(run.domain().XMLDesc(0))
 
 
-def _resize(run: Run, action: Action) -> None:
+def _resize(run: procedure.Run, action: _plan.Action) -> None:
     """Define the new sizes, with the record of the old ones. libvirt refuses here what it can't do, and the guest runs on."""
     run.on_failure(lambda: _undo(run))
     define(run, action.data)
 
 
-def _undo(run: Run) -> bool:
+def _undo(run: procedure.Run) -> bool:
     """Take back what did not come as far as a guest that runs with its new sizes. Return whether it is taken back."""
     found = metadata.read(_inactive(run))
     # A resize that libvirt refused has left no record.
@@ -464,14 +461,14 @@ def _undo(run: Run) -> bool:
     return reverts
 
 
-def _start_resized(run: Run, action: Action) -> None:
+def _start_resized(run: procedure.Run, action: _plan.Action) -> None:
     try:
         boot(run, 0)
     except libvirt.libvirtError as exc:
         _go_back(run, f"resize: the guest {run.spec.name!r} can't be started with its new sizes: {exc}")
 
 
-def _confirm_resize(run: Run, action: Action) -> None:
+def _confirm_resize(run: procedure.Run, action: _plan.Action) -> None:
     """Wait until the guest is back, when that is to be seen, and make its new sizes its only ones."""
     record = metadata.of_managed(_inactive(run)).resize
     if record is None or record.settled:
@@ -484,15 +481,15 @@ def _confirm_resize(run: Run, action: Action) -> None:
     applied.record(run.domain())
 
 
-def _watch(run: Run, check: WaitFor) -> None:
+def _watch(run: procedure.Run, check: WaitFor) -> None:
     try:
-        with doing(f"watching {run.spec.name}"):
+        with _connection.doing(f"watching {run.spec.name}"):
             wait_for(run.conn, run.domain(), check, "resize.check")
-    except KvmfleetError as exc:
+    except _errors.KvmfleetError as exc:
         _go_back(run, exc.message)
 
 
-def _go_back(run: Run, reason: str) -> NoReturn:
+def _go_back(run: procedure.Run, reason: str) -> NoReturn:
     """Have the guest run with its old sizes again, and fail with the reason."""
     try:
         power_off(run, None)
@@ -500,29 +497,29 @@ def _go_back(run: Run, reason: str) -> NoReturn:
         boot(run, 0)
         _tidy_up(run)
     except libvirt.libvirtError as exc:
-        raise LibvirtFailed(f"{reason}; and to revert the resize failed: {exc}") from exc
-    raise TimedOut(f"{reason}; the resize was reverted and the guest runs with its old sizes")
+        raise _errors.LibvirtFailed(f"{reason}; and to revert the resize failed: {exc}") from exc
+    raise _errors.TimedOut(f"{reason}; the resize was reverted and the guest runs with its old sizes")
 
 
-def _revert_resize(run: Run, action: Action | None) -> None:
+def _revert_resize(run: procedure.Run, action: _plan.Action | None) -> None:
     root = _inactive(run)
     found = metadata.read(root)
     if found is not None and found.resize is not None and not found.resize.settled:
         define(run, reverted(root))
 
 
-def _tidy_up(run: Run) -> None:
+def _tidy_up(run: procedure.Run) -> None:
     for volume in metadata.of_managed(_inactive(run)).volumes:
         if volume.status == "obsolete":
             drop_volume(run, volume)
     _finish_resize(run, None)
 
 
-def _finish_resize(run: Run, action: Action | None) -> None:
+def _finish_resize(run: procedure.Run, action: _plan.Action | None) -> None:
     update_metadata(run.domain(), lambda found: metadata.with_resize_status(found, None))
 
 
-def _commit(run: Run, record: Grown) -> None:
+def _commit(run: procedure.Run, record: Grown) -> None:
     """Write the overlay into the old disk while the guest runs, and have it run on that.
 
     A run that died here left the job going, or left it done: whatever is missing is done.
@@ -535,7 +532,7 @@ def _commit(run: Run, record: Grown) -> None:
             domain.blockCommit(target, record.path, None, 0, libvirt.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE)
         with DomainWatch(run.conn, domain) as watch:
             if not watch.wait_until(lambda: _is_ready(run, target), COMMIT_TIMEOUT):
-                raise TimedOut(
+                raise _errors.TimedOut(
                     f"resize: the disk {target} is still being written after {COMMIT_TIMEOUT} s; run this again"
                 )
         domain.blockJobAbort(target, libvirt.VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT)
@@ -547,28 +544,28 @@ def _commit(run: Run, record: Grown) -> None:
         define(run, root)
 
 
-def _is_ready(run: Run, target: str) -> bool:
+def _is_ready(run: procedure.Run, target: str) -> bool:
     """Tell whether all is written and the disks mirror each other. Raises LibvirtFailed when the job ended before."""
     if _xml.get(_disk(_live(run), target), "mirror/@ready") == "yes":
         return True
     if not run.domain().blockJobInfo(target, 0):
-        raise LibvirtFailed(
+        raise _errors.LibvirtFailed(
             f"resize: QEMU could not write the overlay of the disk {target} into it; the guest runs on, and running this again "
             "tries again"
         )
     return False
 
 
-def _disk(root: Element, target: str) -> Element:
+def _disk(root: _xml.Element, target: str) -> _xml.Element:
     return root.find(f"devices/disk/target[@dev='{target}']/..")
 
 
-def _path(disk: Element) -> str | None:
+def _path(disk: _xml.Element) -> str | None:
     place = source.read(disk)
     return None if place is None else place.path
 
 
-PROCEDURE = Procedure(
+PROCEDURE = procedure.Procedure(
     parse=parse,
     needs=needs,
     observe=observe,

@@ -20,9 +20,9 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot import
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for import CHECK_OPTIONS
 
 if TYPE_CHECKING:
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import InstanceSpec, Procedure
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 
 
 @dataclass(frozen=True)
@@ -32,37 +32,37 @@ class Row:
 
     name: str
     options: dict[str, Any]
-    is_asked: Callable[[Values], bool]
-    load: Callable[[], Procedure]
+    is_asked: Callable[[facet.Values], bool]
+    load: Callable[[], procedure.Procedure]
     is_pending: Callable[[InstanceMetadata], bool] = lambda record: False
     option: str | None = None
 
 
-def _rescue() -> Procedure:
+def _rescue() -> procedure.Procedure:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import rescue
 
     return rescue.PROCEDURE
 
 
-def _clone() -> Procedure:
+def _clone() -> procedure.Procedure:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import clone
 
     return clone.PROCEDURE
 
 
-def _resize() -> Procedure:
+def _resize() -> procedure.Procedure:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import resize
 
     return resize.PROCEDURE
 
 
-def _rebuild() -> Procedure:
+def _rebuild() -> procedure.Procedure:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import rebuild
 
     return rebuild.PROCEDURE
 
 
-def _config_drive() -> Procedure:
+def _config_drive() -> procedure.Procedure:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import config_drive
 
     return config_drive.PROCEDURE
@@ -137,12 +137,12 @@ OPTIONS = {row.name: row.options for row in TABLE}
 BY_NAME = {row.name: row for row in TABLE}
 
 
-def parse(params: Values) -> dict[str, Any]:
+def parse(params: facet.Values) -> dict[str, Any]:
     """Return {name: value} of the procedures that a task asks for. Raises InvalidInput."""
     return {row.name: row.load().parse(params) for row in TABLE if row.is_asked(params)}
 
 
-def due(spec: InstanceSpec, record: InstanceMetadata | None) -> dict[str, Procedure]:
+def due(spec: procedure.InstanceSpec, record: InstanceMetadata | None) -> dict[str, procedure.Procedure]:
     """Return {name: Procedure} of those that a task asks for, or that its guest's InstanceMetadata (None for none) has pending."""
     return {
         row.name: row.load()

@@ -149,7 +149,7 @@ def _having(store, digest):
         if version.info is not None:
             known = getattr(version.info, digest.algorithm)
             if known is None:
-                with image_store.file_errors(f"reading {version.path}"):
+                with _errors.file_errors(f"reading {version.path}"):
                     known = image_source.file_digest(version.path, digest.algorithm)
             if known == digest.hex:
                 return version.file
@@ -193,7 +193,7 @@ def _made_of(info, spec, source):
 
 def check_space(spec, directory, needs):
     """Raise KvmfleetError when the store has no room for so many bytes."""
-    with image_store.file_errors(f"reading the image store {directory}"):
+    with _errors.file_errors(f"reading the image store {directory}"):
         status = os.statvfs(directory)
     free = status.f_bavail * status.f_frsize
     if needs > free:

@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from ansible_collections.kvmfleet.compute.tests.unit.meta import structure
+
 INVENTORY = "/run/kvmfleet-lab/inventory.yml"
 HOST = os.environ.get("BENCH_HOST", "compute1")
 ROUNDS = 5
@@ -90,6 +92,11 @@ def main(ansible):
     finally:
         playbook(ansible, [{"kvmfleet.compute.vm_instance": {"name": "bench", "state": "absent"}}])
     report(once, many, plain)
+    module = structure.ROOT.parent / "modules/vm_instance.py"
+    print(
+        f"\nvm_instance: {len(structure.packed(module))} files of module_utils are packed, {structure.looked_up(module)} names looked up; "
+        f"{sum(structure.loaded().values())} lines are loaded where nothing changes."
+    )
 
 
 def report(once, many, plain):

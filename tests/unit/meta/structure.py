@@ -12,6 +12,8 @@ from __future__ import annotations
 import ast
 import functools
 import io
+import subprocess
+import sys
 import tokenize
 from pathlib import Path
 
@@ -29,6 +31,19 @@ FLOORS = (
     ("_inject", "_instance", "_upload"),
     ("_inventory",),
 )
+_NO_OP = """
+import contextlib, importlib, io, json, sys
+from ansible.module_utils.testing import patch_module_args
+module = importlib.import_module("ansible_collections.kvmfleet.compute.plugins.modules.vm_instance")
+output = io.StringIO()
+task = {"name": "test", "state": "present", "uri": "test:///default"}
+with patch_module_args(task), contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
+    module.main()
+assert json.loads(output.getvalue())["changed"] is False
+for name, loaded in sorted(sys.modules.items()):
+    if ".kvmfleet.compute.plugins.module_utils." in name and getattr(loaded, "__file__", None):
+        print(name.partition("module_utils.")[2])
+"""
 _NO_CODE = (
     tokenize.COMMENT,
     tokenize.NL,
@@ -66,6 +81,18 @@ def packed(path):
     """Return the modules of module_utils that Ansible packs with a module of Ansible, the file of which is given."""
     direct = {module for module, _name in _imports(ast.parse(path.read_text(encoding="utf-8")))}
     return direct.union(*map(reached, direct))
+
+
+def loaded():
+    """Return the modules that a vm_instance with nothing to change imports, and how many lines each has."""
+    done = subprocess.run([sys.executable, "-c", _NO_OP], capture_output=True, text=True, check=True)
+    return {name: len(paths()[name].read_text(encoding="utf-8").splitlines()) for name in done.stdout.split()}
+
+
+def looked_up(path):
+    """Return how many imported names Ansible looks up as files, for the module of Ansible in `path` and what it packs."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")), *map(tree, packed(path))]
+    return sum(name is not None for root in trees for _module, name in _imports(root))
 
 
 def _imports(root):

@@ -22,7 +22,7 @@ ifneq ($(shell id -u),0)
 AS_ROOT := sudo env $(foreach name,KVMFLEET_CACHE ANSIBLE_COLLECTIONS_PATH PYTHONPATH PATH MOLECULE_EPHEMERAL_DIRECTORY,'$(name)=$($(name))')
 endif
 
-.PHONY: help setup test test-all lint unit integration debian12 scenarios bench lab lab-down quickstart clean
+.PHONY: help setup test test-all lint unit integration further scenarios bench lab lab-down quickstart clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ setup: ## Install what the other targets need (they call it themselves)
 
 test: lint unit integration ## What each change has to pass: lint, unit, integration
 
-test-all: test debian12 scenarios bench ## All there is: test, debian12, scenarios, bench; each runs alone, too
+test-all: test further scenarios bench ## All there is: test, further, scenarios, bench; each runs alone, too
 
 lint: setup ## Formatting, linters, ansible-test sanity, documentation, the build of the collection
 	@tools/setup.sh importer
@@ -46,8 +46,8 @@ unit: setup ## Tests with libvirt's test driver and its embedded QEMU driver; TE
 integration: setup ## Molecule scenarios on the lab, all or SCENARIO=name; ARGS='--destroy never' keeps the lab
 	@$(AS_ROOT) tools/integration.sh $(if $(SCENARIO),--scenario-name $(SCENARIO),--all) $(ARGS)
 
-debian12: setup ## The scenarios with further proofs on Debian 12, which test runs on Debian 13 alone
-	@$(AS_ROOT) env KVMFLEET_DEBIAN12=all tools/integration.sh --scenario-name instances --scenario-name lifecycle
+further: setup ## The scenarios with the proofs that test leaves out, most of them on Debian 12
+	@$(AS_ROOT) env KVMFLEET_PROOFS=all tools/integration.sh --scenario-name instances --scenario-name lifecycle
 
 scenarios: setup ## The scenarios as tests of pytest-ansible, with their times; ARGS='-k image'
 	@cd .build && failed=0 && $(AS_ROOT) env MOLECULE_OPTS=--destroy=never $(PYTEST) --molecule --durations 0 \

@@ -22,7 +22,7 @@ ifneq ($(shell id -u),0)
 AS_ROOT := sudo env $(foreach name,KVMFLEET_CACHE ANSIBLE_COLLECTIONS_PATH PYTHONPATH PATH MOLECULE_EPHEMERAL_DIRECTORY,'$(name)=$($(name))')
 endif
 
-.PHONY: help setup test test-all lint unit integration further scenarios bench lab lab-down quickstart clean
+.PHONY: help setup test test-all lint unit kills integration further scenarios bench lab lab-down quickstart clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ setup: ## Install what the other targets need (they call it themselves)
 
 test: lint unit integration ## What each change has to pass: lint, unit, integration
 
-test-all: test further scenarios bench ## All there is: test, further, scenarios, bench; each runs alone, too
+test-all: test kills further scenarios bench ## All there is: test, kills, further, scenarios, bench; each runs alone, too
 
 lint: setup ## Formatting, linters, ansible-test sanity, documentation, the build of the collection
 	@tools/setup.sh importer
@@ -42,6 +42,9 @@ unit: setup ## Tests with libvirt's test driver and its embedded QEMU driver; TE
 	@tools/setup.sh cores
 	@# From elsewhere: where galaxy.yml is, pytest-ansible makes a second collection path in the clone.
 	@cd .build && $(AS_ROOT) $(PYTEST) $(if $(filter tests/unit,$(TESTS)),$(WHOLE)) $(addprefix ../,$(TESTS)) $(ARGS)
+
+kills: setup ## Each procedure, killed at each of its actions or stopped there for another task; unit does so at one of them
+	@cd .build && $(AS_ROOT) env KVMFLEET_KILLS=all $(PYTEST) $(WHOLE) $(addprefix ../tests/unit/plugins/module_utils/_instance/,test_races.py) $(ARGS)
 
 integration: setup ## Molecule scenarios on the lab, all or SCENARIO=name; ARGS='--destroy never' keeps the lab
 	@$(AS_ROOT) tools/integration.sh $(if $(SCENARIO),--scenario-name $(SCENARIO),--all) $(ARGS)

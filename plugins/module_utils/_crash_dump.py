@@ -13,9 +13,9 @@ import os
 import stat
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _lock, _plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import require
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import name_of, require
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
@@ -92,6 +92,11 @@ def parse(params):
             "format", found.format, "it is the memory alone; memory_only: false needs format: raw"
         )
     return found
+
+
+def locks(conn, dump_spec):
+    """Return the Locks of a task."""
+    return [_lock.guest(name_of(conn, dump_spec.name))]
 
 
 def observe(conn, dump_spec):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _lock, _plan, _units
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import (
     Conn,
     libvirt,
@@ -22,6 +22,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import (
 )
 
 URI_OPTION = {"uri": {"type": "str", "default": "qemu:///system"}}
+LOCK_OPTION = {_lock.OPTION: {"type": "str", "default": "60s"}}
 
 
 Values = dict[str, Any]
@@ -87,13 +88,28 @@ class Convergence:
 
 
 @contextlib.contextmanager
-def converging(resource: Resource, conn: Conn, spec: Any) -> Iterator[Convergence]:
+def converging(
+    resource: Any, conn: Conn, spec: Any, lock_timeout: float | None = None, task: str = ""
+) -> Iterator[Convergence]:
     """Yield the Convergence of one object, for the time of a `with` block.
 
-    All that a run does with the object, from the first look at it to the last write, is in this block: what keeps other runs
-    away from the object meanwhile belongs around the `yield`.
+    All that a run does with the object, from the first look at it to the last write, is in this block. It holds the locks that the
+    resource's `locks(conn, spec)` names, so that no other task of this machine changes the object meanwhile. A lock that can't
+    be had within lock_timeout seconds fails the task, or is left to the resource's `miss(spec, errors)`. Without a lock_timeout
+    nothing is locked. Raises TimedOut.
     """
-    yield Convergence(resource, conn, spec)
+    if lock_timeout is None or not hasattr(resource, "locks"):
+        yield Convergence(resource, conn, spec)
+        return
+    with _connection.doing("looking for what the task changes"):
+        where, locks = _lock.scope(conn), resource.locks(conn, spec)
+    if hasattr(resource, "miss"):
+        with _lock.held(where, locks, lock_timeout, task) as missed:
+            resource.miss(spec, missed)
+            yield Convergence(resource, conn, spec)
+    else:
+        with _lock.held_all(where, locks, lock_timeout, task):
+            yield Convergence(resource, conn, spec)
 
 
 def run_resource(argument_spec: Values, resource: Any, **spec_rules: Any) -> None:
@@ -104,11 +120,14 @@ def run_resource(argument_spec: Values, resource: Any, **spec_rules: Any) -> Non
     plan's description came out otherwise, with `warnings` if there are any,
     `report(conn, spec, observed, executed)` returns the module's own keys as they are afterwards; unless executed, nothing has
     changed since observe. A resource whose options are not all in the argument spec has `secrets(params)`, which returns
-    the values that must not be shown.
+    the values that must not be shown. One that can be changed by two tasks at once has `locks(conn, spec)`; see converging.
+    Check mode only reads, and locks nothing.
     """
 
     def body(module: AnsibleModule, conn: Conn, spec: Any) -> Values:
-        with converging(resource, conn, spec) as convergence:
+        timeout = module.params.get(_lock.OPTION)
+        lock_timeout = None if timeout is None else _units.parse_duration(_lock.OPTION, timeout)
+        with converging(resource, conn, spec, None if module.check_mode else lock_timeout, module._name) as convergence:
             convergence.look()
             result = convergence.plan.describe()
             for warning in convergence.plan.warnings:
@@ -126,7 +145,8 @@ def run_resource(argument_spec: Values, resource: Any, **spec_rules: Any) -> Non
             result.pop("diff")
         return result
 
-    _run(argument_spec, resource.parse, body, spec_rules, getattr(resource, "secrets", None))
+    locking = LOCK_OPTION if hasattr(resource, "locks") else {}
+    _run(dict(locking, **argument_spec), resource.parse, body, spec_rules, getattr(resource, "secrets", None))
 
 
 @contextlib.contextmanager

@@ -32,6 +32,7 @@ author:
 extends_documentation_fragment:
   - kvmfleet.compute.attributes
   - kvmfleet.compute.connection
+  - kvmfleet.compute.lock
   - kvmfleet.compute.glance
 attributes:
   check_mode:

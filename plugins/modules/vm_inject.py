@@ -25,6 +25,7 @@ author:
 extends_documentation_fragment:
   - kvmfleet.compute.attributes
   - kvmfleet.compute.connection
+  - kvmfleet.compute.lock
 attributes:
   check_mode:
     support: full

@@ -24,6 +24,7 @@ import libvirt
 import pytest
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _lock
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 from hypothesis import HealthCheck, settings
 
@@ -60,6 +61,13 @@ cgroup_controllers = [ ]
 remember_owner = 0
 max_core = 0
 """
+
+
+@pytest.fixture(autouse=True)
+def locks(tmp_path, monkeypatch):
+    """The directory of the locks that runs of this test take: hosts of the in-memory driver have one name in all tests."""
+    monkeypatch.setattr(_lock, "DIRECTORY", str(tmp_path / "locks"))
+    return tmp_path / "locks"
 
 
 @pytest.fixture

@@ -8,8 +8,12 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain, libvirt
+
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-?[0-9A-Fa-f]{4}){3}-?[0-9A-Fa-f]{12}")
 
 
 def by_name(conn: Conn, name: str) -> Domain | None:
@@ -41,3 +45,11 @@ def require(conn: Conn, guest: str, sentence: str | None = None) -> Domain:
     if domain is None:
         raise _errors.NotFound(sentence or f"there is no guest with the name or the UUID {guest!r} at {conn.getURI()}")
     return domain
+
+
+def name_of(conn: Conn, guest: str) -> str:
+    """Return the name of the guest with this name or this UUID, or the text itself when there is none. Raises libvirt's errors."""
+    if not _UUID.fullmatch(guest):
+        return guest
+    domain = find(conn, guest)
+    return guest if domain is None else domain.name()

@@ -14,7 +14,7 @@ import time
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _lock
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import source as image_source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
@@ -35,7 +35,7 @@ def execute(conn, spec, observed, plan):
     if not plan.actions:
         return {}
     deadline = time.monotonic() + spec.timeout
-    with image_store.locked(observed.store.directory, spec.name, deadline):
+    with _lock.held_all(observed.store.directory, [_lock.image(spec.name)], spec.timeout, option="timeout"):
         if image_store.read(observed.store.directory, spec.name) != observed.store:
             # Another run was here first and has perhaps done it all.
             observed = observe(conn, spec)

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _plan, _units
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _lock, _plan, _units
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.info import age, known, versions
@@ -107,7 +107,8 @@ def execute(conn, spec, observed, plan):
 def _delete(run, action):
     name, version = action.data
     directory = run.observed.directory
-    with image_store.locked(directory, name, run.deadline):
+    left = run.deadline - time.monotonic()
+    with _lock.held_all(directory, [_lock.image(name)], left, option="timeout"):
         with _connection.doing(f"looking for what needs {action.subject}"):
             needed = read(run.conn).user(version.path)
         if not needed:

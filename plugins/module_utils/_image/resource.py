@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _lock
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import lookup
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.describe import describe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.execute import execute
@@ -16,7 +17,14 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe im
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import parse
 
-__all__ = ["execute", "observe", "parse", "plan", "report"]
+__all__ = ["execute", "locks", "observe", "parse", "plan", "report"]
+
+
+def locks(conn, image_spec):
+    """Return the Locks of a task: the guest's that is copied, whose file systems are held still. execute locks the image."""
+    if image_spec.instance is None:
+        return []
+    return [_lock.guest(lookup.name_of(conn, image_spec.instance.name))]
 
 
 def report(conn, image_spec, observed, executed):

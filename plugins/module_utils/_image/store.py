@@ -13,11 +13,9 @@ is, so that a version without it was not made by a finished run, or is not ours:
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
-import time
 from dataclasses import dataclass, field
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
@@ -27,8 +25,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming i
     newest,
     parse_file_name,
 )
-
-_LOCK_INTERVAL = 0.2
 
 
 @dataclass(frozen=True)
@@ -158,46 +154,3 @@ def write_info(directory, file, info):
 def forget_info(directory, file):
     with contextlib.suppress(FileNotFoundError):
         os.unlink(info_path(directory, file))
-
-
-@contextlib.contextmanager
-def locked(directory, name, deadline):
-    """Let one run at a time change an image. Raises TimedOut when another has not finished by the deadline (monotonic).
-
-    The lock's file is removed with it; whoever waited for a file that is gone begins again.
-    """
-    path = os.path.join(info_directory(directory), f".{name}.lock")
-    while True:
-        with _errors.file_errors(f"locking the image {name}"):
-            os.makedirs(info_directory(directory), mode=0o700, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            _wait_for(descriptor, name, deadline)
-            if _is_still(path, descriptor):
-                try:
-                    yield
-                finally:
-                    os.unlink(path)
-                return
-        finally:
-            os.close(descriptor)
-
-
-def _wait_for(descriptor, name, deadline):
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise _errors.TimedOut(
-                    f"another run is still busy with the image {name!r}; a longer timeout waits longer for it"
-                ) from None
-            time.sleep(_LOCK_INTERVAL)
-
-
-def _is_still(path, descriptor):
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False

@@ -8,12 +8,19 @@
 
 from __future__ import annotations
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _lock
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import lookup
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.execute import execute
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.observe import observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.plan import plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inject.spec import parse
 
-__all__ = ["execute", "observe", "parse", "plan", "report"]
+__all__ = ["execute", "locks", "observe", "parse", "plan", "report"]
+
+
+def locks(conn, inject_spec):
+    """Return the Locks of a task."""
+    return [_lock.guest(lookup.name_of(conn, inject_spec.name))]
 
 
 def report(conn, inject_spec, observed, executed):

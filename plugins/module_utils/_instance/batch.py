@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _lock, _plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import addresses, bulk, describe, recorded
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import resource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.argspec import instance_options
@@ -62,15 +62,20 @@ class Entry:
                 self.error = exc
 
 
-@dataclass(frozen=True)
+@dataclass
 class BatchSpec:
-    """The entries of a task; those to purge are found when the host is read."""
+    """The entries of a task; those to purge are found when the host is read.
+
+    locks: by the name of each guest, what it needs locked; None where nothing is locked. missed: why that can't be had, by name.
+    """
 
     uri: str
     entries: tuple[Entry, ...]
     parallel: int
     purge: bool
     purge_tags: tuple[str, ...]
+    locks: dict[str, list[_lock.Lock]] | None = None
+    missed: dict[str, _errors.TimedOut] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -189,14 +194,35 @@ def _secrets(options: facet.Values, given: facet.Values) -> set[str]:
     return found
 
 
+def locks(conn: Conn, batch_spec: BatchSpec) -> list[_lock.Lock]:
+    """Return the Locks of all guests of a task, those to purge among them."""
+    entries = [entry for entry in batch_spec.entries if entry.error is None]
+    if batch_spec.purge:
+        entries += _unlisted(batch_spec, bulk.Known(conn))
+    batch_spec.locks = {entry.name: resource.locks(conn, entry.spec) for entry in entries}
+    return [lock for needed in batch_spec.locks.values() for lock in needed]
+
+
+def miss(batch_spec: BatchSpec, errors: dict[_lock.Lock, _errors.TimedOut]) -> None:
+    """Keep why some instances can't be touched now: their locks can't be had."""
+    for name, needed in (batch_spec.locks or {}).items():
+        for lock in needed:
+            if lock in errors:
+                batch_spec.missed[name] = errors[lock]
+
+
 def observe(conn: Conn, batch_spec: BatchSpec) -> Batch:
     """Return the Batch: all guests of the host by one bulk read, those to purge among them, each with its plan."""
     with contextlib.ExitStack() as opened:
         known, users = bulk.Known(conn), users_of(conn)
         entries = list(batch_spec.entries)
         if batch_spec.purge:
-            entries += _unlisted(batch_spec, known)
+            # One that has appeared since the guests were locked is left to the next run.
+            entries += [
+                e for e in _unlisted(batch_spec, known) if batch_spec.locks is None or e.name in batch_spec.locks
+            ]
         for entry in entries:
+            entry.error = entry.error or batch_spec.missed.get(entry.name)
             if entry.error is None:
                 entry.convergence = opened.enter_context(converging(resource, conn, entry.spec))
             entry.attempt(lambda found: found.convergence.look(known, users))

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _lock
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe, lookup
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.observe import find, observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.plan import plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import parse
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 
-__all__ = ["execute", "observe", "parse", "plan", "report"]
+__all__ = ["execute", "locks", "observe", "parse", "plan", "report"]
+
+
+def locks(conn: Conn, instance_spec: procedure.InstanceSpec) -> list[_lock.Lock]:
+    """Return the Locks of a task: the guest's, and that of the guest that it is to be a clone of, which others may clone, too."""
+    found = [_lock.guest(instance_spec.name)]
+    cloned = instance_spec.procedures.get("clone_from")
+    if cloned is not None:
+        found.append(_lock.guest(lookup.name_of(conn, cloned.name), shared=True))
+    return found
 
 
 def execute(

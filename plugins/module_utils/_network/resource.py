@@ -8,13 +8,19 @@
 
 from __future__ import annotations
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _lock
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.describe import describe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.execute import execute
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.observe import observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.plan import plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.spec import parse
 
-__all__ = ["execute", "observe", "parse", "plan", "report"]
+__all__ = ["execute", "locks", "observe", "parse", "plan", "report"]
+
+
+def locks(conn, network_spec):
+    """Return the Locks of a task."""
+    return [_lock.networks()]
 
 
 def report(conn, network_spec, observed, executed):

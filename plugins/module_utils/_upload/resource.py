@@ -8,12 +8,19 @@
 
 from __future__ import annotations
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _lock
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import lookup
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.execute import execute
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.observe import observe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.plan import plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._upload.spec import has_content, parse
 
-__all__ = ["execute", "observe", "parse", "plan", "report"]
+__all__ = ["execute", "locks", "observe", "parse", "plan", "report"]
+
+
+def locks(conn, upload):
+    """Return the Locks of a task: that of the guest whose disk is read."""
+    return [_lock.guest(lookup.name_of(conn, upload.source), shared=True)] if upload.option == "instance" else []
 
 
 def report(conn, upload, observed, executed):

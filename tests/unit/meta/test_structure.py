@@ -13,7 +13,7 @@ from ansible_collections.kvmfleet.compute.tests.unit.meta import collection, str
 
 FLOOR = {name: number for number, floor in enumerate(structure.FLOORS) for name in floor}
 # What knows a host: a pure module reaches none of it, not by any way.
-IMPURE = ("_connection", "_events", "_optional", "_journal", "_runner")
+IMPURE = ("_connection", "_events", "_optional", "_journal", "_lock", "_runner")
 
 
 def _is_pure(name):

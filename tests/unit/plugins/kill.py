@@ -2,11 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kill a run, or have it fail, before or after one of its actions, at the place through which every action of every module goes."""
+"""Kill a run, have it fail, or stop it before or after one of its actions, at the place through which every action of every
+module goes."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import threading
 
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _execute
@@ -44,3 +47,46 @@ def failing(name, subject):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_execute, "reached", reached)
         yield
+
+
+def chosen(every, short):
+    """Return all cases of an enumeration when `make kills` asks for them, else the few of them that each `make unit` takes."""
+    return every if os.environ.get("KVMFLEET_KILLS") == "all" else short
+
+
+class Stop:
+    """A run in a thread of its own that stands still before or after an action, for the time of a `with` block.
+
+    result: what `run()` returned, once the block is left.
+    """
+
+    def __init__(self, moment, count, run):
+        self.result = None
+        self._at, self._seen = (moment, count), 0
+        self._stopped, self._go = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._work, args=(run,))
+        self._patch = pytest.MonkeyPatch()
+
+    def __enter__(self):
+        self._patch.setattr(_execute, "reached", self._reached)
+        self._thread.start()
+        assert self._stopped.wait(60), "the run has ended before that action"
+        return self
+
+    def __exit__(self, *exc_info):
+        self.go_on()
+        self._thread.join()
+        self._patch.undo()
+
+    def go_on(self):
+        self._go.set()
+
+    def _work(self, run):
+        self.result = run()
+
+    def _reached(self, moment, run, action):
+        if threading.current_thread() is self._thread:
+            self._seen += moment == self._at[0]
+            if (moment, self._seen) == self._at:
+                self._stopped.set()
+                self._go.wait()

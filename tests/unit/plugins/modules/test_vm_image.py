@@ -18,8 +18,10 @@ import stat
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _lock
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.image_host import PYTHON_PATH
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.image_server import ImageServer
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.returned import differences, documented
@@ -28,6 +30,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 MIB = 1024**2
+# Where processes of their own have their locks.
+LOCKS = Path(_lock.DIRECTORY)
 # How long another process may take, in seconds; only a test that fails waits for so long.
 PATIENCE = 60
 
@@ -328,7 +332,7 @@ def test_two_runs_at_the_same_time_download_once(host, server, make_image):
     first = host.start(url=url, checksum=checksum(image))
     assert server.half_way.wait(PATIENCE)
     second = host.start(url=url, checksum=checksum(image))
-    wait_until(lambda: has_open(second, host.infos / ".debian.lock"))
+    wait_until(lambda: has_open(second, LOCKS / _lock.file_name(str(host.store), _lock.image("debian"))))
     hold.set()
     results = [result_of(first), result_of(second)]
     # Each process has an in-memory libvirt of its own, and the second one's has not been told by the first.
@@ -345,7 +349,11 @@ def test_a_run_that_waits_in_vain_says_so(host, server, make_image):
     first = host.start(url=url, checksum=checksum(image))
     assert server.half_way.wait(PATIENCE)
     second = host.start(url=url, checksum=checksum(image), timeout="1s")
-    assert "another run is still busy with the image 'debian'" in result_of(second)["msg"]
+    assert re.search(
+        rf"the image 'debian' is being used by another task \(process {first.pid}, since [-0-9]+ [:0-9]+\), which did not end within "
+        "1 s; run this task again afterwards, or give a longer timeout",
+        result_of(second)["msg"],
+    )
     server.pages["/image"].hold.set()
     assert result_of(first)["changed"]
 

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal, _lock
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.kill import Killed, failing, killing
@@ -296,3 +298,17 @@ def addresses(address="192.0.2.1/24", **others):
 def test_bad_input_changes_nothing(test_uri, run_module, params, message):
     result = run_module("vm_network", dict({"name": "lab", "uri": test_uri}, **params))
     assert result["failed"] and result["msg"].startswith(message), result["msg"]
+
+
+def test_another_task_on_the_networks_is_waited_for_as_long_as_the_task_says(host, shared_uri):
+    with _lock.held_all(shared_uri, [_lock.networks()], 0, "vm_network"):
+        before = time.monotonic()
+        failed = host(**LAB, lock_timeout="200ms")
+        assert time.monotonic() - before >= 0.2
+        assert (
+            failed["msg"].startswith("the networks of this host are being used by vm_network (process ")
+            and failed["failed"]
+        )
+        assert host(**LAB, check=True)["changed"], "check mode does not wait"
+    assert host(**LAB, lock_timeout="0")["changed"]
+    assert host(lock_timeout="soon")["msg"].startswith("lock_timeout: 'soon' is not allowed; ")

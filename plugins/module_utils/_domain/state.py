@@ -24,20 +24,26 @@ _STATES = {
     "VIR_DOMAIN_PMSUSPENDED": "sleeping",
 }
 
+# What a guest is paused for while libvirt is busy with it: soon it is something else by itself.
+PASSING = ("dump", "migration", "save", "shutting_down", "snapshot", "starting_up")
+
 
 @functools.cache
 def state_words(state: int, reason: int, saved: bool) -> tuple[str, str]:
     """Return (state, reason) of libvirt's two numbers; `saved` tells whether a managed save image exists.
 
     The state is running, stopped, paused, suspended (saved to disk), crashed or sleeping. A guest that is shutting down
-    runs until it is off. The reason is libvirt's name in lower case, such as `booted` or `ioerror`.
+    runs until it is off, and one that is being started will run. The reason is libvirt's name in lower case, such as `booted`
+    or `ioerror`.
     Source: virDomainGetState.
     """
     name = next(key for key in _STATES if getattr(libvirt, key) == state)
-    word = _STATES[name]
+    word, why = _STATES[name], _reason(f"{name}_", reason)
     if word == "stopped" and saved:
         word = "suspended"
-    return word, _reason(f"{name}_", reason)
+    if (word, why) == ("paused", "starting_up"):
+        word = "running"
+    return word, why
 
 
 def _reason(prefix: str, number: int) -> str:

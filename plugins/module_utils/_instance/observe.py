@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _journal, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain, libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import describe, lookup, metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import lookup, metadata, state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import NewGuest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
@@ -42,6 +42,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.uses import Uses
 
+# Seconds that libvirt may be busy with a guest before it is taken as it is.
+PASSING_TIMEOUT = 60
 
 # What tells the Uses of the host, when it is called.
 Users = Callable[[], "Uses"]
@@ -104,7 +106,10 @@ def observe(conn: Conn, spec: InstanceSpec, known: Any = None, users: Users | No
                 unfinished=bool(recorded),
                 procedures=procedures,
             )
-        facts = known.facts(domain) if known else describe.read_facts(domain)
+        facts = known.facts(domain) if known else state.read_facts(domain)
+        if facts.reason in state.PASSING:
+            _await_rest(conn, domain)
+            facts = state.read_facts(domain)
         inactive = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
         networks = _networks(conn, spec, inactive)
         live = _live(domain, facts.state)
@@ -122,6 +127,14 @@ def observe(conn: Conn, spec: InstanceSpec, known: Any = None, users: Users | No
             procedures=procedures,
             clone=_linked_clone(conn, users, spec, inactive, facts.state),
         )
+
+
+def _await_rest(conn: Conn, domain: Domain) -> None:
+    """Wait until libvirt is no longer busy with starting, saving or dumping a guest, as it may be for a run that was killed."""
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
+
+    with DomainWatch(conn, domain) as watch:
+        watch.wait_until(lambda: state.power_state(domain)[1] not in state.PASSING, PASSING_TIMEOUT, poll=0.2)
 
 
 def _live(domain: Domain, state: str) -> _xml.Element | None:

@@ -10,9 +10,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import ansible
+import libvirt
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 
@@ -300,3 +303,42 @@ def test_a_failure_after_all_actions_says_that_they_are_done(run_module, shared_
     )
     assert not run_module("vm_instance", dict(params, state="absent"))["failed"]
     assert late["failed"] and late["changed"] and late["done"] == late["actions"] != [], late
+
+
+# A QEMU that begins only when a file is there; libvirt asks it what it can do in any case.
+SLOW = """#!/bin/sh
+case "$*" in
+    *"-machine none"*) ;;
+    *) while [ ! -e {go} ]; do sleep 0.05; done ;;
+esac
+exec qemu-system-x86_64 "$@"
+"""
+
+
+@pytest.fixture
+def slow(guest, embed_uri, tmp_path):
+    """A guest that somebody has begun to start; returns the file that lets it go on."""
+    emulator, go = tmp_path / "qemu", tmp_path / "go"
+    emulator.write_text(SLOW.format(go=go))
+    emulator.chmod(0o755)
+    patch = [{"xpath": "devices/emulator", "set": str(emulator)}]
+    assert not launch(guest, state="stopped", xml_patch=patch)["failed"]
+    with connect(embed_uri) as conn:
+        domain = conn.lookupByName("web01")
+        starting = threading.Thread(target=domain.create)
+        starting.start()
+        while not domain.isActive():
+            time.sleep(0.01)
+        assert domain.state() == [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP]
+        yield go
+        go.touch()
+        starting.join()
+
+
+@pytest.mark.parametrize(("state", "steps"), [("running", []), ("paused", ["pause"])])
+def test_a_guest_that_is_being_started_is_not_paused(guest, slow, state, steps):
+    threading.Timer(1, slow.touch).start()
+    done = guest(state=state)
+    assert not done["failed"], done["msg"]
+    assert named(done) == steps and done["instance"]["state"] == ("paused" if state == "paused" else "running")
+    assert slow.exists(), "it was waited for"

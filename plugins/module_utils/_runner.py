@@ -14,7 +14,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _lock, _plan, _units
+from ansible_collections.kvmfleet.compute.plugins.module_utils import (
+    _connection,
+    _errors,
+    _lock,
+    _plan,
+    _temporary,
+    _units,
+)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import (
     Conn,
     libvirt,
@@ -125,6 +132,8 @@ def run_resource(argument_spec: Values, resource: Any, **spec_rules: Any) -> Non
     """
 
     def body(module: AnsibleModule, conn: Conn, spec: Any) -> Values:
+        if not module.check_mode:
+            _temporary.tidy()
         timeout = module.params.get(_lock.OPTION)
         lock_timeout = None if timeout is None else _units.parse_duration(_lock.OPTION, timeout)
         with converging(resource, conn, spec, None if module.check_mode else lock_timeout, module._name) as convergence:

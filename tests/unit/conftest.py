@@ -63,6 +63,15 @@ max_core = 0
 """
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say how many times runs were killed, or stopped for another task."""
+    reports = [report for name in ("passed", "failed") for report in terminalreporter.stats.get(name, ())]
+    for what in ("kills", "races"):
+        counts = [value for report in reports for name, value in report.user_properties if name == what]
+        if counts:
+            terminalreporter.write_line(f"{what}: {sum(counts)} in {len(counts)} tests")
+
+
 @pytest.fixture(autouse=True)
 def locks(tmp_path, monkeypatch):
     """The directory of the locks that runs of this test take: hosts of the in-memory driver have one name in all tests."""

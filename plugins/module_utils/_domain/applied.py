@@ -34,6 +34,16 @@ def fingerprint(root: _xml.Element) -> str:
     return sha256(etree.tostring(counted, method="c14n")).hexdigest()
 
 
+def begin(root: _xml.Element) -> None:
+    """Have a definition of a managed guest say that its fingerprint is not known yet: libvirt completes it as it is defined.
+
+    A run that is killed before record() leaves no wrong one so.
+    """
+    found = metadata.read(root)
+    if found is not None:
+        metadata.write(root, replace(found, applied=metadata.APPLYING))
+
+
 def record(domain: Domain) -> None:
     """Keep the fingerprint of what was just defined with a managed guest."""
     root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
@@ -50,6 +60,6 @@ def has_drifted(domain: Domain, facts: Facts, root: _xml.Element) -> bool | None
     if facts.active:
         root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
     found = metadata.read(root)
-    if found is None or found.applied is None:
+    if found is None or found.applied in (None, metadata.APPLYING):
         return None
     return fingerprint(root) != found.applied

@@ -43,7 +43,9 @@ def of_another(root: _xml.Element, name: str, uuid: str | None, macs: Sequence[s
     _free_ports(root)
     _own_files(root, former, name)
     found = metadata.read(root) or metadata.InstanceMetadata()
-    own = replace(found, delete_protection=False, has_clones=False, volumes=(), interfaces=(), applied=None)
+    own = replace(
+        found, delete_protection=False, has_clones=False, volumes=(), interfaces=(), applied=None, resized=None
+    )
     metadata.write(root, own)
     return root
 

@@ -84,10 +84,17 @@ class Resize:
         return self.status in ("confirmed", "reverted")
 
 
+# See InstanceMetadata.applied.
+APPLYING = "applying"
+
+
 @dataclass(frozen=True)
 class InstanceMetadata:
-    """What we know of a managed guest besides its definition. applied: see applied.fingerprint.
-    has_clones: linked clones were made of its disks."""
+    """What we know of a managed guest besides its definition.
+
+    applied: see applied.fingerprint; APPLYING from the moment that the definition is there until that is known of it.
+    has_clones: linked clones were made of its disks. resized: how its last resize ended, `confirmed` or `reverted`.
+    """
 
     flavor: str | None = None
     image: str | None = None
@@ -100,6 +107,7 @@ class InstanceMetadata:
     rescue: Rescue | None = None
     resize: Resize | None = None
     has_clones: bool = False
+    resized: str | None = None
 
 
 class VolumeName(Protocol):
@@ -150,6 +158,7 @@ def _of_element(element: _xml.Element) -> InstanceMetadata:
         flavor=element.findtext(_name("flavor")),
         image=element.findtext(_name("image")),
         applied=element.findtext(_name("applied")),
+        resized=element.findtext(_name("resized")),
         tags=tuple(tag.text or "" for tag in element.findall(_name("tag"))),
         properties={item.get("name"): item.text or "" for item in element.findall(_name("property"))},
         delete_protection=element.find(_name("delete_protection")) is not None,
@@ -187,7 +196,8 @@ def _resize(element: _xml.Element | None) -> Resize | None:
 def to_element(found: InstanceMetadata) -> _xml.Element:
     """Return the element of an InstanceMetadata."""
     root = etree.Element(_name("instance"), nsmap={PREFIX: NAMESPACE})
-    for tag, text in (("flavor", found.flavor), ("image", found.image), ("applied", found.applied)):
+    for tag in ("flavor", "image", "applied", "resized"):
+        text = getattr(found, tag)
         if text is not None:
             etree.SubElement(root, _name(tag)).text = text
     for tag in found.tags:
@@ -272,7 +282,11 @@ def unmade_overlay(found: InstanceMetadata | None) -> str | None:
     return found.resize.target if unmade and found and found.resize else None
 
 
-def with_resize_status(found: InstanceMetadata, status: str | None) -> InstanceMetadata:
-    """Return the metadata with another status of the resize; None ends it."""
-    resize = None if status is None or found.resize is None else replace(found.resize, status=status)
-    return replace(found, resize=resize)
+def with_resize_status(found: InstanceMetadata, status: str) -> InstanceMetadata:
+    """Return the metadata with another status of the resize."""
+    return found if found.resize is None else replace(found, resize=replace(found.resize, status=status))
+
+
+def without_resize(found: InstanceMetadata) -> InstanceMetadata:
+    """Return the metadata once a resize is complete: all that is kept is how it ended."""
+    return found if found.resize is None else replace(found, resize=None, resized=found.resize.status)

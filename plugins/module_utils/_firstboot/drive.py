@@ -8,10 +8,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import shutil
 import subprocess
 import tempfile
 
@@ -25,44 +22,6 @@ ISO9660 = "iso9660"
 VFAT = "vfat"
 FORMATS = (ISO9660, VFAT)
 MIB = 1024 * 1024
-# In memory, and gone with the next boot.
-DIRECTORY = "/run/kvmfleet"
-
-
-@contextlib.contextmanager
-def private_directory():
-    """Yield a directory for files with secrets, for the time of a `with` block; those that killed runs left are removed first.
-
-    A run has its directory locked as long as it lives. Raises OSError.
-    """
-    parent = DIRECTORY if os.geteuid() == 0 else os.path.expanduser("~/.local/state/kvmfleet/run")
-    os.makedirs(parent, mode=0o700, exist_ok=True)
-    with contextlib.ExitStack() as mine:
-        # Nobody tidies up between making a directory and locking it.
-        with _locked(parent):
-            _remove_left(parent)
-            directory = tempfile.mkdtemp(dir=parent)
-            mine.callback(shutil.rmtree, directory, ignore_errors=True)
-            mine.enter_context(_locked(directory))
-        yield directory
-
-
-@contextlib.contextmanager
-def _locked(directory, how=fcntl.LOCK_EX):
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, how)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _remove_left(parent):
-    for name in os.listdir(parent):
-        path = os.path.join(parent, name)
-        # One that is locked has a run that lives.
-        with contextlib.suppress(OSError), _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            shutil.rmtree(path)
 
 
 def build(files, label, image_format, path):

@@ -265,7 +265,9 @@ def _definition_actions(spec: InstanceSpec, draft: Draft) -> list[_plan.Action]:
     observed = draft.observed
     unchanged = observed.persistent and not draft.changes and not draft.forced
     if unchanged and draft.define == "define":
-        return []
+        found = observed.metadata
+        begun = found is not None and found.applied == metadata.APPLYING
+        return [_plan.Action("record_definition", spec.name)] if begun else []
     return [_plan.Action(draft.define, spec.name, draft.definition)]
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3] / "plugins/module_utils"
 PREFIX = "ansible_collections.kvmfleet.compute.plugins.module_utils"
 # From the ground up. A package imports from the floors below its own alone; a file beside the packages counts as one.
 FLOORS = (
-    ("_errors", "_plan", "_typed_params"),
+    ("_errors", "_plan", "_temporary", "_typed_params"),
     ("_deps", "_inet", "_journal", "_lock", "_match", "_units"),
     ("_connection", "_events", "_firstboot", "_openstack", "_optional", "_xml"),
     ("_execute", "_field", "_runner", "_storage"),

@@ -61,7 +61,8 @@ HARMLESS = {
             "restore restore_paused resume wake pause suspend discard_saved_state shutdown power_off"
         ),
         "it changes definitions and records": (
-            "update_live set_autostart unset_autostart record_removal undefine finish_removal record_volume mark_source finish_resize"
+            "update_live set_autostart unset_autostart record_removal undefine finish_removal record_volume record_definition "
+            "mark_source finish_resize"
         ),
         "it changes what the guest has of the host's memory and processors, or what is no disk": (
             "detach_device set_vcpus set_memory"

@@ -11,6 +11,7 @@ import contextlib
 import os
 import threading
 
+import libvirt
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _execute
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError
@@ -47,6 +48,63 @@ def failing(name, subject):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_execute, "reached", reached)
         yield
+
+
+# The calls by which runs write, by libvirt's classes.
+WRITES = {
+    "virConnect": "defineXML defineXMLFlags networkDefineXML",
+    "virDomain": (
+        "setMetadata create createWithFlags destroy destroyFlags shutdownFlags suspend resume pMWakeup setAutostart undefine undefineFlags "
+        "managedSave managedSaveRemove attachDeviceFlags detachDeviceFlags updateDeviceFlags setVcpusFlags setMemoryFlags blockResize "
+        "blockCommit blockJobAbort backupBegin fsFreeze fsThaw coreDumpWithFormat injectNMI"
+    ),
+    "virNetwork": "create destroy undefine setAutostart update",
+    "virStoragePool": "createXML createXMLFrom refresh",
+    "virStorageVol": "delete resize upload",
+}
+
+
+@contextlib.contextmanager
+def points(reach):
+    """Have `reach(name)` called at each point where a run may die: before and after each action, and after each write to libvirt."""
+
+    def watched(name, call):
+        def write(*given, **named):
+            result = call(*given, **named)
+            reach(name)
+            return result
+
+        return write
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_execute, "reached", lambda moment, run, action: reach(f"{moment} {action.name}"))
+        for kind, names in WRITES.items():
+            for name in names.split():
+                of_kind = getattr(libvirt, kind)
+                patch.setattr(of_kind, name, watched(name, getattr(of_kind, name)))
+        yield
+
+
+def count_points(run):
+    """Return the names of the points that a run passes."""
+    seen = []
+    with points(seen.append):
+        run()
+    return seen
+
+
+def kill_at(number, run):
+    """Run, and die at a point, 1 for the first; return its name."""
+    seen = []
+
+    def reach(name):
+        seen.append(name)
+        if len(seen) == number:
+            raise Killed
+
+    with points(reach), pytest.raises(Killed):
+        run()
+    return seen[-1]
 
 
 def chosen(every, short):

@@ -32,10 +32,16 @@ def _define(run: procedure.Run, action: _plan.Action) -> None:
 def define(run: procedure.Run, root: _xml.Element) -> None:
     """Source: virDomainDefineXMLFlags, VIR_DOMAIN_DEFINE_VALIDATE."""
     interfaces.record_new(root, run.spec.wanted.get("interfaces", ()))
+    applied.begin(root)
     flags = getattr(libvirt, "VIR_DOMAIN_DEFINE_VALIDATE", 0)
     domain = run.conn.defineXMLFlags(_xml.to_text(root), flags)
     run.defined(domain)
     applied.record(domain)
+
+
+def _record_definition(run: procedure.Run, action: _plan.Action) -> None:
+    """Complete what a run that was killed had defined."""
+    applied.record(run.domain())
 
 
 def _restore(run: procedure.Run) -> bool:
@@ -110,6 +116,7 @@ def _finish_removal(run: procedure.Run, action: _plan.Action) -> None:
 
 ACTIONS = {
     "define": _define,
+    "record_definition": _record_definition,
     "update_live": _update_live,
     "set_autostart": _set_autostart,
     "unset_autostart": _unset_autostart,

@@ -17,7 +17,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _temporary, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import record_volume
 from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot import description, drive, layout
@@ -205,7 +205,7 @@ def _create(run: procedure.Run, action: _plan.Action) -> None:
     # Random bytes are new with each drive that is made, and no part of the content that names it.
     seed = secrets.token_bytes(RANDOM_SEED)
     files = layout.with_random_seed(volume.spec.label, volume.spec.files(domain.name(), domain.UUIDString()), seed)
-    with drive.private_directory() as directory:
+    with _temporary.directory() as directory:
         path = os.path.join(directory, "drive")
         drive.build(files, volume.spec.label, volume.spec.format, path)
         # The plan has made sure that what is there is the unfinished work of an earlier run for this guest.

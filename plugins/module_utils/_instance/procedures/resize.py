@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata
     from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import PoolFacts
 
+# How a resize ends by which action.
+ENDS = {"confirm": "confirmed", "revert": "reverted"}
 SIZES = ("vcpus", "max_vcpus", "memory", "max_memory")
 
 
@@ -164,8 +166,10 @@ def shape(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Dra
     if wanted is None:
         return _finished(spec, draft)
     if wanted.action != "resize":
-        if record is not None and record.status == {"confirm": "confirmed", "revert": "reverted"}[wanted.action]:
+        if record is not None and record.status == ENDS[wanted.action]:
             return _finished(spec, draft)
+        if record is None and observed.metadata and observed.metadata.resized == ENDS[wanted.action]:
+            return draft
         raise _errors.Conflict(f"resize.action: there is no resize of the guest {spec.name!r} to {wanted.action}")
     if not observed.exists or not _differs(draft):
         return _finished(spec, draft) if record is not None else draft
@@ -270,7 +274,7 @@ def _begin(spec: procedure.InstanceSpec, draft: procedure.Draft) -> tuple[proced
             put_disk(after, root, DiskSource("file", path=overlay.path), "qcow2")
             others = tuple(volume for volume in found.volumes if volume.target != overlay.target)
             found = replace(found, volumes=(*others, overlay))
-    metadata.write(after, replace(found, resize=record))
+    metadata.write(after, replace(found, resize=record, resized=None))
     growth = tuple(item for item in draft.growth if item[0] != root)
     return replace(draft, definition=after, growth=growth), overlay
 
@@ -516,7 +520,7 @@ def _tidy_up(run: procedure.Run) -> None:
 
 
 def _finish_resize(run: procedure.Run, action: _plan.Action | None) -> None:
-    update_metadata(run.domain(), lambda found: metadata.with_resize_status(found, None))
+    update_metadata(run.domain(), metadata.without_resize)
 
 
 def _commit(run: procedure.Run, record: Grown) -> None:

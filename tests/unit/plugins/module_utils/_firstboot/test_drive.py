@@ -12,6 +12,7 @@ import stat
 import subprocess
 
 import pytest
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _temporary
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import KvmfleetError, Unsupported
 from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot import description, drive, layout
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._firstboot.descriptions import UUID, WHOLE
@@ -149,16 +150,16 @@ def test_a_tool_that_fails_leaves_what_was_there(tmp_path):
 @pytest.fixture
 def scratch(tmp_path, monkeypatch):
     """The directory that private ones are made in."""
-    monkeypatch.setattr(drive, "DIRECTORY", str(tmp_path / "run"))
+    monkeypatch.setattr(_temporary, "DIRECTORY", str(tmp_path / "run"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    return tmp_path / ("run" if os.geteuid() == 0 else ".local/state/kvmfleet/run")
+    return tmp_path / ("run" if os.geteuid() == 0 else ".local/state/kvmfleet/temporary")
 
 
 def killed_with_a_secret():
     """Have a process write a secret into a private directory, and be killed."""
     child = os.fork()
     if not child:
-        with drive.private_directory() as directory:
+        with _temporary.directory() as directory:
             with open(f"{directory}/secret", "w") as stream:
                 stream.write("secret")
             os.kill(os.getpid(), signal.SIGKILL)
@@ -170,11 +171,13 @@ def test_what_a_killed_run_left_is_removed_by_the_next(scratch):
     (left,) = scratch.glob("*/secret")
     for directory in (scratch, left.parent):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-    with drive.private_directory() as directory:
+    _temporary.tidy()
+    with _temporary.directory() as directory:
         assert [str(path) for path in scratch.iterdir()] == [directory]
     assert list(scratch.iterdir()) == []
 
 
 def test_what_a_living_run_has_stays(scratch):
-    with drive.private_directory() as first, drive.private_directory() as second:
+    with _temporary.directory() as first, _temporary.directory() as second:
+        _temporary.tidy()
         assert sorted(map(str, scratch.iterdir())) == sorted([first, second])

@@ -16,7 +16,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import 
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance import test_runs
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.test_runs import (
     LAUNCH,
-    Killed,
     actions,
 )
 
@@ -233,28 +232,6 @@ def test_a_clone_that_fails_removes_what_it_made_and_can_be_repeated(world, monk
     with pytest.raises(Conflict, match="did not finish the disk"):
         world.run({"name": "copy01"})
     assert actions(world.run(FULL)) == ["create_volume", "create_volume", "create_volume", "start"]
-
-
-@pytest.mark.parametrize(
-    "task", [FULL, LINKED, dict(LINKED, root_disk="3GiB", disks=[{"target": "vde", "size": "1GiB"}])]
-)
-@pytest.mark.parametrize("count", range(1, 9))
-def test_a_clone_that_was_killed_is_completed_by_running_it_again(world, task, count):
-    world.run(dict(SOURCE, delete_protection=False))
-    length = len(world.plan(task).actions)
-    if count > length:
-        assert length < 8, "every action of the run is a place to die at"
-        return
-    with pytest.raises(Killed):
-        test_runs._killed_after(world, task, count)
-    world.run(task)
-    killed = world.show()
-    assert actions(world.plan(task)) == []
-    for name in ("copy01", "web01"):
-        world.run({"name": name, "state": "absent"})
-    for params in (dict(SOURCE, delete_protection=False), task):
-        world.run(params)
-    assert in_order(killed) == in_order(world.show())
 
 
 WHOLE = """<domain type='kvm'><name>web01</name><uuid>8a53e7c5-6f0e-4b5a-9f53-0d8c8f2e2a10</uuid>

@@ -10,7 +10,7 @@ import json
 import re
 
 import pytest
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _temporary, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, InvalidInput, KvmfleetError
 from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot import drive
@@ -28,7 +28,7 @@ world = test_runs.world
 @pytest.fixture(autouse=True)
 def scratch(tmp_path, monkeypatch):
     """Drives are made in a directory of the test's own."""
-    monkeypatch.setattr(drive, "DIRECTORY", str(tmp_path), raising=False)
+    monkeypatch.setattr(_temporary, "DIRECTORY", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
 
 

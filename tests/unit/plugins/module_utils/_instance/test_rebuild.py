@@ -191,35 +191,6 @@ def test_a_rebuild_that_fails_brings_the_old_disk_back(world, failing, monkeypat
     assert root_volume(world)[:2] == ("web01-vda.1.qcow2", "other.abcdef012345.qcow2")
 
 
-RUNS = {
-    "running": ([LAUNCH], OTHER),
-    "stopped": ([LAUNCH, dict(LAUNCH, state="stopped")], OTHER),
-    "suspended": ([LAUNCH, dict(LAUNCH, state="suspended")], dict(OTHER, state="stopped")),
-    "with other changes": ([LAUNCH], dict(OTHER, memory="128MiB", disks=[*LAUNCH["disks"], {"size": "1GiB"}])),
-}
-
-
-@pytest.mark.parametrize("name", RUNS)
-@pytest.mark.parametrize("count", range(1, 11))
-def test_a_rebuild_that_was_killed_is_completed_by_running_it_again(world, name, count):
-    first, last = RUNS[name]
-    for params in first:
-        world.run(params)
-    length = len(world.plan(last).actions)
-    if count > length:
-        assert length < 11, "every action of the run is a place to die at"
-        return
-    with pytest.raises(Killed):
-        test_runs._killed_after(world, last, count)
-    world.run(last)
-    killed = world.show()
-    assert actions(world.plan(last)) == []
-    world.run({"name": "web01", "state": "absent"})
-    for params in [*first, last]:
-        world.run(params)
-    assert killed == world.show()
-
-
 @pytest.mark.parametrize("count", range(1, 7))
 def test_a_rebuild_that_was_killed_and_given_up_leaves_nothing(world, count):
     world.run(LAUNCH)

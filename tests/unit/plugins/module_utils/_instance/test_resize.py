@@ -190,36 +190,6 @@ def test_a_volume_of_somebody_else_is_not_taken_for_the_overlay(world, launch):
 
 
 PENDING = [dict(LARGER, resize=MANUAL)]
-KILLED = {
-    "sizes, confirmed": ([], dict(BIGGER, resize=SEEN)),
-    "disk": ([], PENDING[0]),
-    "disk and reverted": (PENDING, REVERT),
-    "sizes and reverted": ([dict(BIGGER, resize=MANUAL)], REVERT),
-    "sizes and confirmed": ([dict(BIGGER, resize=MANUAL)], CONFIRM),
-}
-
-
-@pytest.mark.parametrize("name", KILLED)
-@pytest.mark.parametrize("count", range(1, 7))
-def test_a_resize_that_was_killed_is_completed_by_running_it_again(world, launch, name, count):
-    first, last = KILLED[name]
-    for task in first:
-        world.run(task)
-    length = len(world.plan(last).actions)
-    if count > length:
-        assert length < 7, "every action of the run is a place to die at"
-        return
-    with pytest.raises(Killed):
-        test_runs._killed_after(world, last, count)
-    if count < length:
-        foreseen = world.plan(last)
-        assert foreseen.actions and world.run(last).describe() == foreseen.describe()
-    killed = shown(world)
-    world.run({"name": "web01", "state": "absent"})
-    for task in [launch, *first, last]:
-        world.run(task)
-    assert killed == shown(world)
-    assert killed[1]["default"].count(OVERLAY) == (name == "disk")
 
 
 @pytest.mark.parametrize("count", range(1, 5))

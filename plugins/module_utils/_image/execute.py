@@ -222,10 +222,19 @@ def _refresh_pool(run, action):
 
 
 def _delete(run, action):
+    path = run.store.versions[action.subject].path
+    with uses.still(run.conn):
+        need = uses.read(run.conn).user(path)
+        if need is not None:
+            raise _errors.Conflict(f"name: the version {action.subject} can't be removed; it is {need}")
+        _delete_files(run, action.subject, path)
+
+
+def _delete_files(run, file, path):
     # What is known goes first: a version without it is still a version, and is deleted by the next run.
-    image_store.forget_info(run.store.directory, action.subject)
+    image_store.forget_info(run.store.directory, file)
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(run.store.versions[action.subject].path)
+        os.unlink(path)
 
 
 ACTIONS = {

@@ -20,7 +20,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._image import sto
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.info import age, known, versions
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, pool_directory
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import check_name
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.uses import Uses, read
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.uses import Uses, read, still
 
 OPTIONS = {
     "name": {"type": "str"},
@@ -108,9 +108,12 @@ def _delete(run, action):
     name, version = action.data
     directory = run.observed.directory
     left = run.deadline - time.monotonic()
-    with _lock.held_all(directory, [_lock.image(name)], left, option="timeout"):
-        with _connection.doing(f"looking for what needs {action.subject}"):
-            needed = read(run.conn).user(version.path)
+    with (
+        _lock.held_all(directory, [_lock.image(name)], left, option="timeout"),
+        _connection.doing(f"looking for what needs {action.subject}"),
+        still(run.conn),
+    ):
+        needed = read(run.conn).user(version.path)
         if not needed:
             _delete_files(directory, version)
     return not needed

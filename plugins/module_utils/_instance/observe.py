@@ -244,13 +244,18 @@ def _storage(
     unread = planned.union(*(need.unmade for need in needs))
     sized = {t: d.size for d, t in targets if d.size is not None and t in present and t not in unread}
     capacities = {target: _capacity(conn, domain, inactive, target) for target in sized}
+    attached = _attached([d for d, t in taken if t not in present], volumes)
     facts = storage.StorageFacts(
         pools=pools,
         volumes={key: None if key in removed else value for key, value in volumes.items()},
         images=images,
         known_pools=known_pools,
         known_images=known_images,
-        needed=_needed_by_others(users, spec, [d for d, t in taken if t not in present], volumes),
+        attached=attached,
+        needed={
+            path: users().against_attaching(path, spec.name, disk.attributes.get("shareable"))
+            for disk, path in attached
+        },
         capacities=capacities,
         unwritable=_unwritable(conn, users, spec, inactive, targets, capacities),
         in_use=in_use,
@@ -260,26 +265,16 @@ def _storage(
     return facts, {name: procedure.observe(reading, needed[name]) for name, procedure in due.items()}
 
 
-def _needed_by_others(
-    users: Users, spec: InstanceSpec, disks: Iterable[DiskSpec], volumes: Volumes
-) -> dict[str, str | None]:
-    """Return, by path, the words for why disks that exist already can't be attached as they are to be."""
-    needed = {}
+def _attached(disks: Iterable[DiskSpec], volumes: Volumes) -> tuple[tuple[DiskSpec, str], ...]:
+    """Return (DiskSpec, path) of the disks that exist already and are to be written to."""
+    found = []
     for disk in disks:
         volume = None if disk.volume is None else volumes.get((disk.pool, disk.volume))
         path = disk.source or (volume.path if volume else None)
         given = disk.attributes
-        if path is None or given.get("readonly") or given.get("device") == "cdrom":
-            continue
-        needed[path] = _against_attaching(users, spec, path, given.get("shareable"))
-    return needed
-
-
-def _against_attaching(users: Users, spec: InstanceSpec, path: str, shareable: bool | None) -> str | None:
-    """Return the words for why a path can't be a disk that the guest writes to, None when it can."""
-    if shareable:
-        return users().against_writing(path, spec.name, shared=True)
-    return users().against_sole_use(path, spec.name)
+        if path is not None and not given.get("readonly") and given.get("device") != "cdrom":
+            found.append((disk, path))
+    return tuple(found)
 
 
 def _unwritable(
@@ -303,7 +298,7 @@ def _unwritable(
         shareable = disk.attributes.get("shareable", element.find("shareable") is not None)
         for path in paths_of(conn, element.findall("source")):
             if opens:
-                written[target] = _against_attaching(users, spec, path, shareable)
+                written[target] = users().against_attaching(path, spec.name, shareable)
             else:
                 written[target] = users().against_writing(path, spec.name, shared=shareable)
     return {target: need for target, need in written.items() if need}

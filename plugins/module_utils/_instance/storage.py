@@ -42,6 +42,7 @@ class StorageFacts:
     """What the host has, as far as the disks of one guest touch it.
 
     volumes: by (pool, name), None where there is no such volume. images: by the image's name as it was asked for.
+    attached: (DiskSpec, path) of the disks that exist already and the guest is to get, to write to.
     needed: by path, the words for why a disk can't be deleted, or attached as the task says. capacities: by target, of the guest's
     own disks; unwritable: the words for why such a disk can't be written to. removable: the volumes that a removal is to delete.
     in_use: device names that a new disk can't have, of the running guest or of the source of a clone.
@@ -53,6 +54,7 @@ class StorageFacts:
     known_pools: tuple[str, ...] = ()
     known_images: tuple[str, ...] = ()
     needed: dict[str, str | None] = field(default_factory=dict)
+    attached: tuple[tuple[DiskSpec, str], ...] = ()
     capacities: dict[str, int] = field(default_factory=dict)
     unwritable: dict[str, str] = field(default_factory=dict)
     removable: tuple[VolumeFacts, ...] = ()

@@ -20,7 +20,7 @@ import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _lock, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import (
@@ -39,6 +39,8 @@ _MAGIC = b"QFI\xfb"
 # The magic, the version, the place of the backing file's name, its length.
 _HEADER = struct.Struct(">4sIQI")
 _LONGEST = 1023
+# Seconds that others may hold the use of files still. They do so for a moment.
+_LOCK_TIMEOUT = 60
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,12 @@ class Uses:
         """
         return self._user(path, guest, without, guests=not shared) or self._image(path)
 
+    def against_attaching(self, path: str, guest: str | None, shareable: bool | None) -> str | None:
+        """Return the words for why a path can't be a disk that a guest writes to, None when it can."""
+        if shareable:
+            return self.against_writing(path, guest, shared=True)
+        return self.against_sole_use(path, guest)
+
     def sole(self, paths: Iterable[str], guest: str | None) -> set[str]:
         """Return those of the paths that no other guest needs, and nothing but what is based on the others of them."""
         paths = set(paths)
@@ -127,6 +135,16 @@ def read(conn: Conn) -> Uses:
         if _real(overlay, local) not in raw:
             overlays.setdefault(_real(base, local), set()).add(_real(overlay, local))
     return Uses(guests, overlays, frozenset(path for path, is_image in files.items() if is_image), local)
+
+
+@contextlib.contextmanager
+def still(conn: Conn) -> Iterator[None]:
+    """Keep other tasks from beginning to use a file, and from deleting one, for the time of a `with` block, which is to be short.
+
+    What is read of the uses in it is true until its end, as far as this collection changes them. Raises TimedOut.
+    """
+    with _lock.held_all(_lock.scope(conn), [_lock.storage()], _LOCK_TIMEOUT):
+        yield
 
 
 def _real(path: str, local: bool) -> str:

@@ -133,11 +133,15 @@ class Stop:
 
     def __exit__(self, *exc_info):
         self.go_on()
-        self._thread.join()
+        self.join()
         self._patch.undo()
 
     def go_on(self):
         self._go.set()
+
+    def join(self):
+        """Wait until it has ended."""
+        self._thread.join()
 
     def _work(self, run):
         self.result = run()

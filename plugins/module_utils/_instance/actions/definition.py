@@ -16,6 +16,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import ap
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import interfaces
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import set_metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import OwnedVolume
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import read_volume
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils import _plan
@@ -26,7 +28,25 @@ def _define(run: procedure.Run, action: _plan.Action) -> None:
     """Define the guest. One that runs gets its old definition back when what follows fails."""
     if run.observed.active and run.observed.persistent:
         run.on_failure(lambda: _restore(run))
-    define(run, action.data)
+    if not run.observed.storage.attached:
+        define(run, action.data)
+        return
+    with uses.still(run.conn):
+        _check_attached(run)
+        define(run, action.data)
+
+
+def _check_attached(run: procedure.Run) -> None:
+    """Look again at the disks that the guest is to get. Raises Conflict, NotFound."""
+    found = uses.read(run.conn)
+    for disk, path in run.observed.storage.attached:
+        need = found.against_attaching(path, run.spec.name, disk.attributes.get("shareable"))
+        if need is not None:
+            raise _errors.Conflict(f"{disk.option}: {path!r} is {need}")
+        if disk.volume is not None and read_volume(run.conn, disk.pool, disk.volume) is None:
+            raise _errors.NotFound(
+                f"{disk.option}: the volume {disk.volume!r} of the pool {disk.pool!r} was deleted meanwhile"
+            )
 
 
 def define(run: procedure.Run, root: _xml.Element) -> None:

@@ -8,12 +8,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import record_volume, update_metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import removals
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source, uses
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import volume_of
 
@@ -46,7 +48,9 @@ def make_volume(run: procedure.Run, volume: NewVolume) -> None:
         if created.info()[1] < volume.capacity:
             created.resize(volume.capacity, 0)
     else:
-        pool.createXML(text, 0)
+        # The image that it is based on is not deleted meanwhile.
+        with uses.still(conn):
+            pool.createXML(text, 0)
 
 
 def undo_volume(run: procedure.Run, volume: VolumeName) -> bool:
@@ -89,11 +93,20 @@ def delete_volume(run: procedure.Run, volume: VolumeName) -> None:
 
     Raises Conflict when something else has come to need it.
     """
-    found = _find_volume(run.conn, volume)
-    need = uses.read(run.conn).against_sole_use(found.path(), run.spec.name) if found else None
-    if need is not None:
-        raise _errors.Conflict(f"the volume {volume.name!r} of the pool {volume.pool!r} can't be deleted; it is {need}")
-    if found:
+    _delete_unused(run, volume, ())
+
+
+def _delete_unused(run: procedure.Run, volume: VolumeName, without: Iterable[str]) -> None:
+    """Delete a volume, if it is there. Raises Conflict when something has come to need it, besides the overlays `without` (paths)."""
+    with uses.still(run.conn):
+        found = _find_volume(run.conn, volume)
+        if not found:
+            return
+        need = uses.read(run.conn).against_sole_use(found.path(), run.spec.name, without)
+        if need is not None:
+            raise _errors.Conflict(
+                f"the volume {volume.name!r} of the pool {volume.pool!r} can't be deleted; it is {need}"
+            )
         found.delete(0)
 
 
@@ -121,10 +134,14 @@ def _grow_disk(run: procedure.Run, action: _plan.Action) -> None:
 
 
 def _delete_owned_volume(run: procedure.Run, action: _plan.Action) -> None:
-    # The plan has made sure that nothing else needs one of those that go together.
-    found = _find_volume(run.conn, action.data)
-    if found:
-        found.delete(0)
+    """What the plan has found nobody to need may have come into use since the guest was undefined: it stays then."""
+    observed = run.observed
+    together = [volume.path for volume in removals(observed.storage)]
+    together += [volume.path for volume in observed.leftovers]
+    try:
+        _delete_unused(run, action.data, together)
+    except _errors.Conflict as exc:
+        run.warnings.append(exc.message)
 
 
 def _drop_volume(run: procedure.Run, action: _plan.Action) -> None:

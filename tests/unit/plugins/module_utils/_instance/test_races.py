@@ -19,7 +19,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import 
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.kill import Stop, chosen
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance import test_runs
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.test_rebuild import add_image
-from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.test_runs import LAUNCH
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.module_utils._instance.test_runs import LAUNCH, actions
 
 world = test_runs.world
 
@@ -184,3 +184,45 @@ def test_two_batches_in_other_orders_end(world):
     for thread in threads:
         thread.join()
     assert results == [dict.fromkeys(names)] * 3 + [dict.fromkeys(names)] * 3
+
+
+def user_of(disk):
+    return {"name": "db01", "memory": "64MiB", "vcpus": "1", "disks": [{"volume": disk}]}
+
+
+@pytest.mark.parametrize("task", [ABSENT, {"name": "copy01", "state": "absent"}])
+def test_a_disk_that_another_guest_has_got_since_is_not_deleted(world, task):
+    """The guest is undefined before its disks are deleted, and then nobody has them."""
+    world.run(OFF)
+    if task is not ABSENT:
+        world.run(CLONE)
+    disk = f"{task['name']}-vda.qcow2"
+    undefined = actions(world.plan(task)).index("undefine") + 1
+    with Stop("after", undefined, lambda: attempt(world, task)) as stopped:
+        assert attempt(world, user_of(disk)) is None
+    assert stopped.result is None
+    assert disk in world.show()[1]["default"] and f"{task['name']}-vdb.qcow2" not in world.show()[1]["default"]
+    assert actions(world.plan(task)) == []
+
+
+def test_a_disk_that_is_deleted_meanwhile_is_not_attached(world):
+    world.run(OFF)
+    undefined = actions(world.plan(ABSENT)).index("undefine") + 1
+    with Stop("after", undefined, lambda: attempt(world, ABSENT)) as removal:
+        spec = world.spec(user_of("web01-vda.qcow2"))
+        observed = resource.observe(world.conn, spec)
+        plan = resource.plan(spec, observed)
+        removal.go_on()
+        removal.join()
+        with pytest.raises(_errors.KvmfleetError, match="web01-vda.qcow2"):
+            resource.execute(world.conn, spec, observed, plan)
+    assert "db01" not in [domain.name() for domain in world.conn.listAllDomains()]
+
+
+def test_two_guests_do_not_get_one_disk(world):
+    world.conn.storagePoolLookupByName("default").createXML(test_runs.VOLUME.format("data.qcow2"), 0)
+    one = user_of("data.qcow2")
+    with Stop("before", 1, lambda: attempt(world, one)) as stopped:
+        assert attempt(world, dict(one, name="db02")) is None
+    assert "data.qcow2" in stopped.result and "in use by the guest 'db02'" in stopped.result
+    assert "db01" not in [domain.name() for domain in world.conn.listAllDomains()]

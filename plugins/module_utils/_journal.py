@@ -26,6 +26,8 @@ DIRECTORY = "/var/lib/kvmfleet/state"
 REMOVAL = "removal"
 # The autostart of a network, named by its UUID, that is to be enabled once the network has started.
 AUTOSTART = "autostart"
+# The file systems of a guest, named by its UUID, that are held still in its present run, which has the number `run`.
+FREEZE = "freeze"
 
 
 def _directory() -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _journal
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Domain, libvirt
 
 
@@ -26,12 +26,15 @@ def frozen(domain: Domain, quiesce: str) -> Iterator[str | None]:
         yield None
         return
     refusal = None
+    # Nothing in the guest would thaw them when this run is killed; the next one does.
+    _journal.record(_journal.FREEZE, *_key(domain), {"run": domain.ID()})
     try:
         domain.fsFreeze(None, 0)
     except libvirt.libvirtError as exc:
         # It may have come to some of the file systems.
         with contextlib.suppress(libvirt.libvirtError):
             domain.fsThaw(None, 0)
+        _journal.forget(_journal.FREEZE, *_key(domain))
         if quiesce == "always":
             raise
         refusal = f"the agent of the guest {domain.name()!r} could not hold its file systems still: {exc}"
@@ -42,9 +45,33 @@ def frozen(domain: Domain, quiesce: str) -> Iterator[str | None]:
             _thaw(domain)
 
 
+def is_left(domain: Domain) -> bool:
+    """Tell whether a run that was killed has left file systems of a guest frozen. Raises KvmfleetError."""
+    return _journal.read(_journal.FREEZE, *_key(domain)) is not None
+
+
+def thaw_left(domain: Domain) -> None:
+    """Thaw what a run that was killed has left frozen, if it did; a guest that has booted since has nothing frozen.
+
+    Raises KvmfleetError; the next run tries again then.
+    """
+    left = _journal.read(_journal.FREEZE, *_key(domain))
+    if left is None:
+        return
+    if domain.isActive() and domain.ID() == left["run"]:
+        _thaw(domain)
+    else:
+        _journal.forget(_journal.FREEZE, *_key(domain))
+
+
+def _key(domain: Domain) -> tuple[str, str]:
+    return domain.connect().getURI(), domain.UUIDString()
+
+
 def _thaw(domain: Domain) -> None:
     try:
         domain.fsThaw(None, 0)
+        _journal.forget(_journal.FREEZE, *_key(domain))
     except libvirt.libvirtError as exc:
         raise _errors.KvmfleetError(
             f"thawing the file systems of the guest {domain.name()!r} failed: {exc}; "

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_connected
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.freeze import frozen
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.freeze import frozen, thaw_left
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import require
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import path_of
 
 # What a guest is in whose disk QEMU has open.
@@ -98,6 +99,7 @@ def copy(conn, disk, path, quiesce, deadline):
     """
     with _connection.doing(f"reading the guest {disk.guest}"):
         domain = conn.lookupByName(disk.guest)
+        thaw_left(domain)
     if disk.is_open:
         return _back_up(conn, domain, disk, path, quiesce, deadline)
     convert(disk, path)
@@ -127,6 +129,7 @@ def _back_up(conn, domain, disk, path, quiesce, deadline):
         _connection.doing(f"copying the disk {disk.target} of the guest {disk.guest}"),
         DomainWatch(conn, domain) as watch,
     ):
+        _end_left(domain, watch)
         # The file is ours already, where nobody can have put another one in its place.
         _qemu_img("create", "-q", "-f", "qcow2", path, str(domain.blockInfo(disk.target)[0]))
         begun = False
@@ -151,6 +154,20 @@ def _back_up(conn, domain, disk, path, quiesce, deadline):
             f"the copy of the disk {disk.target} of the guest {disk.guest!r} failed: {done.get('errmsg') or 'it was aborted'}"
         )
     return refusal
+
+
+def _end_left(domain, watch):
+    """End the copy that a run that was killed has begun: QEMU goes on with it, and makes no other one meanwhile.
+
+    Source: virDomainBackupGetXMLDesc.
+    """
+    try:
+        root = _xml.parse(domain.backupGetXMLDesc(0))
+    except libvirt.libvirtError:
+        return  # there is none
+    paths = [target.get("file") for target in root.iterfind("disks/disk/target")]
+    if paths and all(image_store.is_left_by_dead_run(path) for path in paths):
+        _abort(domain, watch)
 
 
 def _abort(domain, watch):

@@ -89,7 +89,7 @@ def read(directory, name):
                 parsed = parse_file_name(entry.name)
                 if parsed and parsed[0] == name and entry.is_file(follow_symlinks=False):
                     versions[entry.name] = _version(directory, entry, parsed[2])
-                elif _left_by_dead_run(entry.name, name):
+                elif is_left_by_dead_run(entry.name, name):
                     leftovers.append(entry.path)
         leftovers += _infos_without_version(directory, name, versions)
     return Store(name, directory, versions, tuple(sorted(leftovers)))
@@ -101,8 +101,10 @@ def names(directory):
         return sorted({parsed[0] for parsed in map(parse_file_name, os.listdir(directory)) if parsed})
 
 
-def _left_by_dead_run(file, name):
-    match = re.fullmatch(rf"\.{re.escape(name)}\.partial-(\d+)", file)
+def is_left_by_dead_run(path, name=None):
+    """Tell whether a file is one that a run has begun to write for an image, of this name if it is given, and that run is dead."""
+    of_image = ".+" if name is None else re.escape(name)
+    match = re.fullmatch(rf"\.{of_image}\.partial-(\d+)", os.path.basename(path))
     return bool(match) and not os.path.exists(f"/proc/{match.group(1)}")
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _journal, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain, libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import lookup, metadata, state
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import freeze, lookup, metadata, state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.definition import NewGuest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import storage
@@ -123,6 +123,7 @@ def observe(conn: Conn, spec: InstanceSpec, known: Any = None, users: Users | No
             networks=networks,
             storage=found,
             unfinished=bool(recorded),
+            frozen=freeze.is_left(domain),
             hotplug=conn.getType() == "QEMU",
             procedures=procedures,
             clone=_linked_clone(conn, users, spec, inactive, facts.state),

@@ -45,7 +45,7 @@ def plan(spec: InstanceSpec, observed: Observed) -> _plan.Plan:
     _check_bootable(spec, draft)
     running, draft = _live_plan(spec, draft)
     dropped = _drop_actions(draft, running)
-    actions = [*_leftover_actions(spec, observed), *draft.first, *running.unplug]
+    actions = [*_leftover_actions(spec, observed), *_thaw_actions(spec, observed), *draft.first, *running.unplug]
     actions += dropped if draft.drops_first else []
     actions += _definition_actions(spec, draft)
     actions += [_plan.Action(volume.action, volume.subject, volume) for volume in draft.made]
@@ -261,6 +261,10 @@ def _leftover_actions(spec: InstanceSpec, observed: Observed) -> list[_plan.Acti
     return actions
 
 
+def _thaw_actions(spec: InstanceSpec, observed: Observed) -> list[_plan.Action]:
+    return [_plan.Action("thaw", spec.name)] if observed.frozen else []
+
+
 def _definition_actions(spec: InstanceSpec, draft: Draft) -> list[_plan.Action]:
     observed = draft.observed
     unchanged = observed.persistent and not draft.changes and not draft.forced
@@ -297,7 +301,7 @@ def _live_plan(spec: InstanceSpec, draft: Draft) -> tuple[live.LivePlan, Draft]:
 def _removal(spec: InstanceSpec, observed: Observed) -> _plan.Plan:
     if not observed.exists:
         return _plan.Plan(actions=tuple(_leftover_actions(spec, observed)))
-    actions = []
+    actions: list[_plan.Action] = []
     found = observed.metadata
     protected = found is not None and found.delete_protection
     if protected and spec.wanted.get("delete_protection") is not False:
@@ -305,6 +309,7 @@ def _removal(spec: InstanceSpec, observed: Observed) -> _plan.Plan:
             f"state: the guest {spec.name!r} is protected from being removed; give delete_protection: false with state: absent to remove it"
         )
     volumes = storage.removals(observed.storage)
+    actions += _thaw_actions(spec, observed)
     if observed.active:
         actions.append(_plan.Action("power_off", spec.name))
     if observed.state == "suspended":

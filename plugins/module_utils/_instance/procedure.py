@@ -86,6 +86,7 @@ class Observed:
     networks: by name, True where active.
     leftovers: volumes that an interrupted removal of a guest of this name was about to delete; unfinished: it was interrupted
     before the guest was undefined, so that nothing is left over. hotplug: the driver can change devices of a running guest.
+    frozen: a run that was killed has left file systems of the guest frozen.
     procedures: what procedures that are due have read, by their names. clone: the path of a linked clone's disk, which needs those
     of the guest.
     """
@@ -100,6 +101,7 @@ class Observed:
     storage: StorageFacts = field(default_factory=StorageFacts)
     leftovers: tuple[OwnedVolume, ...] = ()
     unfinished: bool = False
+    frozen: bool = False
     hotplug: bool = False
     procedures: dict[str, Any] = field(default_factory=dict)
     clone: str | None = None

@@ -70,6 +70,7 @@ def _undefine(run, action):
     network = find(run.conn, run.spec.name)
     if network is not None:
         network.undefine()
+        _forget_autostart(run, network)
 
 
 def _enable_autostart(run, action):
@@ -79,7 +80,9 @@ def _enable_autostart(run, action):
 
 
 def _disable_autostart(run, action):
-    _network(run).setAutostart(0)
+    network = _network(run)
+    network.setAutostart(0)
+    _forget_autostart(run, network)
 
 
 def _add_reservation(run, action):

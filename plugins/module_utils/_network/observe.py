@@ -34,7 +34,8 @@ class NetworkFacts:
     `text` is its definition, `live` what the active network has, None while it is not active. `running` names the running guests
     that are on it, `guests` all that are defined to be; they are read only where something depends on them. One that is not
     `persistent` was made without a definition. `open_without_address` tells what this libvirt can do. `host` has the HostFacts when
-    the task has libvirt make something there. `autostart_due` tells of a run that was killed after it had started the network.
+    the task has libvirt make something there. `autostart_due` tells of a run that was killed after it had started the network
+    and before it had finished with its autostart.
     """
 
     uuid: str = None
@@ -76,7 +77,7 @@ def observe(conn, spec):
             facts = replace(facts, host=_host(conn, spec, facts))
         if network is None:
             return facts
-        if facts.live is not None and not facts.autostart:
+        if facts.live is not None:
             facts = replace(facts, autostart_due=_autostart_due(conn, facts))
         if not _matters_to_guests(spec, facts.live):
             return facts

@@ -34,7 +34,8 @@ def plan(spec, observed):
     power, restart_required = _power(spec, observed)
     actions += power
     # After a start that worked: what does not start now must not be tried at each boot.
-    if autostart != observed.autostart:
+    # Once more where a run was killed just after it, so that what is written down of it goes.
+    if autostart != observed.autostart or observed.autostart_due:
         actions.append(_plan.Action("enable_autostart" if autostart else "disable_autostart", spec.name))
     makes = observed.host is not None and (changed or any(action.name == "start_network" for action in power))
     return _plan.Plan(

@@ -67,7 +67,7 @@ HARMLESS = {
         "it changes what the guest has of the host's memory and processors, or what is no disk": (
             "detach_device set_vcpus set_memory"
         ),
-        "the guest's agent does it": "open_rescue",
+        "the guest's agent does it": "open_rescue thaw",
     },
     "_crash_dump": {"it interrupts the guest": "inject_nmi"},
     "_image": {

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import freeze
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
 
@@ -125,6 +126,14 @@ def _restart(run: procedure.Run, action: _plan.Action) -> None:
     boot(run, 0)
 
 
+def _thaw(run: procedure.Run, action: _plan.Action) -> None:
+    """Thaw what a run that was killed has left frozen. Where the agent does not answer, the rest of the task is done all the same."""
+    try:
+        freeze.thaw_left(run.domain())
+    except _errors.KvmfleetError as exc:
+        run.warnings.append(exc.message)
+
+
 def _await_state(run: procedure.Run, states: tuple[str, ...], timeout: float) -> None:
     domain = run.domain()
     with DomainWatch(run.conn, domain) as watch:
@@ -147,4 +156,5 @@ ACTIONS = {
     "shutdown": _shutdown,
     "restart": _restart,
     "power_off": power_off,
+    "thaw": _thaw,
 }

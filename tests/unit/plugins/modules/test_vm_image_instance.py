@@ -16,6 +16,7 @@ import libvirt
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, KvmfleetError, TimedOut
+from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import capture
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import Observed
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import plan
@@ -176,3 +177,31 @@ def test_a_copy_that_can_not_be_made_says_why(opened, tmp_path):
     refusal = capture.copy(opened, found(opened), str(tmp_path / "copy.qcow2"), "auto", time.monotonic() + 60)
     assert refusal.startswith("the agent of the guest 'capture' could not hold its file systems still: ")
     qemu_img("compare", "--force-share", tmp_path / "copy.qcow2", found(opened).path)
+
+
+def begin_copy(domain, path):
+    """Begin a copy of vdb that takes minutes."""
+    qemu_img("create", "-q", "-f", "qcow2", path, "400M")
+    reuse = libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL
+    domain.backupBegin(capture._backup(capture.GuestDisk("capture", "paused", "vdb", "", ""), str(path)), None, reuse)
+    domain.blockJobSetSpeed("vdb", 1, 0)
+
+
+def test_a_copy_that_a_killed_run_has_begun_is_ended_before_the_next(opened, tmp_path):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    target = tmp_path / "copy.qcow2"
+    begin_copy(opened.lookupByName("capture"), tmp_path / f".debian.partial-{dead.pid}")
+    target.touch()
+    capture.copy(opened, found(opened), str(target), "never", time.monotonic() + 60)
+    qemu_img("compare", "--force-share", target, found(opened).path)
+
+
+def test_a_copy_of_somebody_else_is_not_ended(opened, tmp_path):
+    domain = opened.lookupByName("capture")
+    begin_copy(domain, tmp_path / "backup.qcow2")
+    # A copy would wait half a minute for it, and fail.
+    with DomainWatch(opened, domain) as watch:
+        capture._end_left(domain, watch)
+    assert "backup.qcow2" in domain.backupGetXMLDesc(0)
+    domain.abortJob()

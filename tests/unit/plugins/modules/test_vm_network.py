@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal, _lock
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.tests.unit.plugins.kill import Killed, failing, killing
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.kill import chosen, count_points, failing, kill_at
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.returned import differences, documented
 
 GUEST = """\
@@ -215,21 +215,27 @@ MOVED["addresses"].append(LAB["addresses"][1])
         (LAB, {"state": "absent"}, ["stop_network", "undefine_network"]),
     ],
 )
-def test_a_run_that_is_killed_is_finished_by_the_next_one(host, before, task, steps):
+def test_a_run_that_is_killed_is_finished_by_the_next_one(host, tmp_path, before, task, steps, record_property):
     def outcome():
         network = host(**task)["network"]
         return network and {key: value for key, value in network.items() if key != "uuid"}
 
-    host(**before)
-    assert actions(host(**task)) == steps
-    undisturbed = outcome()
-    for dies_at in range(len(steps)):
+    def begin():
         host(state="absent")
         host(**before)
-        with killing("before", dies_at + 1), pytest.raises(Killed):
-            host(**task)
-        assert outcome() == undisturbed
-        assert not host(**task)["changed"]
+
+    begin()
+    points = count_points(lambda: host(**task))
+    assert [name.partition(" ")[2] for name in points if name.startswith("before ")] == steps
+    undisturbed = outcome()
+    numbers = chosen(range(1, len(points) + 1), [len(points) // 2])
+    record_property("kills", len(numbers))
+    for number in numbers:
+        begin()
+        where = kill_at(number, lambda: host(**task))
+        assert outcome() == undisturbed, where
+        assert not host(**task)["changed"], where
+        assert list((tmp_path / "state").glob("*")) == [], where
 
 
 def addresses(address="192.0.2.1/24", **others):
@@ -312,3 +318,12 @@ def test_another_task_on_the_networks_is_waited_for_as_long_as_the_task_says(hos
         assert host(**LAB, check=True)["changed"], "check mode does not wait"
     assert host(**LAB, lock_timeout="0")["changed"]
     assert host(lock_timeout="soon")["msg"].startswith("lock_timeout: 'soon' is not allowed; ")
+
+
+def test_a_network_whose_start_was_killed_is_removed_with_all_that_was_written_down(host, tmp_path):
+    points = count_points(lambda: host(**LAB))
+    host(state="absent")
+    kill_at(points.index("create") + 1, lambda: host(**LAB))
+    assert len(list((tmp_path / "state").iterdir())) == 1
+    host(state="absent")
+    assert list((tmp_path / "state").iterdir()) == []

@@ -15,6 +15,7 @@ export MOLECULE_EPHEMERAL_DIRECTORY := $(CURDIR)/.build/molecule
 IMAGE ?= tiny
 TESTS ?= tests/unit
 PYTEST = pytest --config-file ../pyproject.toml --rootdir ..
+KILLS = $(addprefix module_utils/_instance/,test_kills.py test_races.py) $(addprefix modules/test_vm_,crash_dump.py image.py network.py)
 WHOLE = --numprocesses logical --dist worksteal --durations 15 --durations-min 1
 
 # The lab makes containers, mounts and a bridge; libvirt's embedded QEMU driver changes owners of files.
@@ -44,7 +45,7 @@ unit: setup ## Tests with libvirt's test driver and its embedded QEMU driver; TE
 	@cd .build && $(AS_ROOT) $(PYTEST) $(if $(filter tests/unit,$(TESTS)),$(WHOLE)) $(addprefix ../,$(TESTS)) $(ARGS)
 
 kills: setup ## Each procedure, killed at each of its actions or stopped there for another task; unit does so at one of them
-	@cd .build && $(AS_ROOT) env KVMFLEET_KILLS=all $(PYTEST) $(WHOLE) $(addprefix ../tests/unit/plugins/module_utils/_instance/,test_kills.py test_races.py) $(ARGS)
+	@cd .build && $(AS_ROOT) env KVMFLEET_KILLS=all $(PYTEST) $(WHOLE) -k 'killed or waits' $(addprefix ../tests/unit/plugins/,$(KILLS)) $(ARGS)
 
 integration: setup ## Molecule scenarios on the lab, all or SCENARIO=name; ARGS='--destroy never' keeps the lab
 	@$(AS_ROOT) tools/integration.sh $(if $(SCENARIO),--scenario-name $(SCENARIO),--all) $(ARGS)

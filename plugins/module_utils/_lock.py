@@ -7,7 +7,7 @@
 """Keep two tasks from changing one object at once: kernel locks on files of the machine that the tasks run on.
 
 The kernel frees the locks of a process that ends, however it ends. A lock's file is removed with it; one that a killed process
-has left is removed by the next process that locks anything. A guest is locked by its name, which it has before it is defined.
+has left is removed by the next run of a module that changes something. A guest is locked by its name, which it has before it is defined.
 """
 
 from __future__ import annotations
@@ -95,7 +95,6 @@ def held(
     deadline = time.monotonic() + timeout
     missed = {}
     with contextlib.ExitStack() as stack:
-        _remove_left()
         for lock in _in_order(locks):
             try:
                 stack.callback(_release, *_take(where, lock, deadline, task))
@@ -223,7 +222,7 @@ def _release(path: str, descriptor: int) -> None:
         os.close(descriptor)
 
 
-def _remove_left() -> None:
+def tidy() -> None:
     """Remove the files of processes that are no more."""
     directory = _directory()
     with contextlib.suppress(OSError):

@@ -133,6 +133,7 @@ def run_resource(argument_spec: Values, resource: Any, **spec_rules: Any) -> Non
 
     def body(module: AnsibleModule, conn: Conn, spec: Any) -> Values:
         if not module.check_mode:
+            _lock.tidy()
             _temporary.tidy()
         timeout = module.params.get(_lock.OPTION)
         lock_timeout = None if timeout is None else _units.parse_duration(_lock.OPTION, timeout)

@@ -73,10 +73,11 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture(autouse=True)
-def locks(tmp_path, monkeypatch):
+def locks(tmp_path_factory, monkeypatch):
     """The directory of the locks that runs of this test take: hosts of the in-memory driver have one name in all tests."""
-    monkeypatch.setattr(_lock, "DIRECTORY", str(tmp_path / "locks"))
-    return tmp_path / "locks"
+    directory = tmp_path_factory.mktemp("run") / "locks"
+    monkeypatch.setattr(_lock, "DIRECTORY", str(directory))
+    return directory
 
 
 @pytest.fixture

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _lock
 
 POOL = '<pool type="dir"><name>{name}</name><target><path>{directory}</path></target>{volumes}</pool>'
 VOLUME = """<volume type="file"><name>{file}</name><capacity>1</capacity>
@@ -24,6 +27,26 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.kvmfleet.compute.plugins.modules.vm_image import main
 with patch_module_args(json.loads(sys.argv[1])):
     main()
+"""
+# Dies at a point, 1 for the first, or says how many there are.
+KILLED = """
+import json, os, signal, sys
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _execute, _lock
+import importlib
+_lock.DIRECTORY = sys.argv[4]
+seen = []
+def reached(moment, run, action):
+    seen.append(f"{moment} {action.name}")
+    if len(seen) == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+_execute.reached = reached
+module = importlib.import_module("ansible_collections.kvmfleet.compute.plugins.modules." + sys.argv[1])
+with patch_module_args(json.loads(sys.argv[2])):
+    try:
+        module.main()
+    finally:
+        print(len(seen), file=sys.stderr)
 """
 
 
@@ -92,6 +115,21 @@ class Host:
         return subprocess.Popen(
             self.command(**params), stdout=subprocess.PIPE, text=True, env=dict(os.environ, PYTHONPATH=PYTHON_PATH)
         )
+
+    def kill(self, module, number, **params):
+        """Run a module in a process of its own that is killed before or after an action, 1 for the first; 0 returns how many there are."""
+        params = dict({"uri": self.uri}, **params)
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, module, json.dumps(params), str(number), _lock.DIRECTORY],
+            env=dict(os.environ, PYTHONPATH=PYTHON_PATH),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not number:
+            return int(done.stderr.split()[-1])
+        assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+        return None
 
     def fail(self, **params):
         """Run the module, which fails and leaves everything as it was; return what it says."""

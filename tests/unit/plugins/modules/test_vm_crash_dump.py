@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.kill import chosen, count_points, kill_at
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.returned import differences, documented
 
 
@@ -124,3 +125,17 @@ def test_a_disk_is_not_replaced_by_a_dump(dump, run_module, embed_uri, file):
     finally:
         assert not run_module("vm_instance", dict(other, state="absent"))["failed"]
     assert not dump(path=dump.path, force=True)["failed"]
+
+
+def test_a_dump_that_is_killed_is_made_by_the_next_run(dump, record_property):
+    points = count_points(lambda: dump(path=dump.path, nmi=True))
+    assert [name.partition(" ")[2] for name in points if name.startswith("before")] == ["inject_nmi", "dump"]
+    numbers = chosen(range(1, len(points) + 1), [points.index("coreDumpWithFormat") + 1])
+    record_property("kills", len(numbers))
+    for number in numbers:
+        for file in dump.directory.iterdir():
+            file.unlink()
+        where = kill_at(number, lambda: dump(path=dump.path, nmi=True))
+        assert not dump(path=dump.path, nmi=True)["failed"], where
+        assert [file.name for file in dump.directory.iterdir()] == ["core"], where
+        assert not dump(path=dump.path, nmi=True)["changed"], where

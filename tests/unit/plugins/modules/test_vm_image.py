@@ -13,6 +13,7 @@ import ipaddress
 import json
 import os
 import re
+import shutil
 import ssl
 import stat
 import subprocess
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _lock
+from ansible_collections.kvmfleet.compute.tests.unit.plugins.kill import chosen
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.image_host import PYTHON_PATH
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.image_server import ImageServer
 from ansible_collections.kvmfleet.compute.tests.unit.plugins.modules.returned import differences, documented
@@ -563,3 +565,49 @@ def test_a_version_that_is_what_it_should_be_gets_back_what_was_known_of_it(host
     (host.infos / known[0]).unlink()
     assert host.run(src=str(image))["changed"]
     assert host.info_files() == known
+
+
+# (module, its options, how often the image has been made before).
+KILLED = {
+    "first version": ("vm_image", {"name": "debian"}, 0),
+    "second version": ("vm_image", {"name": "debian"}, 1),
+    "removal": ("vm_image", {"name": "debian", "state": "absent"}, 2),
+    "prune": ("vm_image_prune", {"older_than": "0s"}, 2),
+}
+
+
+@pytest.mark.parametrize("name", KILLED)
+def test_a_run_that_is_killed_at_an_action_is_completed_by_the_next(
+    host, make_image, name, record_property, tmp_path, locks
+):
+    module, options, versions = KILLED[name]
+    images = [make_image(f"{number}.qcow2", size=(number + 1) * MIB) for number in range(3)]
+    if options.get("state") != "absent" and module == "vm_image":
+        options = dict(options, src=str(images[versions]))
+    kept = tmp_path / "kept"
+
+    def begin():
+        for directory in (host.store, host.infos):
+            shutil.rmtree(directory, ignore_errors=True)
+        if kept.exists():
+            shutil.copytree(kept / "images", host.store)
+            shutil.copytree(kept / "image-info", host.infos)
+        else:
+            host.store.mkdir()
+
+    for number in range(versions):
+        host.run(src=str(images[number]))
+    if versions:
+        shutil.copytree(host.store, kept / "images")
+        shutil.copytree(host.infos, kept / "image-info")
+    length = host.kill(module, 0, **options)
+    undisturbed = host.files(), host.info_files()
+    numbers = chosen(range(1, length + 1), [length // 2])
+    record_property("kills", len(numbers))
+    for number in numbers:
+        begin()
+        host.kill(module, number, **options)
+        assert not host._run_module(module, dict(options, uri=host.uri))["failed"]
+        assert (host.files(), host.info_files()) == undisturbed
+        assert not host._run_module(module, dict(options, uri=host.uri))["changed"]
+        assert list(locks.iterdir()) == []

@@ -72,6 +72,7 @@ options:
     description:
       - Where to look for the address that becomes C(ansible_host), in this order. V(agent) asks the guest itself, V(lease) the
         DHCP server of its libvirt network, V(arp) the host's neighbour table. Empty to set none.
+      - Of several leases the newest counts.
     type: list
     elements: str
     choices: [agent, lease, arp]

@@ -1512,7 +1512,7 @@ options:
             type: bool
           address:
             description:
-              - The guest has an address.
+              - The guest has an address, as O(wait_for.address) finds it.
             type: bool
           cidr:
             description:
@@ -1538,7 +1538,11 @@ options:
         type: bool
       address:
         description:
-          - The guest has an address.
+          - The guest has an address, by its agent or by a DHCP lease of a libvirt network.
+          - A DHCP lease may be from an earlier boot. It counts when the guest has renewed it since the task started the guest, or
+            when the guest answers at the address.
+          - The host asks the guest for an answer by ARP or IPv6 neighbour discovery, which takes root. With a O(uri) of another host
+            it does not ask, and the lease of a guest that was running before the task counts.
         type: bool
       cidr:
         description:
@@ -1546,7 +1550,8 @@ options:
         type: str
       console:
         description:
-          - A regular expression that is found in the output of the serial console since the boot.
+          - A regular expression that is found in the output of the serial console since the boot. A console whose log is appended
+            to (C(append='on')) can't be used, as the log has earlier boots as well.
         type: str
       timeout:
         description:

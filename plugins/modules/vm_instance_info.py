@@ -67,6 +67,8 @@ options:
       - Who is asked for addresses, in this order. Each of them is asked; an address that several know is returned once.
       - V(lease) is the DHCP servers of libvirt's networks, V(agent) the guest agent where it is connected, V(arp) the
         host's ARP table.
+      - V(lease) and V(arp) may have addresses that the guest does not use any more. Of several leases the newest is returned first.
+      - An agent that does not answer within 5 seconds knows no address.
       - Loopback and link-local addresses are left out.
     type: list
     elements: str

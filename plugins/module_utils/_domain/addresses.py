@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _xml
@@ -20,30 +22,58 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import 
 SOURCES = ("lease", "agent", "arp")
 DEFAULT_SOURCES = ("lease", "agent")
 ASK = object()
+# Whole seconds that an agent has to tell its addresses.
+AGENT_TIMEOUT = 5
 
 
 # {mac: [{address, prefix, family, source}]}; an interface of a definition may have no MAC address yet.
 Addresses = dict[Optional[str], list[dict[str, Any]]]
 
 
-def leases(conn: Conn) -> Addresses | None:
-    """Return {mac: [address]} of all networks' DHCP leases, one call per network; None where libvirt has no such list.
+@dataclass(frozen=True)
+class Lease:
+    """A DHCP lease as libvirt tells it. It may be from an earlier boot of the guest.
+
+    address: as it is reported. end: when the lease ends unless the guest renews it, in seconds since 1970 by the host's clock; 0 when
+    it never ends. interface: the host's interface that the network is on.
+    """
+
+    mac: str
+    address: dict[str, Any]
+    end: int
+    interface: str | None
+
+
+def read_leases(conn: Conn) -> list[Lease] | None:
+    """Return all networks' DHCP leases, the newest first, one call per network; None where libvirt has no such list.
 
     Source: virNetworkGetDHCPLeases.
     """
-    return if_available(lambda: _leases(conn))
+    return if_available(lambda: sorted(_leases(conn), key=lambda lease: lease.end or float("inf"), reverse=True))
 
 
-def _leases(conn: Conn) -> Addresses:
+def leases(conn: Conn) -> Addresses | None:
+    """Return {mac: [address]} of all networks' DHCP leases, the newest first; None where libvirt has no such list."""
+    found = read_leases(conn)
+    return None if found is None else table(found)
+
+
+def table(found: Iterable[Lease]) -> Addresses:
+    """Return {mac: [address]} of leases."""
+    by_mac: Addresses = {}
+    for lease in found:
+        by_mac.setdefault(lease.mac, []).append(lease.address)
+    return by_mac
+
+
+def _leases(conn: Conn) -> Iterator[Lease]:
     # A network that stops or vanishes meanwhile has no leases.
     gone = (libvirt.VIR_ERR_NO_NETWORK, libvirt.VIR_ERR_OPERATION_INVALID)
-    found: Addresses = {}
     for network in conn.listAllNetworks(libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE):
         for lease in _connection.unless_gone(network.DHCPLeases, *gone) or ():
             known = entry(lease["ipaddr"], lease["prefix"], "lease")
             if known:
-                found.setdefault(lease["mac"].lower(), []).append(known)
-    return found
+                yield Lease(lease["mac"].lower(), known, lease["expirytime"], lease["iface"])
 
 
 def addresses(
@@ -52,7 +82,8 @@ def addresses(
     """Return {mac: [{address, prefix, family, source}]} of a running guest's interfaces.
 
     Every source is asked; an address that several know is listed once, with the first. Link-local and loopback
-    addresses are left out. The agent is asked only when it is connected, and one that fails knows no address.
+    addresses are left out. The agent is asked only when it is connected, and one that fails or is silent knows no address.
+    A lease may be from an earlier boot of the guest, and the ARP table may have an address that is not answered any more.
     known_leases: what leases() returned, so that it is asked for once for many guests.
     Raises LibvirtFailed when another source fails. Source: virDomainInterfaceAddresses.
     """
@@ -72,9 +103,9 @@ def merged(macs: Iterable[str | None], tables: Iterable[Mapping[str | None, list
 
 def _ask(conn: Conn, domain: Domain, root: _xml.Element, source: str, known_leases: Any) -> Addresses:
     if source == "lease":
-        table = leases(conn) if known_leases is ASK else known_leases
-        if table is not None:
-            return table
+        known = leases(conn) if known_leases is ASK else known_leases
+        if known is not None:
+            return known
         return _interface_addresses(domain, source, libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE)
     if source == "arp":
         return _interface_addresses(domain, source, libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP)
@@ -84,8 +115,9 @@ def _ask(conn: Conn, domain: Domain, root: _xml.Element, source: str, known_leas
 
 
 def _interface_addresses(domain: Domain, source: str, number: int) -> Addresses:
+    limit = agent_limit(domain, AGENT_TIMEOUT) if source == "agent" else nullcontext()
     try:
-        with _connection.doing(f"asking {source} for the addresses of {domain.name()}"):
+        with _connection.doing(f"asking {source} for the addresses of {domain.name()}"), limit:
             answer = _answer(domain, number) or {}
     except _errors.LibvirtFailed:
         # An agent may be busy, hang or go away; the other sources don't fail unless libvirt does.
@@ -97,6 +129,22 @@ def _interface_addresses(domain: Domain, source: str, number: int) -> Addresses:
         known = [entry(item["addr"], item["prefix"], source) for item in interface["addrs"] or ()]
         found.setdefault((interface["hwaddr"] or "").lower(), []).extend(item for item in known if item)
     return found
+
+
+@contextmanager
+def agent_limit(domain: Domain, timeout: int) -> Iterator[None]:
+    """Have libvirt wait so many seconds for each answer of the guest's agent, for the time of a `with` block.
+
+    libvirt keeps the limit with the running guest, so its default, to wait for ever, is put back afterwards.
+    Raises libvirtError. Source: virDomainAgentSetResponseTimeout.
+    """
+    domain.agentSetResponseTimeout(timeout, 0)
+    try:
+        yield
+    finally:
+        # What was done in the block is what counts; a guest that went off has no limit to put back.
+        with suppress(libvirt.libvirtError):
+            domain.agentSetResponseTimeout(libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0)
 
 
 def _answer(domain: Domain, number: int) -> Any:

@@ -10,22 +10,19 @@ from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _typed_params
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.addresses import agent_limit
 
 
 def information(domain, timeout):
     """Ask the agent of a guest; return what it knows, and under `error` why it could not be asked (None otherwise).
 
-    timeout: whole seconds for each answer. libvirt keeps it with the running guest, so libvirt's default, to wait for
-    ever, is put back afterwards.
-    Source: virDomainGetGuestInfo, virDomainAgentSetResponseTimeout.
+    timeout: whole seconds for each answer.
+    Source: virDomainGetGuestInfo.
     """
     try:
-        domain.agentSetResponseTimeout(timeout, 0)
-        try:
+        with agent_limit(domain, timeout):
             # No kind is named: an agent that lacks one tells the others.
             answer = domain.guestInfo(0, 0)
-        finally:
-            domain.agentSetResponseTimeout(libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0)
     except libvirt.libvirtError as exc:
         return dict(facts({}), error=str(exc))
     return dict(facts(answer), error=None)

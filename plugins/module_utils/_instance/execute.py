@@ -43,7 +43,7 @@ def execute(conn: Conn, spec: procedure.InstanceSpec, observed: procedure.Observ
     carry_out(plan, ACTIONS, run)
     if spec.wait_for:
         with run.reporting():
-            wait_for(conn, run.domain(), spec.wait_for)
+            wait_for(conn, run.domain(), spec.wait_for, before=run.leases_before)
     return {"warnings": run.warnings}
 
 
@@ -53,6 +53,7 @@ class Run(BaseRun):
     def __init__(self, conn: Conn, spec: procedure.InstanceSpec, observed: procedure.Observed) -> None:
         super().__init__(conn, spec, observed)
         self.warnings = []
+        self.leases_before: dict[tuple[str, str], int] | None = None
         self._domain: Domain | None = None
 
     def domain(self) -> Domain:

@@ -132,13 +132,17 @@ class Observed:
 
 
 class Run(Protocol):
-    """What a handler of an action is given, as _instance.execute makes it."""
+    """What a handler of an action is given, as _instance.execute makes it.
+
+    leases_before: the DHCP leases from before the guest was booted, as lease_ends() returns them; None unless this run booted it.
+    """
 
     conn: Conn
     spec: InstanceSpec
     observed: Observed
     warnings: list[str]
     done: list[_plan.Action]
+    leases_before: dict[tuple[str, str], int] | None
 
     def domain(self) -> Domain:
         """Return the guest's domain. Raises LibvirtFailed when it is gone."""

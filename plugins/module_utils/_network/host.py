@@ -4,7 +4,7 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What the host has itself: its interfaces, their addresses, and its routes. Only reads.
+"""What the host has itself: its interfaces, their addresses, its routes, and who answers at an address. Only reads.
 
 The kernel is asked. libvirt's node devices are only as good as udev's events (a host without udev shows those that it had when libvirt
 started), and have neither addresses nor alternative names; its interface driver leaves tap devices out, and Debian 13 has none.
@@ -17,6 +17,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
@@ -27,6 +28,9 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import 
 
 # Where `ip` is, also for a user whose path does not have it.
 _PATHS = ("/usr/sbin", "/sbin", "/usr/bin", "/bin")
+# How often an answer is looked for, and the seconds before each look. Emulated on a busy host, a guest takes half a second.
+ANSWER_POLLS = 10
+ANSWER_POLL = 0.1
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,28 @@ def read(conn, bridge):
     if found is None:
         return HostFacts(tuple(_node_devices(conn, bridge)), complete=False)
     return HostFacts(found, tuple(_routes()))
+
+
+def answers(conn, interface, address, mac):
+    """Tell whether a MAC address answers at an IP address now, on an interface of the host; None when the host can't be asked.
+
+    The kernel asks, by ARP or by IPv6's neighbour discovery, and keeps the answer for a while as it does for all neighbours.
+    What it knows from before does not count: it forgets that.
+    """
+    place = ("to", str(address), "dev", interface)
+    if not interface or not _is_this_host(conn):
+        return None
+    known = _ip("neigh", "show", *place)
+    if known is None or any("PERMANENT" in item.get("state", ()) for item in known):
+        return None
+    if _ip("neigh", "replace", str(address), "lladdr", mac, "dev", interface, "nud", "probe") is None:
+        return None
+    for _attempt in range(ANSWER_POLLS):
+        time.sleep(ANSWER_POLL)
+        for item in _ip("neigh", "show", *place) or ():
+            if "REACHABLE" in item.get("state", ()):
+                return item.get("lladdr") == mac
+    return False
 
 
 def _is_this_host(conn):

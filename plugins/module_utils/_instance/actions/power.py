@@ -16,9 +16,11 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libv
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import freeze
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import lease_ends
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils import _plan
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for import WaitFor
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 
 # How long libvirt itself may take for what needs no help from the guest, in seconds.
@@ -33,11 +35,15 @@ def _start_paused(run: procedure.Run, action: _plan.Action) -> None:
     boot(run, libvirt.VIR_DOMAIN_START_PAUSED)
 
 
-def boot(run: procedure.Run, flags: int) -> None:
-    """Start the guest, unless it runs. Source: virDomainCreateWithFlags."""
+def boot(run: procedure.Run, flags: int, check: WaitFor | None = None) -> None:
+    """Start the guest, unless it runs. check: what is waited for then, besides the task's wait_for. Source: virDomainCreateWithFlags."""
     domain = run.domain()
-    if not domain.isActive():
-        domain.createWithFlags(flags)
+    if domain.isActive():
+        return
+    # A guest whose memory was saved goes on with the leases that it had.
+    if any(wait and wait.address for wait in (run.spec.wait_for, check)) and not domain.hasManagedSaveImage(0):
+        run.leases_before = lease_ends(run.conn)
+    domain.createWithFlags(flags)
 
 
 def _resume(run: procedure.Run, action: _plan.Action) -> None:

@@ -24,7 +24,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets im
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import update_metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
-from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import wait_for
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import APPENDED, lease_ends, wait_for
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for import WaitFor, parse_wait
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, procedure, storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.definition import define
@@ -238,6 +238,8 @@ def _check_devices(spec: procedure.InstanceSpec, observed: procedure.Observed) -
         raise _errors.InvalidInput.of(
             "resize.check.console", check.console, "the guest's serial console has no log_file"
         )
+    if check.console and _xml.get(observed.inactive, "devices/serial/log/@append") == "on":
+        raise _errors.InvalidInput.of("resize.check.console", check.console, APPENDED)
 
 
 def _stops(spec: procedure.InstanceSpec, observed: procedure.Observed) -> tuple[str, ...]:
@@ -467,7 +469,7 @@ def _undo(run: procedure.Run) -> bool:
 
 def _start_resized(run: procedure.Run, action: _plan.Action) -> None:
     try:
-        boot(run, 0)
+        boot(run, 0, _wanted(run.spec).check)
     except libvirt.libvirtError as exc:
         _go_back(run, f"resize: the guest {run.spec.name!r} can't be started with its new sizes: {exc}")
 
@@ -488,7 +490,11 @@ def _confirm_resize(run: procedure.Run, action: _plan.Action) -> None:
 def _watch(run: procedure.Run, check: WaitFor) -> None:
     try:
         with _connection.doing(f"watching {run.spec.name}"):
-            wait_for(run.conn, run.domain(), check, "resize.check")
+            before = run.leases_before
+            if before is None and check.address:
+                # An earlier run has started the guest. Which leases are older is not known, so none counts as it is.
+                before = lease_ends(run.conn)
+            wait_for(run.conn, run.domain(), check, "resize.check", before)
     except _errors.KvmfleetError as exc:
         _go_back(run, exc.message)
 

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import ipaddress
+import json
+import subprocess
 
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
@@ -187,3 +189,43 @@ def test_elsewhere_node_devices_are_asked_and_what_they_do_not_show_is_said(tmp_
     assert warning.startswith("uri: this connection does not show all interfaces, addresses and routes of the host; ")
     # Whether there is such a bridge can't be known.
     assert planned({"mode": "bridge", "bridge": "br1"}, host=seen).warnings == ()
+
+
+@pytest.fixture
+def neighbour():
+    """Another host on a network of its own: (interface of this host, MAC address, function that gives it an address or takes it)."""
+
+    def ip(*arguments):
+        return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
+
+    ip("netns", "add", "kvmfleet-unit")
+    try:
+        ip("link", "add", "kvft0", "type", "veth", "peer", "name", "kvft1", "netns", "kvmfleet-unit")
+        ip("address", "add", "198.18.77.1/24", "dev", "kvft0")
+        ip("link", "set", "kvft0", "up")
+        ip("-n", "kvmfleet-unit", "link", "set", "kvft1", "up")
+        mac = json.loads(ip("-n", "kvmfleet-unit", "-json", "link", "show", "kvft1"))[0]["address"]
+        yield "kvft0", mac, lambda verb, address: ip("-n", "kvmfleet-unit", "address", verb, address, "dev", "kvft1")
+    finally:
+        ip("netns", "delete", "kvmfleet-unit")
+
+
+def test_who_answers_at_an_address_now(embed_uri, neighbour):
+    interface, mac, change = neighbour
+    with connect(embed_uri) as conn:
+        assert host.answers(conn, interface, "198.18.77.2", mac) is False
+        change("add", "198.18.77.2/24")
+        assert host.answers(conn, interface, "198.18.77.2", mac) is True
+        change("delete", "198.18.77.2/24")
+        assert host.answers(conn, interface, "198.18.77.2", mac) is False
+        change("add", "198.18.77.3/24")
+        assert host.answers(conn, interface, "198.18.77.3", "52:54:00:00:00:01") is False
+        subprocess.run(
+            ["ip", "neigh", "replace", "198.18.77.3", "lladdr", mac, "dev", interface, "nud", "permanent"], check=True
+        )
+        assert host.answers(conn, interface, "198.18.77.3", mac) is None
+
+
+def test_another_host_is_not_asked():
+    with connect("test:///default") as conn:
+        assert host.answers(conn, "lo", "127.0.0.1", "00:00:00:00:00:00") is None

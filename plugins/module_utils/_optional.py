@@ -4,13 +4,15 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Ask for what only some hosts have: not every hypervisor has every part of libvirt, nor every host every daemon."""
+"""Ask for what a task can do without: not every host has every part of libvirt, and not everything can be read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from ansible.module_utils.common import warnings
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 
 
@@ -22,6 +24,23 @@ def if_available(call: Callable[[], Any]) -> Any:
         if _is_missing(exc):
             return None
         raise
+
+
+def unless_unreadable(what: str, call: Callable[[], Any]) -> Any:
+    """Return what a read returns, None when it fails: then the task goes on, with a warning that says why.
+
+    What a host lacks is no failure of a read: see if_available().
+    """
+    try:
+        return call()
+    except libvirt.libvirtError as exc:
+        if _is_missing(exc):
+            raise
+        reason = str(exc)
+    except _errors.KvmfleetError as exc:
+        reason = exc.message
+    warnings.warn(f"{what} can't be read: {reason}")
+    return None
 
 
 def _is_missing(exc: Any) -> bool:

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Optional
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_connected
-from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import if_available
+from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import if_available, unless_unreadable
 
 SOURCES = ("lease", "agent", "arp")
 DEFAULT_SOURCES = ("lease", "agent")
@@ -70,7 +71,8 @@ def _leases(conn: Conn) -> Iterator[Lease]:
     # A network that stops or vanishes meanwhile has no leases.
     gone = (libvirt.VIR_ERR_NO_NETWORK, libvirt.VIR_ERR_OPERATION_INVALID)
     for network in conn.listAllNetworks(libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE):
-        for lease in _connection.unless_gone(network.DHCPLeases, *gone) or ():
+        read = partial(_connection.unless_gone, network.DHCPLeases, *gone)
+        for lease in unless_unreadable(f"the DHCP leases of the network {network.name()}", read) or ():
             known = entry(lease["ipaddr"], lease["prefix"], "lease")
             if known:
                 yield Lease(lease["mac"].lower(), known, lease["expirytime"], lease["iface"])
@@ -84,8 +86,9 @@ def addresses(
     Every source is asked; an address that several know is listed once, with the first. Link-local and loopback
     addresses are left out. The agent is asked only when it is connected, and one that fails or is silent knows no address.
     A lease may be from an earlier boot of the guest, and the ARP table may have an address that is not answered any more.
+    Another source that fails knows none either, with a warning.
     known_leases: what leases() returned, so that it is asked for once for many guests.
-    Raises LibvirtFailed when another source fails. Source: virDomainInterfaceAddresses.
+    Source: virDomainInterfaceAddresses.
     """
     macs = [_xml.get(element, "mac/@address") for element in root.findall("devices/interface")]
     return merged(macs, (_ask(conn, domain, root, source, known_leases) for source in sources if macs))
@@ -115,20 +118,23 @@ def _ask(conn: Conn, domain: Domain, root: _xml.Element, source: str, known_leas
 
 
 def _interface_addresses(domain: Domain, source: str, number: int) -> Addresses:
-    limit = agent_limit(domain, AGENT_TIMEOUT) if source == "agent" else nullcontext()
-    try:
-        with _connection.doing(f"asking {source} for the addresses of {domain.name()}"), limit:
-            answer = _answer(domain, number) or {}
-    except _errors.LibvirtFailed:
-        # An agent may be busy, hang or go away; the other sources don't fail unless libvirt does.
-        if source != "agent":
-            raise
-        return {}
+    if source == "agent":
+        answer = _agent_answer(domain, number)
+    else:
+        what = f"the addresses of {domain.name()} that the host knows ({source})"
+        answer = unless_unreadable(what, partial(_answer, domain, number))
     found: Addresses = {}
-    for interface in answer.values():
+    for interface in (answer or {}).values():
         known = [entry(item["addr"], item["prefix"], source) for item in interface["addrs"] or ()]
         found.setdefault((interface["hwaddr"] or "").lower(), []).extend(item for item in known if item)
     return found
+
+
+def _agent_answer(domain: Domain, number: int) -> Any:
+    # An agent may be busy, hang or go away.
+    with suppress(libvirt.libvirtError), agent_limit(domain, AGENT_TIMEOUT):
+        return _answer(domain, number)
+    return None
 
 
 @contextmanager

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Domain, etree, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import set_metadata
@@ -53,12 +54,16 @@ def record(domain: Domain) -> None:
 
 
 def has_drifted(domain: Domain, facts: Facts, root: _xml.Element) -> bool | None:
-    """Tell whether somebody else changed the definition since; None for a guest that has no record.
+    """Tell whether somebody else changed the definition since; None for a guest that has no record, or is gone.
 
     root: the definition that the guest has now, which is the one for the next boot while it is off.
     """
     if facts.active:
-        root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+        read = partial(domain.XMLDesc, libvirt.VIR_DOMAIN_XML_INACTIVE)
+        text = _connection.unless_gone(read, libvirt.VIR_ERR_NO_DOMAIN)
+        if text is None:
+            return None
+        root = _xml.parse(text)
     found = metadata.read(root)
     if found is None or found.applied in (None, metadata.APPLYING):
         return None

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facts import Facts
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import state_words
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import has_save_file, state_words
 
 
 def statistics(conn: Conn, domains: Sequence[Domain], groups: int) -> list[tuple[Domain, dict[str, Any]]]:
@@ -37,12 +37,13 @@ def uuids(conn: Conn, flag: int) -> set[str]:
 
 
 def saved_uuids(conn: Conn) -> set[str]:
-    """Return the UUIDs of the guests that have a managed save image."""
-    return uuids(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+    """Return the UUIDs of the guests that have a managed save image, by one call for all and one for each that is saved."""
+    saved = conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+    return {domain.UUIDString() for domain in saved if has_save_file(domain)}
 
 
 def read(conn: Conn, domains: Sequence[Domain], groups: int = 0) -> list[tuple[Domain, Facts, dict[str, Any]]]:
-    """Return (domain, Facts, parameters) of each of the domains, by four calls for all of them.
+    """Return (domain, Facts, parameters) of each of the domains, by four calls for all of them and one for each that is saved.
 
     groups: further flags of VIR_DOMAIN_STATS_*, whose parameters are wanted.
     """

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Domain, libvirt
@@ -55,11 +56,45 @@ def _reason(prefix: str, number: int) -> str:
     return "unknown"
 
 
+def is_saved(domain: Domain) -> bool:
+    """Tell whether a guest that is off has saved memory to go on with.
+
+    libvirt remembers that it has, also when somebody deleted the file. Such a guest boots as if it had not been saved.
+    Source: virDomainHasManagedSaveImage, virDomainManagedSaveGetXMLDesc.
+    """
+    return bool(domain.hasManagedSaveImage(0)) and has_save_file(domain)
+
+
+def has_save_file(domain: Domain) -> bool:
+    """Tell whether the file is there that libvirt remembers a guest's memory to be saved in."""
+    try:
+        domain.managedSaveGetXMLDesc(0)
+    except libvirt.libvirtError as exc:
+        # Any other error means that there is a file, and that it can't be read.
+        return exc.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID
+    return True
+
+
 def power_state(domain: Domain) -> tuple[str, str]:
     """Return (state, reason) of a domain."""
     state, reason = domain.state()
-    saved = state == libvirt.VIR_DOMAIN_SHUTOFF and bool(domain.hasManagedSaveImage(0))
+    saved = state == libvirt.VIR_DOMAIN_SHUTOFF and is_saved(domain)
     return state_words(state, reason, saved)
+
+
+def explain(domain: Domain) -> str:
+    """Return a guest's state with libvirt's reason and the disks that have an error: `paused (ioerror; disk vda: no space left)`.
+
+    Source: virDomainGetState, virDomainGetDiskErrors.
+    """
+    state, reason = power_state(domain)
+    words = {libvirt.VIR_DOMAIN_DISK_ERROR_NO_SPACE: "no space left", libvirt.VIR_DOMAIN_DISK_ERROR_UNSPEC: "I/O error"}
+    errors = {}
+    # What is off has none, and not every driver knows them.
+    with contextlib.suppress(libvirt.libvirtError):
+        errors = domain.diskErrors(0)
+    told = [f"disk {target}: {words.get(number, number)}" for target, number in sorted(errors.items())]
+    return f"{state} ({'; '.join([reason, *told])})"
 
 
 def read_facts(domain: Domain) -> Facts:

@@ -31,6 +31,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets
     assign_targets,
     names,
 )
+from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import unless_unreadable
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import (
     paths_of,
     read_pools,
@@ -91,7 +92,7 @@ def observe(conn: Conn, spec: InstanceSpec, known: Any = None, users: Users | No
     users = users or users_of(conn)
     with _connection.doing(f"reading guest {spec.name}"):
         domain = find(known or conn, spec)
-        recorded = _journal.read(_journal.REMOVAL, spec.uri, spec.name, _owned_volumes) or ()
+        recorded = _recorded_removal(spec, domain)
         if domain is None:
             leftovers = _leftovers(users, spec, recorded)
             if spec.state == "absent":
@@ -112,7 +113,7 @@ def observe(conn: Conn, spec: InstanceSpec, known: Any = None, users: Users | No
             facts = state.read_facts(domain)
         inactive = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
         networks = _networks(conn, spec, inactive)
-        live = _live(domain, facts.state)
+        live, lost = _live(domain, facts.state)
         found, procedures = _storage(conn, users, spec, domain, inactive, live)
         return Observed(
             exists=True,
@@ -127,6 +128,7 @@ def observe(conn: Conn, spec: InstanceSpec, known: Any = None, users: Users | No
             hotplug=conn.getType() == "QEMU",
             procedures=procedures,
             clone=_linked_clone(conn, users, spec, inactive, facts.state),
+            lost_memory=lost,
         )
 
 
@@ -138,17 +140,29 @@ def _await_rest(conn: Conn, domain: Domain) -> None:
         watch.wait_until(lambda: state.power_state(domain)[1] not in state.PASSING, PASSING_TIMEOUT, poll=0.2)
 
 
-def _live(domain: Domain, state: str) -> _xml.Element | None:
-    if state == "suspended":
-        text = _unless_unsupported(lambda: domain.managedSaveGetXMLDesc(libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE))
-        return None if text is None else _xml.parse(text)
+def _live(domain: Domain, state: str) -> tuple[_xml.Element | None, str | None]:
+    """Return (the live definition, or that of the saved memory; why that can't be read), None for each that there is not."""
     if state == "stopped":
-        return None
-    return _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE))
+        return None, None
+    if state != "suspended":
+        return _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)), None
+    try:
+        text = _unless_unsupported(lambda: domain.managedSaveGetXMLDesc(libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE))
+    except libvirt.libvirtError as exc:
+        return None, str(exc)
+    return None if text is None else _xml.parse(text), None
 
 
 def _unless_unsupported(call: Callable[[], Any]) -> Any:
     return _connection.unless_gone(call, libvirt.VIR_ERR_NO_SUPPORT)
+
+
+def _recorded_removal(spec: InstanceSpec, domain: Domain | None) -> tuple[storage.OwnedVolume, ...]:
+    """Return what an interrupted removal was about to delete. A guest that is there can do without knowing that."""
+    read = partial(_journal.read, _journal.REMOVAL, spec.uri, spec.name, _owned_volumes)
+    if domain is None:
+        return read() or ()
+    return unless_unreadable(f"the record of an earlier removal of {spec.name}", read) or ()
 
 
 def _owned_volumes(removal: dict[str, Any]) -> tuple[storage.OwnedVolume, ...]:
@@ -244,8 +258,9 @@ def _storage(
     images, known_images = _images(conn, spec, wanted_images)
     unread = planned.union(*(need.unmade for need in needs))
     sized = {t: d.size for d, t in targets if d.size is not None and t in present and t not in unread}
-    capacities = {target: _capacity(conn, domain, inactive, target) for target in sized}
     attached = _attached([d for d, t in taken if t not in present], volumes)
+    read = {target: _capacity(conn, domain, inactive, target) for target in sized}
+    capacities = {target: capacity for target, capacity in read.items() if capacity is not None}
     facts = storage.StorageFacts(
         pools=pools,
         volumes={key: None if key in removed else value for key, value in volumes.items()},
@@ -261,7 +276,7 @@ def _storage(
         unwritable=_unwritable(conn, users, spec, inactive, targets, capacities),
         in_use=in_use,
     )
-    sizes = {target: (size, capacities[target]) for target, size in sized.items()}
+    sizes = {target: (sized[target], capacity) for target, capacity in capacities.items()}
     reading = replace(reading, storage=facts, sizes=sizes)
     return facts, {name: procedure.observe(reading, needed[name]) for name, procedure in due.items()}
 
@@ -346,6 +361,11 @@ def _guesses(new: Collection[Target], spec: InstanceSpec) -> set[tuple[str, str]
     return files | {(d.pool, f"{spec.name}-{t}") for d, t in new}
 
 
-def _capacity(conn: Conn, domain: Domain, inactive: _xml.Element, target: str) -> int:
-    volume = volume_of(conn, inactive.find(f"devices/disk/target[@dev='{target}']/../source"))
-    return domain.blockInfo(target)[0] if volume is None else volume.info()[1]
+def _capacity(conn: Conn, domain: Domain, inactive: _xml.Element, target: str) -> int | None:
+    """Return the bytes of a disk; None, with a warning, when they can't be read: whether it is to grow is not known then."""
+
+    def read() -> int:
+        volume = volume_of(conn, inactive.find(f"devices/disk/target[@dev='{target}']/../source"))
+        return domain.blockInfo(target)[0] if volume is None else volume.info()[1]
+
+    return unless_unreadable(f"the size of the disk {target} of {domain.name()}", read)

@@ -61,7 +61,7 @@ def plan(spec: InstanceSpec, observed: Observed) -> _plan.Plan:
         restart_required=running.waiting,
         before=_xml.redacted_text(observed.inactive),
         after=_xml.redacted_text(draft.definition),
-        warnings=draft.warnings,
+        warnings=_warnings(spec, draft),
     )
 
 
@@ -251,6 +251,14 @@ def _check_bootable(spec: InstanceSpec, draft: Draft) -> None:
                 f"disks: an earlier launch of {spec.name!r} did not finish the disk {volume.target!r} and this task does not "
                 "say how to make it; give the disks as that launch did, or remove the guest"
             )
+
+
+def _warnings(spec: InstanceSpec, draft: Draft) -> tuple[str, ...]:
+    """Return the warnings of the draft, and that of saved memory which the guest is to go on with and which can't be read."""
+    lost = draft.observed.lost_memory
+    if lost is None or not any(action.name in power.RESTORES for action in draft.power):
+        return draft.warnings
+    return (*draft.warnings, f"state: the saved memory of the guest {spec.name!r} can't be read: {lost}")
 
 
 def _leftover_actions(spec: InstanceSpec, observed: Observed) -> list[_plan.Action]:

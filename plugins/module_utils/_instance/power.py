@@ -14,8 +14,20 @@ STATES = ("running", "stopped", "paused", "suspended", "crashed", "sleeping")
 
 # The power actions that boot a guest: from its definition, so that nothing of it is pending afterwards.
 BOOTS = ("start", "start_paused", "start_resized", "restart")
+# The power actions that have a guest go on from its saved memory.
+RESTORES = ("restore", "restore_paused")
 # The power actions that end a guest's run.
 ENDS = ("shutdown", "power_off", "revert_resize")
+
+# The state of a guest once a run for a wanted state is through; a run for another one leaves it as it is.
+GOALS = {
+    "running": "running",
+    "rescued": "running",
+    "restarted": "running",
+    "stopped": "stopped",
+    "paused": "paused",
+    "suspended": "suspended",
+}
 
 # The names of actions in their order.
 Moves = tuple[str, ...]

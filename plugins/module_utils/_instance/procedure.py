@@ -88,7 +88,7 @@ class Observed:
     before the guest was undefined, so that nothing is left over. hotplug: the driver can change devices of a running guest.
     frozen: a run that was killed has left file systems of the guest frozen.
     procedures: what procedures that are due have read, by their names. clone: the path of a linked clone's disk, which needs those
-    of the guest.
+    of the guest. lost_memory: libvirt's words for why the saved memory of a suspended guest can't be read.
     """
 
     exists: bool
@@ -105,6 +105,7 @@ class Observed:
     hotplug: bool = False
     procedures: dict[str, Any] = field(default_factory=dict)
     clone: str | None = None
+    lost_memory: str | None = None
 
     @property
     def state(self) -> str:
@@ -152,6 +153,9 @@ class Run(Protocol):
 
     def on_failure(self, undo: Callable[[], object]) -> None:
         """Have `undo()` called when this action or a later one fails."""
+
+    def half_done(self) -> None:
+        """The present action has changed something, which nothing undoes, and may fail yet."""
 
 
 @dataclass(frozen=True)

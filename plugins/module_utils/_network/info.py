@@ -16,7 +16,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libv
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import definition
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.describe import describe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.observe import find, interfaces, read, users
-from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import if_available
+from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import if_available, unless_unreadable
 
 OPTIONS = {"name": {"type": "str"}}
 
@@ -70,7 +70,8 @@ def _waiting(facts):
 
 def _leases(network):
     """Source: virNetworkGetDHCPLeases; a network that was stopped meanwhile has none."""
-    found = _connection.unless_gone(lambda: if_available(network.DHCPLeases), libvirt.VIR_ERR_OPERATION_INVALID) or ()
+    read = partial(_connection.unless_gone, lambda: if_available(network.DHCPLeases), libvirt.VIR_ERR_OPERATION_INVALID)
+    found = unless_unreadable(f"the DHCP leases of the network {network.name()}", read) or ()
     return [
         {
             "mac": lease["mac"].lower(),

@@ -14,6 +14,7 @@ from functools import partial
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import definition
+from ansible_collections.kvmfleet.compute.plugins.module_utils._optional import unless_unreadable
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import definitions
 
 
@@ -120,7 +121,8 @@ def _makes_something(spec, facts):
 def _autostart_due(conn, facts):
     from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal
 
-    return _journal.read(_journal.AUTOSTART, conn.getURI(), facts.uuid) is not None
+    read = partial(_journal.read, _journal.AUTOSTART, conn.getURI(), facts.uuid)
+    return unless_unreadable(f"whether autostart of the network {facts.uuid} is due", read) is not None
 
 
 def _host(conn, spec, facts):

@@ -14,17 +14,21 @@ from typing import TYPE_CHECKING
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import freeze
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import explain, is_saved, power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import lease_ends
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils import _plan
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Domain
     from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for import WaitFor
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 
 # How long libvirt itself may take for what needs no help from the guest, in seconds.
 POWER_OFF_TIMEOUT = 30
+# Seconds in which a disk that failed shows that it fails again.
+RETRY_TIME = 2
 
 
 def _start(run: procedure.Run, action: _plan.Action) -> None:
@@ -41,9 +45,21 @@ def boot(run: procedure.Run, flags: int, check: WaitFor | None = None) -> None:
     if domain.isActive():
         return
     # A guest whose memory was saved goes on with the leases that it had.
-    if any(wait and wait.address for wait in (run.spec.wait_for, check)) and not domain.hasManagedSaveImage(0):
+    if any(wait and wait.address for wait in (run.spec.wait_for, check)) and not is_saved(domain):
         run.leases_before = lease_ends(run.conn)
     domain.createWithFlags(flags)
+
+
+def _restore(run: procedure.Run, action: _plan.Action) -> None:
+    """Have the guest go on from its saved memory. libvirt boots it when the saving was interrupted."""
+    try:
+        boot(run, libvirt.VIR_DOMAIN_START_PAUSED if action.name == "restore_paused" else 0)
+    except libvirt.libvirtError as exc:
+        raise _errors.LibvirtFailed(
+            f"the guest {run.spec.name!r} can't go on from its saved memory: {exc}; discard_saved_state: true drops the memory, and the "
+            "guest boots from its disks",
+            **_connection.error_details(exc),
+        ) from exc
 
 
 def _resume(run: procedure.Run, action: _plan.Action) -> None:
@@ -65,7 +81,7 @@ def _suspend(run: procedure.Run, action: _plan.Action) -> None:
 
 
 def _discard_saved_state(run: procedure.Run, action: _plan.Action) -> None:
-    if run.domain().hasManagedSaveImage(0):
+    if is_saved(run.domain()):
         run.domain().managedSaveRemove(0)
 
 
@@ -91,9 +107,13 @@ def _shutdown(run: procedure.Run, action: _plan.Action) -> None:
     if not run.spec.stop.fallback:
         raise _errors.TimedOut(
             f"shutdown.timeout: the guest {run.spec.name!r} did not shut down within {run.spec.stop.timeout:g} s "
-            "and runs on; shutdown.on_timeout: force would cut its power"
+            f"and {_remains(run)}; shutdown.on_timeout: force would cut its power"
         )
     power_off(run, action)
+
+
+def _remains(run: procedure.Run) -> str:
+    return "runs on" if power_state(run.domain())[0] == "running" else f"is {explain(run.domain())}"
 
 
 def _shut_down(run: procedure.Run) -> bool:
@@ -149,11 +169,31 @@ def _await_state(run: procedure.Run, states: tuple[str, ...], timeout: float) ->
             )
 
 
+def check_goal(run: procedure.Run) -> None:
+    """Raise KvmfleetError, with libvirt's reason, unless the guest is in the state that the task wants."""
+    wanted = power.GOALS.get(run.spec.state)
+    if wanted is None:
+        return
+    domain = run.domain()
+    if wanted == "running" and run.observed.exists and run.observed.facts.reason == "ioerror":
+        # A guest that goes on first tries again what failed.
+        with DomainWatch(run.conn, domain) as watch:
+            watch.wait_until(lambda: _state(domain) != wanted, RETRY_TIME)
+    if _state(domain) != wanted:
+        raise _errors.KvmfleetError(f"state: the guest {run.spec.name!r} is {explain(domain)}, not {wanted}")
+
+
+def _state(domain: Domain) -> str:
+    """Return the state of a guest; one that is gone, as it had no definition, is stopped."""
+    found = _connection.unless_gone(lambda: power_state(domain), libvirt.VIR_ERR_NO_DOMAIN)
+    return "stopped" if found is None else found[0]
+
+
 ACTIONS = {
     "start": _start,
     "start_paused": _start_paused,
-    "restore": _start,
-    "restore_paused": _start_paused,
+    "restore": _restore,
+    "restore_paused": _restore,
     "resume": _resume,
     "wake": _wake,
     "pause": _pause,

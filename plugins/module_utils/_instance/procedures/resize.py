@@ -300,6 +300,11 @@ def _new_overlay(spec: procedure.InstanceSpec, observed: procedure.Observed, tar
 def _continue(spec: procedure.InstanceSpec, draft: procedure.Draft, pending: metadata.Resize) -> procedure.Draft:
     """A resize is pending: continue it, end it, or leave it alone."""
     observed, wanted = draft.observed, _wanted(spec)
+    if wanted is not None and observed.lost_memory is not None:
+        raise _errors.Conflict(
+            f"resize: whether the guest {spec.name!r} was started with its new sizes is not known, as its saved memory can't be read "
+            f"({observed.lost_memory}); drop it first: state: stopped and discard_saved_state: true, without resize"
+        )
     # The memory of a guest that was saved is taken for one with the new sizes.
     booted = is_booted(pending, observed.live) and (observed.active or observed.state == "suspended")
     if wanted is None:

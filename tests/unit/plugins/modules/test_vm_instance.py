@@ -17,6 +17,7 @@ from pathlib import Path
 import ansible
 import libvirt
 import pytest
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 
 MODULE = Path(__file__).parents[4] / "plugins/modules/vm_instance.py"
@@ -342,3 +343,30 @@ def test_a_guest_that_is_being_started_is_not_paused(guest, slow, state, steps):
     assert not done["failed"], done["msg"]
     assert named(done) == steps and done["instance"]["state"] == ("paused" if state == "paused" else "running")
     assert slow.exists(), "it was waited for"
+
+
+def test_a_disk_whose_size_cant_be_read_blocks_nothing_else(guest, capfd):
+    launch(guest, state="stopped")
+    task = {"disks": [{"target": "vda", "size": "64MiB"}], "state": "stopped"}
+    assert not guest(**task)["changed"]
+    Path(guest.disk).unlink()
+    again = guest(**task, title="A title")
+    assert not again["failed"], again["msg"]
+    assert again["instance"]["title"] == "A title" and named(again) == ["define"]
+    assert "the size of the disk vda of web01 can't be read: " in capfd.readouterr().err
+    assert "disk.qcow2" in guest(state="running")["msg"]
+
+
+def test_a_journal_that_cant_be_read_blocks_only_what_needs_it(guest, monkeypatch, tmp_path, capfd):
+    monkeypatch.setattr(_journal, "DIRECTORY", str(tmp_path / "state"))
+    launch(guest, state="stopped")
+    uri = guest(state="present")["invocation"]["module_args"]["uri"]
+    _journal.record(_journal.REMOVAL, uri, "web01", {"volumes": []})
+    (file,) = (tmp_path / "state").iterdir()
+    file.write_text("{")
+    done = guest(state="running")
+    assert not done["failed"], done["msg"]
+    assert f"the record of an earlier removal of web01 can't be read: the state file {file}" in capfd.readouterr().err
+    assert not guest(state="absent")["failed"]
+    assert f"the state file {file} can't be read" in guest(state="absent")["msg"], "what was left over is not known"
+    file.unlink()

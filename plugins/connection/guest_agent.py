@@ -150,6 +150,7 @@ display = Display()
 # What the agent's reasons mean to Ansible: of these, the guest can't be reached; of the others, the task failed.
 UNREACHABLE = (
     "off",
+    "paused",
     "no_channel",
     "not_connected",
     "stopped",

@@ -48,6 +48,10 @@ class Run:
         """Have `undo()` called when this action or a later one fails. It returns True when nothing of this action is left."""
         self._undoes.append((self._current, undo))
 
+    def half_done(self) -> None:
+        """The present action has changed something, which nothing undoes, and may fail yet."""
+        self.on_failure(lambda: False)
+
     def undo(self) -> None:
         """Undo what must not stay, the latest first."""
         for action, undo in reversed(self._undoes):

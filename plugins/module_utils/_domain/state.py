@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Domain, libvirt
@@ -80,21 +79,6 @@ def power_state(domain: Domain) -> tuple[str, str]:
     state, reason = domain.state()
     saved = state == libvirt.VIR_DOMAIN_SHUTOFF and is_saved(domain)
     return state_words(state, reason, saved)
-
-
-def explain(domain: Domain) -> str:
-    """Return a guest's state with libvirt's reason and the disks that have an error: `paused (ioerror; disk vda: no space left)`.
-
-    Source: virDomainGetState, virDomainGetDiskErrors.
-    """
-    state, reason = power_state(domain)
-    words = {libvirt.VIR_DOMAIN_DISK_ERROR_NO_SPACE: "no space left", libvirt.VIR_DOMAIN_DISK_ERROR_UNSPEC: "I/O error"}
-    errors = {}
-    # What is off has none, and not every driver knows them.
-    with contextlib.suppress(libvirt.libvirtError):
-        errors = domain.diskErrors(0)
-    told = [f"disk {target}: {words.get(number, number)}" for target, number in sorted(errors.items())]
-    return f"{state} ({'; '.join([reason, *told])})"
 
 
 def read_facts(domain: Domain) -> Facts:

@@ -11,10 +11,12 @@ Source: the QEMU guest agent protocol reference; virDomainQemuAgentCommand.
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt, libvirt_qemu
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError, meaning, sentence
 
 # Seconds that an answer may take. Emulated on a busy host, an agent takes a second for the longest request.
@@ -75,6 +77,11 @@ class Agent:
 
     def _error(self, command, exc):
         reason, detail = meaning(str(exc))
+        if reason == "off":
+            # libvirt says that of a guest that is paused, too.
+            with contextlib.suppress(libvirt.libvirtError):
+                if power_state(self._domain)[0] == "paused":
+                    reason, detail = "paused", explain(self._domain)
         if reason == "blocked" and self._is_frozen(command):
             reason = "frozen"
         if reason in ("blocked", "unknown_command"):
@@ -97,3 +104,18 @@ class Agent:
             except AgentError:
                 # It blocks that too; the sentence then names the settings of the newest version.
                 return
+
+
+def explain(domain):
+    """Return a guest's state with libvirt's reason and the disks that have an error: `paused (ioerror; disk vda: no space left)`.
+
+    Source: virDomainGetState, virDomainGetDiskErrors.
+    """
+    state, reason = power_state(domain)
+    words = {libvirt.VIR_DOMAIN_DISK_ERROR_NO_SPACE: "no space left", libvirt.VIR_DOMAIN_DISK_ERROR_UNSPEC: "I/O error"}
+    errors = {}
+    # What is off has none, and not every driver knows them.
+    with contextlib.suppress(libvirt.libvirtError):
+        errors = domain.diskErrors(0)
+    told = [f"disk {target}: {words.get(number, number)}" for target, number in sorted(errors.items())]
+    return f"{state} ({'; '.join([reason, *told])})"

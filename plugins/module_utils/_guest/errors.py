@@ -33,7 +33,7 @@ _RHEL_SETTINGS = (((8, 2), "FILTER_RPC_ARGS"), ((7, 2), "BLOCK_RPCS"), ((0,), "B
 class AgentError(_errors.KvmfleetError):
     """The guest agent did not do what it was asked for.
 
-    reason: one of the words of the table of meanings, or "failed" for what libvirt alone says.
+    reason: one of the words of the table of meanings, "paused", or "failed" for what libvirt alone says.
     """
 
     def __init__(self, message, reason, **details):
@@ -77,6 +77,7 @@ def settings(version):
 
 _SENTENCES = {
     "off": "the guest {guest} is not running, so its agent can't be asked; start the guest",
+    "paused": "the guest {guest} is {detail}, so its agent can't be asked; resume the guest",
     "no_channel": (
         "the guest {guest} has no channel for the guest agent in its definition; agent: true of vm_instance gives it one, "
         "from the next start on"

@@ -15,8 +15,9 @@ import time
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.addresses import addresses, read_leases, table
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
-from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.agent import Agent
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.agent import Agent, explain
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.errors import AgentError
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import host
 
@@ -71,6 +72,10 @@ def _await(watch, domain, looked_for, probe, deadline, timeout):
         nonlocal seen
         if not domain.isActive():
             raise _errors.KvmfleetError(f"{option}: the guest {domain.name()!r} went off while it was waited for")
+        if power_state(domain) == ("paused", "ioerror"):
+            raise _errors.KvmfleetError(
+                f"{option}: the guest {domain.name()!r} is {explain(domain)}, so {what} can't be seen"
+            )
         done, seen = probe()
         return done
 

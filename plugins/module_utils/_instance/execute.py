@@ -38,11 +38,16 @@ ACTIONS = dict(
 
 
 def execute(conn: Conn, spec: procedure.InstanceSpec, observed: procedure.Observed, plan: _plan.Plan) -> dict[str, Any]:
-    """Carry a plan out. When it fails, what its actions said must not stay is undone, the latest first."""
+    """Carry a plan out, and see that the guest is in the state that was wanted.
+
+    When the plan fails, what its actions said must not stay is undone, the latest first.
+    """
     run = Run(conn, spec, observed)
     carry_out(plan, ACTIONS, run)
-    if spec.wait_for:
-        with run.reporting():
+    with run.reporting():
+        if run.done:
+            power.check_goal(run)
+        if spec.wait_for:
             wait_for(conn, run.domain(), spec.wait_for, before=run.leases_before)
     return {"warnings": run.warnings}
 

@@ -19,16 +19,6 @@ RESTORES = ("restore", "restore_paused")
 # The power actions that end a guest's run.
 ENDS = ("shutdown", "power_off", "revert_resize")
 
-# The state of a guest once a run for a wanted state is through; a run for another one leaves it as it is.
-GOALS = {
-    "running": "running",
-    "rescued": "running",
-    "restarted": "running",
-    "stopped": "stopped",
-    "paused": "paused",
-    "suspended": "suspended",
-}
-
 # The names of actions in their order.
 Moves = tuple[str, ...]
 

@@ -83,6 +83,7 @@ def _update_live(run: procedure.Run, action: _plan.Action) -> None:
     domain, root = run.domain(), action.data
     live = libvirt.VIR_DOMAIN_AFFECT_LIVE
     domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, root.findtext("title"), None, None, live)
+    run.half_done()
     domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, root.findtext("description"), None, None, live)
     found = metadata.read(root)
     if found is not None:

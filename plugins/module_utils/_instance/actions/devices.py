@@ -113,6 +113,7 @@ def _set_memory(run: procedure.Run, action: _plan.Action) -> None:
     """Source: virDomainSetMemoryFlags; the balloon takes its time, and is all that the guest has a say in."""
     domain = run.domain()
     domain.setMemoryFlags(action.data, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    run.half_done()
     with DomainWatch(run.conn, domain) as watch:
         if not watch.wait_until(lambda: domain.info()[2] == action.data, BALLOON_TIMEOUT):
             raise _errors.TimedOut(

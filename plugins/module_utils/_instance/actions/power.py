@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import freeze
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import explain, is_saved, power_state
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import is_saved, power_state
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
-from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import lease_ends
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import agent, wait
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils import _plan
@@ -25,6 +24,15 @@ if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for import WaitFor
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 
+# The state of a guest once a run for a wanted state is through; a run for another one leaves it as it is.
+GOALS = {
+    "running": "running",
+    "rescued": "running",
+    "restarted": "running",
+    "stopped": "stopped",
+    "paused": "paused",
+    "suspended": "suspended",
+}
 # How long libvirt itself may take for what needs no help from the guest, in seconds.
 POWER_OFF_TIMEOUT = 30
 # Seconds in which a disk that failed shows that it fails again.
@@ -45,8 +53,8 @@ def boot(run: procedure.Run, flags: int, check: WaitFor | None = None) -> None:
     if domain.isActive():
         return
     # A guest whose memory was saved goes on with the leases that it had.
-    if any(wait and wait.address for wait in (run.spec.wait_for, check)) and not is_saved(domain):
-        run.leases_before = lease_ends(run.conn)
+    if any(each and each.address for each in (run.spec.wait_for, check)) and not is_saved(domain):
+        run.leases_before = wait.lease_ends(run.conn)
     domain.createWithFlags(flags)
 
 
@@ -113,7 +121,7 @@ def _shutdown(run: procedure.Run, action: _plan.Action) -> None:
 
 
 def _remains(run: procedure.Run) -> str:
-    return "runs on" if power_state(run.domain())[0] == "running" else f"is {explain(run.domain())}"
+    return "runs on" if power_state(run.domain())[0] == "running" else f"is {agent.explain(run.domain())}"
 
 
 def _shut_down(run: procedure.Run) -> bool:
@@ -171,7 +179,7 @@ def _await_state(run: procedure.Run, states: tuple[str, ...], timeout: float) ->
 
 def check_goal(run: procedure.Run) -> None:
     """Raise KvmfleetError, with libvirt's reason, unless the guest is in the state that the task wants."""
-    wanted = power.GOALS.get(run.spec.state)
+    wanted = GOALS.get(run.spec.state)
     if wanted is None:
         return
     domain = run.domain()
@@ -180,7 +188,7 @@ def check_goal(run: procedure.Run) -> None:
         with DomainWatch(run.conn, domain) as watch:
             watch.wait_until(lambda: _state(domain) != wanted, RETRY_TIME)
     if _state(domain) != wanted:
-        raise _errors.KvmfleetError(f"state: the guest {run.spec.name!r} is {explain(domain)}, not {wanted}")
+        raise _errors.KvmfleetError(f"state: the guest {run.spec.name!r} is {agent.explain(domain)}, not {wanted}")
 
 
 def _state(domain: Domain) -> str:

@@ -24,7 +24,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets im
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import update_metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
-from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import APPENDED, lease_ends, wait_for
+from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import wait
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for import WaitFor, parse_wait
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, procedure, storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.definition import define
@@ -239,7 +239,7 @@ def _check_devices(spec: procedure.InstanceSpec, observed: procedure.Observed) -
             "resize.check.console", check.console, "the guest's serial console has no log_file"
         )
     if check.console and _xml.get(observed.inactive, "devices/serial/log/@append") == "on":
-        raise _errors.InvalidInput.of("resize.check.console", check.console, APPENDED)
+        raise _errors.InvalidInput.of("resize.check.console", check.console, wait.APPENDED)
 
 
 def _stops(spec: procedure.InstanceSpec, observed: procedure.Observed) -> tuple[str, ...]:
@@ -498,8 +498,8 @@ def _watch(run: procedure.Run, check: WaitFor) -> None:
             before = run.leases_before
             if before is None and check.address:
                 # An earlier run has started the guest. Which leases are older is not known, so none counts as it is.
-                before = lease_ends(run.conn)
-            wait_for(run.conn, run.domain(), check, "resize.check", before)
+                before = wait.lease_ends(run.conn)
+            wait.wait_for(run.conn, run.domain(), check, "resize.check", before)
     except _errors.KvmfleetError as exc:
         _go_back(run, exc.message)
 

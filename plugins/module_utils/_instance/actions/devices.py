@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.addresses import AGENT_TIMEOUT, agent_limit
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_connected
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
 
@@ -100,7 +101,8 @@ def _set_vcpus(run: procedure.Run, action: _plan.Action) -> None:
 
     def used() -> bool:
         try:
-            domain.setVcpusFlags(action.data, libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_VCPU_GUEST)
+            with agent_limit(domain, AGENT_TIMEOUT):
+                domain.setVcpusFlags(action.data, libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_VCPU_GUEST)
         except libvirt.libvirtError:
             return False  # the guest's system has not noticed them yet, or does not take CPUs while it runs
         return True

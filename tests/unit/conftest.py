@@ -156,6 +156,11 @@ class Daemon:
             assert self.process.poll() is None and time.monotonic() < deadline, "libvirtd does not start"
             time.sleep(0.05)
 
+    @property
+    def qemu_uri(self):
+        """The URI of its QEMU driver and its storage driver, whose volumes are real files."""
+        return f"qemu+unix:///session?socket={self._socket}"
+
     def uri(self, text=TEST_HOST):
         """Return the URI of a host."""
         path = self._directory / "host.xml"
@@ -177,6 +182,35 @@ def daemon():
         running = Daemon(Path(directory))
         yield running
         running.end()
+
+
+@pytest.fixture(scope="session")
+def _files_daemon():
+    with tempfile.TemporaryDirectory(prefix="kf", dir="/tmp") as directory:
+        running = Daemon(Path(directory))
+        yield running
+        running.end()
+
+
+@pytest.fixture
+def files_host(_files_daemon):
+    """(connection, URI, directory) of a QEMU driver whose pools `default` and `images` are directories below that one."""
+    owner = ("libvirt-qemu", "libvirt-qemu")
+    with tempfile.TemporaryDirectory(prefix="kf", dir="/tmp") as text, connect(_files_daemon.qemu_uri) as conn:
+        directory = Path(text)
+        shutil.chown(directory, *owner)
+        for name in ("default", "images"):
+            (directory / name).mkdir()
+            shutil.chown(directory / name, *owner)
+            path = f"<target><path>{directory / name}</path></target>"
+            conn.storagePoolCreateXML(f'<pool type="dir"><name>{name}</name>{path}</pool>', 0)
+        yield conn, _files_daemon.qemu_uri, directory
+        for domain in conn.listAllDomains():
+            if domain.isActive():
+                domain.destroy()
+            domain.undefine()
+        for pool in conn.listAllStoragePools():
+            pool.destroy()
 
 
 @pytest.fixture(scope="session")

@@ -18,13 +18,18 @@ NAMESPACE = "urn:kvmfleet:compute:1"
 PREFIX = "kvmfleet"
 
 
+# The proof of a volume that was never made.
+UNMADE = "none"
+
+
 @dataclass(frozen=True)
 class Volume:
-    """A volume that we made for the guest.
+    """A volume that we made for the guest, or are about to make.
 
     status: `planned` until it is complete, then `ready`; `next` while it is made to take the place of another, and
     `obsolete` once another has taken its place, so that it is to be deleted.
     place: the option that the volume was made for, such as `image` or `disks[0]`; empty in records of earlier versions.
+    proof: its identity, see _storage.proof; empty or UNMADE until we have made it, and empty in records of earlier versions.
     """
 
     target: str
@@ -33,6 +38,12 @@ class Volume:
     path: str
     status: str
     place: str = ""
+    proof: str = ""
+
+    @property
+    def is_made(self) -> bool:
+        """Whether we have made it: a plan to make it gives no right to what is there under its name."""
+        return self.proof != UNMADE and (bool(self.proof) or self.status in ("ready", "obsolete"))
 
 
 @dataclass(frozen=True)
@@ -255,6 +266,11 @@ def with_volume_status(found: InstanceMetadata, changed: VolumeName, status: str
             replace(volume, status=status) if is_same(volume, changed) else volume for volume in found.volumes
         ),
     )
+
+
+def recorded_volume(found: InstanceMetadata | None, named: VolumeName) -> Volume | None:
+    """Return the record of a volume, None when there is none."""
+    return next((volume for volume in (found.volumes if found else ()) if is_same(volume, named)), None)
 
 
 def without_volume(found: InstanceMetadata, gone: VolumeName) -> InstanceMetadata:

@@ -38,7 +38,11 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup i
     read_volume,
     volume_of,
 )
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import VolumeFacts, volume_facts
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import (
+    PoolFacts,
+    VolumeFacts,
+    volume_facts,
+)
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.uses import Uses
@@ -94,7 +98,7 @@ def observe(conn: Conn, spec: InstanceSpec, known: Any = None, users: Users | No
         domain = find(known or conn, spec)
         recorded = _recorded_removal(spec, domain)
         if domain is None:
-            leftovers = _leftovers(users, spec, recorded)
+            leftovers = _leftovers(conn, users, spec, recorded)
             if spec.state == "absent":
                 return Observed(exists=False, leftovers=leftovers, unfinished=bool(recorded))
             found, procedures = _storage(conn, users, spec, leftovers=leftovers)
@@ -170,10 +174,16 @@ def _owned_volumes(removal: dict[str, Any]) -> tuple[storage.OwnedVolume, ...]:
 
 
 def _leftovers(
-    users: Users, spec: InstanceSpec, recorded: Iterable[storage.OwnedVolume]
+    conn: Conn, users: Users, spec: InstanceSpec, recorded: Collection[storage.OwnedVolume]
 ) -> tuple[storage.OwnedVolume, ...]:
-    """What an interrupted removal left, but for what something else has come to need since."""
-    sole = users().sole([volume.path for volume in recorded], spec.name) if recorded else ()
+    """What an interrupted removal left, but for what something else has come to need since, and for what has taken its name."""
+    if not recorded:
+        return ()
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import proof
+
+    sole = users().sole([volume.path for volume in recorded], spec.name)
+    there = filter(None, (proof.read_known(conn, volume.pool, volume.name) for volume in recorded))
+    sole -= proof.find_replaced(conn, recorded, there)
     return tuple(volume for volume in recorded if volume.path in sole)
 
 
@@ -239,9 +249,10 @@ def _storage(
     others = {volume for need in needs for volume in need.volumes}
     pool_names = {pool for pool, _name in given | others}
     pools, known_pools = read_pools(conn, pool_names) if pool_names else ({}, ())
-    volumes = {key: read_volume(conn, *key, refresh=key in given) for key in given | others if key[0] in pools}
-    begun = [need.definition for need in needs if need.definition is not None]
-    root = begun[0] if begun and inactive is None else inactive
+    volumes = {key: read_volume(conn, *key) for key in given if key[0] in pools}
+    volumes.update(_places(conn, pools, others - given))
+    roots = [need.definition for need in needs if need.definition is not None]
+    root = roots[0] if roots and inactive is None else inactive
     in_use = frozenset(names(live) | names(root))
     targets = assign_targets(disks, root, volumes, in_use, spec.wanted.get("machine"))
     new = [(d, t) for d, t in targets if d.creates_volume and (t not in present or t in planned)]
@@ -250,9 +261,7 @@ def _storage(
     if missing:
         further, known_pools = read_pools(conn, missing)
         pools.update(further)
-    for pool_name, volume_name in _guesses(new, spec) - volumes.keys():
-        if pool_name in pools:
-            volumes[pool_name, volume_name] = read_volume(conn, pool_name, volume_name, refresh=False)
+    volumes.update(_places(conn, pools, _guesses(new, spec) - volumes.keys()))
     removed = {(volume.pool, volume.name) for volume in leftovers}
     wanted_images = {d.image for d, _t in new if d.image is not None}.union(*(need.images for need in needs))
     images, known_images = _images(conn, spec, wanted_images)
@@ -276,9 +285,28 @@ def _storage(
         unwritable=_unwritable(conn, users, spec, inactive, targets, capacities),
         in_use=in_use,
     )
+    begun = [(disk, target) for disk, target in new if target in planned]
+    if begun:
+        facts = replace(facts, ours=_ours(reading, begun, facts))
     sizes = {target: (sized[target], capacity) for target, capacity in capacities.items()}
     reading = replace(reading, storage=facts, sizes=sizes)
     return facts, {name: procedure.observe(reading, needed[name]) for name, procedure in due.items()}
+
+
+def _places(conn: Conn, pools: Mapping[str, PoolFacts], names: Collection[tuple[str, str]]) -> Volumes:
+    if not names:
+        return {}
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import proof
+
+    return proof.read_places(conn, pools, names)
+
+
+def _ours(reading: Reading, begun: Iterable[Target], facts: storage.StorageFacts) -> frozenset[tuple[str, str]]:
+    """Return (pool, name) of the disks that an interrupted run was to make and that are there."""
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import proof
+
+    wanted = [storage.new_volume(reading.spec.name, disk, target, facts) for disk, target in begun]
+    return proof.find_ours(reading.conn, reading.recorded, wanted, facts.volumes)
 
 
 def _attached(disks: Iterable[DiskSpec], volumes: Volumes) -> tuple[tuple[DiskSpec, str], ...]:
@@ -335,8 +363,11 @@ def _removal(conn: Conn, users: Users, spec: InstanceSpec, inactive: _xml.Elemen
     record = metadata.read(inactive)
     recorded = () if record is None else record.volumes
     names, paths = storage.removal_candidates(spec.remove_storage, inactive, recorded)
-    if not names and not paths:
+    begun = [] if spec.remove_storage == "none" else [volume for volume in recorded if not volume.is_made]
+    if not names and not paths and not begun:
         return storage.StorageFacts()
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import proof
+
     active = {pool.name() for pool in conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)}
     found = {}
     for pool_name, name in names:
@@ -349,9 +380,11 @@ def _removal(conn: Conn, users: Users, spec: InstanceSpec, inactive: _xml.Elemen
             found[facts.pool, facts.name] = facts
     removable = tuple(volume for volume in found.values() if volume is not None)
     paths = [volume.path for volume in removable]
+    needed = {path: users().against_sole_use(path, spec.name, without=paths) for path in paths}
+    needed.update(dict.fromkeys(proof.find_replaced(conn, recorded, removable), proof.REPLACED))
+    left = [read_volume(conn, volume.pool, volume.name) for volume in begun if volume.pool in active]
     return storage.StorageFacts(
-        removable=removable,
-        needed={path: users().against_sole_use(path, spec.name, without=paths) for path in paths},
+        removable=removable, needed=needed, unproven=tuple(proof.unproven(volume) for volume in left if volume)
     )
 
 

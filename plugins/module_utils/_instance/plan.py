@@ -203,8 +203,10 @@ def _check_devices(spec: InstanceSpec, before: _xml.Element, after: _xml.Element
 def _recorded(volumes: Iterable[metadata.Volume], new_volumes: Collection[VolumePlan]) -> tuple[metadata.Volume, ...]:
     """What the metadata says of our volumes: those to be made are `planned` until each is complete."""
     made = {volume.target for volume in new_volumes}
-    kept = tuple(volume for volume in volumes if volume.status == "obsolete" or volume.target not in made)
-    return kept + tuple(map(storage.record_of, new_volumes))
+    names = {(volume.pool, volume.name) for volume in new_volumes}
+    others = [volume for volume in volumes if (volume.pool, volume.name) not in names]
+    kept = tuple(volume for volume in others if volume.status == "obsolete" or volume.target not in made)
+    return kept + tuple(storage.record_of(volume, volumes) for volume in new_volumes)
 
 
 def _check_image(spec: InstanceSpec, draft: Draft) -> None:
@@ -329,4 +331,6 @@ def _removal(spec: InstanceSpec, observed: Observed) -> _plan.Plan:
     actions += [_plan.Action("delete_volume", f"{volume.pool}/{volume.name}", volume) for volume in volumes]
     if volumes or observed.unfinished:
         actions.append(_plan.Action("finish_removal", spec.name))
-    return _plan.Plan(actions=tuple(actions), before=_xml.redacted_text(observed.inactive))
+    return _plan.Plan(
+        actions=tuple(actions), before=_xml.redacted_text(observed.inactive), warnings=observed.storage.unproven
+    )

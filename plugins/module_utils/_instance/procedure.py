@@ -179,6 +179,11 @@ class Reading:
         """Our metadata with the guest, None where there is none."""
         return None if self.inactive is None else read(self.inactive)
 
+    @property
+    def recorded(self) -> tuple[Volume, ...]:
+        """The records of the guest's volumes."""
+        return self.record.volumes if self.record else ()
+
 
 @dataclass(frozen=True)
 class Needs:

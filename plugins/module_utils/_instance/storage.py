@@ -19,6 +19,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import s
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.source import DiskSource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import (
     BLOCK_POOLS,
+    CREATED,
     PoolFacts,
     VolumeFacts,
 )
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OwnedVolume:
-    """A volume that a removal is about to delete, as the journal has it."""
+    """A volume that a removal is about to delete, as the journal has it. proof: see metadata.Volume."""
 
     pool: str
     name: str
     path: str
+    proof: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class StorageFacts:
     volumes: by (pool, name), None where there is no such volume. images: by the image's name as it was asked for.
     attached: (DiskSpec, path) of the disks that exist already and the guest is to get, to write to.
     needed: by path, the words for why a disk can't be deleted, or attached as the task says. capacities: by target, of the guest's
-    own disks; unwritable: the words for why such a disk can't be written to. removable: the volumes that a removal is to delete.
+    own disks; unwritable: the words for why such a disk can't be written to. removable: the volumes that a removal is to delete;
+    unproven: the warnings of those that it leaves, since nothing proves that we have made them.
+    ours: (pool, name) of the volumes to be made that an interrupted run has made already.
     in_use: device names that a new disk can't have, of the running guest or of the source of a clone.
     """
 
@@ -58,11 +62,16 @@ class StorageFacts:
     capacities: dict[str, int] = field(default_factory=dict)
     unwritable: dict[str, str] = field(default_factory=dict)
     removable: tuple[VolumeFacts, ...] = ()
+    unproven: tuple[str, ...] = ()
+    ours: frozenset[tuple[str, str]] = frozenset()
     in_use: frozenset[str] = frozenset()
 
 
 class VolumePlan(Protocol):
-    """A volume that is to be made, a NewVolume or what a procedure has in its place; `action` is the one that makes it."""
+    """A volume that is to be made, a NewVolume or what a procedure has in its place; `action` is the one that makes it.
+
+    format, mode, image: see NewVolume.
+    """
 
     @property
     def target(self) -> str: ...
@@ -78,6 +87,15 @@ class VolumePlan(Protocol):
 
     @property
     def place(self) -> str: ...
+
+    @property
+    def format(self) -> str: ...
+
+    @property
+    def mode(self) -> str: ...
+
+    @property
+    def image(self) -> VolumeFacts | None: ...
 
     @property
     def action(self) -> str: ...
@@ -112,9 +130,11 @@ class NewVolume:
         return f"{self.pool}/{self.name} ({made_of}{origin}, {_units.format_size(self.capacity)})"
 
 
-def record_of(volume: VolumePlan) -> metadata.Volume:
-    """Return the record of a volume that is yet to be made."""
-    return metadata.Volume(volume.target, volume.pool, volume.name, volume.path, "planned", volume.place)
+def record_of(volume: VolumePlan, recorded: Iterable[metadata.Volume] = ()) -> metadata.Volume:
+    """Return the record of a volume that is yet to be made; the one that we have made under its name goes for it."""
+    same = (record for record in recorded if record.is_made and metadata.is_same(record, volume))
+    proof = next((record.proof or CREATED for record in same), "")
+    return metadata.Volume(volume.target, volume.pool, volume.name, volume.path, "planned", volume.place, proof)
 
 
 def volume_name(guest: str, target: str, volume_format: str) -> str:
@@ -143,7 +163,13 @@ def resolve(
         else:
             _check_kind(disk, target, element)
         if (element is None or target in planned) and disk.creates_volume:
-            volume = _new_volume(guest, disk, target, target in planned, facts)
+            volume = new_volume(guest, disk, target, facts)
+            key = (volume.pool, volume.name)
+            if facts.volumes[key] is not None and key not in facts.ours:
+                raise _errors.Conflict(
+                    f"{disk.option}: the volume {volume.name!r} exists in pool {volume.pool!r} and was not made for this guest; "
+                    "give it as volume to use it as it is, or remove it"
+                )
             new.append(volume)
             item.update(path=DiskSource(_kind(facts.pools[volume.pool]), path=volume.path), format=volume.format)
         elif disk.volume is not None or disk.source is not None:
@@ -200,7 +226,8 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _new_volume(guest: str, disk: DiskSpec, target: str, replace: bool, facts: StorageFacts) -> NewVolume:
+def new_volume(guest: str, disk: DiskSpec, target: str, facts: StorageFacts) -> NewVolume:
+    """Return the NewVolume of a disk. Raises InvalidInput, NotFound, Conflict."""
     pool = _pool(f"{disk.option}.pool" if disk.option != "image" else "pool", disk.pool, facts)
     image = _image(disk, facts)
     block = _kind(pool) == "block"
@@ -215,11 +242,6 @@ def _new_volume(guest: str, disk: DiskSpec, target: str, replace: bool, facts: S
         # What was not looked for could be there, and would be overwritten.
         raise _errors.Conflict(
             f"{disk.option}: it can't be told which disk of the guest this item means; give a target"
-        )
-    if facts.volumes[disk.pool, name] is not None and not replace:
-        raise _errors.Conflict(
-            f"{disk.option}: the volume {name!r} exists in pool {disk.pool!r} and was not made for this guest; "
-            "give it as volume to use it as it is, or remove it"
         )
     return NewVolume(
         target=target,
@@ -333,17 +355,19 @@ def removal_candidates(
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """Return (names, paths) of what remove_storage covers: (pool, volume) of owned volumes, and paths of disks.
 
-    Only disks that the guest alone writes to are covered: never a CD-ROM, a shared or a read-only disk, nor a backing file.
+    Only disks that the guest alone writes to are covered: never a CD-ROM, a shared or a read-only disk, nor a backing file, nor
+    what is where an interrupted run was to make a disk and is not known to have made it.
     """
     if mode == "none":
         return [], []
-    names = [(volume.pool, volume.name) for volume in recorded]
+    names = [(volume.pool, volume.name) for volume in recorded if volume.is_made]
+    unproven = [volume for volume in recorded if not volume.is_made]
     paths = []
     if mode == "all":
         for disk in root.findall("devices/disk"):
             kept = disk.find("shareable") is not None or disk.find("readonly") is not None
             place = source.read(disk)
-            if place is None or disk.get("device", "disk") != "disk" or kept:
+            if place is None or disk.get("device", "disk") != "disk" or kept or any(map(place.is_volume, unproven)):
                 continue
             if place.type in ("file", "block") and place.path:
                 paths.append(place.path)

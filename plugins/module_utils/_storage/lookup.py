@@ -33,7 +33,7 @@ def path_of(conn: Conn, element: _xml.Element) -> str | None:
 
 def paths_of(conn: Conn, elements: Iterable[_xml.Element]) -> list[str]:
     """Return the paths of disks' source elements, without network storage and volumes that are not there."""
-    found = (_connection.unless_gone(partial(path_of, conn, element), *_gone()) for element in elements)
+    found = (_connection.unless_gone(partial(path_of, conn, element), *gone()) for element in elements)
     return [path for path in found if path]
 
 
@@ -46,14 +46,14 @@ def volume_of(conn: Conn, element: _xml.Element | None) -> Any:
     if found is None or found.type not in ("file", "block", "volume"):
         return None
     look_up = partial(_named, conn, found) if found.volume else partial(conn.storageVolLookupByPath, found.path)
-    return _connection.unless_gone(look_up, *_gone(), libvirt.VIR_ERR_NO_SUPPORT)
+    return _connection.unless_gone(look_up, *gone(), libvirt.VIR_ERR_NO_SUPPORT)
 
 
 def _named(conn: Conn, found: source.DiskSource) -> Any:
     return conn.storagePoolLookupByName(found.pool).storageVolLookupByName(found.volume)
 
 
-def _gone() -> tuple[int, int, int]:
+def gone() -> tuple[int, int, int]:
     """What libvirt says of a volume, or its pool, that is not there, and of a pool that is not active."""
     return libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_OPERATION_INVALID
 

@@ -118,7 +118,7 @@ class Uses:
 
 def read(conn: Conn) -> Uses:
     """Return the Uses of a host. Raises libvirt's errors."""
-    local = not conn.getURI().partition("://")[2].partition("/")[0]
+    local = _connection.is_local(conn)
     guests: dict[str, dict[str, bool]] = {}
     formats: dict[str, set[str | None]] = {}
     overlays: dict[str, set[str]] = {}

@@ -14,6 +14,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 
 # Pools whose volumes are block devices (libvirt storage pool types); the others hold files.
 BLOCK_POOLS = ("logical", "disk", "iscsi", "scsi", "mpath")
+# What is recorded of a volume that we have made and whose identity can't be looked at, such as a file of another host.
+CREATED = "created"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class PoolFacts:
 
 @dataclass(frozen=True)
 class VolumeFacts:
-    """A volume that exists; capacity in bytes."""
+    """A volume that exists; capacity in bytes. key: what libvirt tells it by; a file's is its path."""
 
     pool: str
     name: str
@@ -35,6 +37,7 @@ class VolumeFacts:
     format: str
     capacity: int
     kind: str = "file"
+    key: str = ""
 
 
 def pool_facts(name: str, root: _xml.Element) -> PoolFacts:
@@ -51,4 +54,5 @@ def volume_facts(pool: str, root: _xml.Element) -> VolumeFacts:
         format=_xml.get(root, "target/format/@type") or "raw",
         capacity=int(root.findtext("capacity")),
         kind=root.get("type") or "file",
+        key=root.findtext("key") or "",
     )

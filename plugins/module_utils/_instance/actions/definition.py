@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _journal, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import applied, metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import applied, metadata, recorded
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import interfaces
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import set_metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import OwnedVolume
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import proof, uses
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import read_volume
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def define(run: procedure.Run, root: _xml.Element) -> None:
     """Source: virDomainDefineXMLFlags, VIR_DOMAIN_DEFINE_VALIDATE."""
     interfaces.record_new(root, run.spec.wanted.get("interfaces", ()))
     applied.begin(root)
+    if run.observed.exists:
+        recorded.keep_proofs(run.domain(), root)
     flags = getattr(libvirt, "VIR_DOMAIN_DEFINE_VALIDATE", 0)
     domain = run.conn.defineXMLFlags(_xml.to_text(root), flags)
     run.defined(domain)
@@ -99,7 +101,11 @@ def _unset_autostart(run: procedure.Run, action: _plan.Action) -> None:
 
 
 def _record_removal(run: procedure.Run, action: _plan.Action) -> None:
-    volumes = [vars(OwnedVolume(volume.pool, volume.name, volume.path)) for volume in action.data]
+    local = _connection.is_local(run.conn)
+    volumes = [
+        vars(OwnedVolume(volume.pool, volume.name, volume.path, proof.identity(volume, local)))
+        for volume in action.data
+    ]
     try:
         _journal.record(_journal.REMOVAL, run.spec.uri, run.spec.name, {"volumes": volumes})
     except _errors.KvmfleetError as exc:

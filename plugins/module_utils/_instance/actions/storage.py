@@ -8,57 +8,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import record_volume, update_metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata, recorded
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import removals
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source, uses
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import lookup, proof, source, uses, volumes
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils import _plan
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import VolumeName
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import NewVolume
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import NewVolume, VolumePlan
 
 
 def _create_volume(run: procedure.Run, action: _plan.Action) -> None:
     volume = action.data
     run.on_failure(lambda: undo_volume(run, volume))
     make_volume(run, volume)
-    record_volume(run.domain(), volume, "ready")
+    recorded.record_volume(run.domain(), volume, "ready")
 
 
 def make_volume(run: procedure.Run, volume: NewVolume) -> None:
     """Make a storage.NewVolume. Source: virStorageVolCreateXML, virStorageVolCreateXMLFrom."""
-    conn = run.conn
-    pool = conn.storagePoolLookupByName(volume.pool)
-    # The plan has made sure that what is there is the unfinished work of an earlier run for this guest.
-    delete_volume(run, volume)
     text = _xml.to_text(_volume_element(volume))
-    if volume.mode == "copy":
+
+    def make(pool: Any) -> Any:
+        if volume.mode != "copy":
+            # The image that it is based on is not deleted meanwhile.
+            with uses.still(run.conn):
+                return pool.createXML(text, 0)
         origin: Any = volume.image
-        image = conn.storagePoolLookupByName(origin.pool).storageVolLookupByName(origin.name)
-        created = pool.createXMLFrom(text, image, 0)
-        if created.info()[1] < volume.capacity:
-            created.resize(volume.capacity, 0)
+        image = run.conn.storagePoolLookupByName(origin.pool).storageVolLookupByName(origin.name)
+        return pool.createXMLFrom(text, image, 0)
+
+    made = make_in_place(run, volume, make)
+    if made.info()[1] < volume.capacity:
+        made.resize(volume.capacity, 0)
+
+
+def make_in_place(run: procedure.Run, volume: VolumePlan, make: Callable[[Any], Any]) -> Any:
+    """Return a libvirt volume that is made by make(pool), with the proof of it recorded.
+
+    libvirt makes it only where there is none. What we have made for the guest under its name before is deleted first; what an
+    interrupted run has made and not recorded is taken as it is. Raises Conflict when something else is there.
+    """
+    pool = run.conn.storagePoolLookupByName(volume.pool)
+    there = proof.read_place(run.conn, lookup.read_pool(pool), volume.name)
+    if there is not None:
+        record = metadata.recorded_volume(recorded.of_domain(run.domain()), volume)
+        if not proof.is_ours(run.conn, record, volume, there):
+            raise _errors.Conflict(
+                f"the volume {volume.name!r} exists in pool {volume.pool!r} and was not made for this guest; remove it"
+            )
+        if record is not None and record.is_made:
+            delete_volume(run, record)
+            there = None
+    if there is None:
+        made = make(pool)
+        there = volumes.volume_facts(volume.pool, _xml.parse(made.XMLDesc(0)))
     else:
-        # The image that it is based on is not deleted meanwhile.
-        with uses.still(conn):
-            pool.createXML(text, 0)
+        made = pool.storageVolLookupByName(volume.name)
+    identity = proof.identity(there, _connection.is_local(run.conn))
+    recorded.record_proof(run.domain(), volume, identity)
+    return made
 
 
 def undo_volume(run: procedure.Run, volume: VolumeName) -> bool:
     """Remove what this run made: first recorded as planned, so that the definition can be launched again. Return whether it is gone."""
     if is_in_use(run.domain(), volume):
         return False
-    record_volume(run.domain(), volume, "planned")
-    delete_volume(run, volume)
+    recorded.record_volume(run.domain(), volume, "planned")
+    record = recorded.made_volume(run.domain(), volume)
+    if record is not None:
+        delete_volume(run, record)
     return True
 
 
@@ -88,21 +114,29 @@ def _volume_element(volume: NewVolume) -> _xml.Element:
     return root
 
 
-def delete_volume(run: procedure.Run, volume: VolumeName) -> None:
-    """Delete a volume of the guest; one that is gone already, with its pool perhaps, is fine.
+def delete_volume(run: procedure.Run, volume: metadata.Volume) -> None:
+    """Delete a volume that we have made; one that is gone already, with its pool perhaps, is fine. The proof of it goes, too.
 
-    Raises Conflict when something else has come to need it.
+    Raises Conflict when it is another one by now, or something else has come to need it.
     """
-    _delete_unused(run, volume, ())
+    _delete_unused(run, volume, (), volume.proof)
+    recorded.record_proof(run.domain(), volume, "")
 
 
-def _delete_unused(run: procedure.Run, volume: VolumeName, without: Iterable[str]) -> None:
-    """Delete a volume, if it is there. Raises Conflict when something has come to need it, besides the overlays `without` (paths)."""
+def _delete_unused(run: procedure.Run, volume: VolumeName, without: Iterable[str], identity: str) -> None:
+    """Delete a volume, if it is there.
+
+    identity: what was recorded of it, see _storage.proof. Raises Conflict when it is another one by now, or when something has come
+    to need it, besides the overlays `without` (paths).
+    """
     with uses.still(run.conn):
         found = _find_volume(run.conn, volume)
         if not found:
             return
         need = uses.read(run.conn).against_sole_use(found.path(), run.spec.name, without)
+        there = proof.read_known(run.conn, volume.pool, volume.name)
+        if there is not None and proof.is_replaced(there, identity, _connection.is_local(run.conn)):
+            need = proof.REPLACED
         if need is not None:
             raise _errors.Conflict(
                 f"the volume {volume.name!r} of the pool {volume.pool!r} can't be deleted; it is {need}"
@@ -125,7 +159,7 @@ def _grow_disk(run: procedure.Run, action: _plan.Action) -> None:
         domain.blockResize(target, size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
         return
     root = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-    volume = volume_of(run.conn, root.find(f"devices/disk/target[@dev='{target}']/../source"))
+    volume = lookup.volume_of(run.conn, root.find(f"devices/disk/target[@dev='{target}']/../source"))
     if volume is None:
         raise _errors.NotFound(
             f"the disk {target} of the guest {domain.name()!r} is in no active pool; it can grow only while the guest runs"
@@ -139,7 +173,7 @@ def _delete_owned_volume(run: procedure.Run, action: _plan.Action) -> None:
     together = [volume.path for volume in removals(observed.storage)]
     together += [volume.path for volume in observed.leftovers]
     try:
-        _delete_unused(run, action.data, together)
+        _delete_unused(run, action.data, together, getattr(action.data, "proof", ""))
     except _errors.Conflict as exc:
         run.warnings.append(exc.message)
 
@@ -149,12 +183,19 @@ def _drop_volume(run: procedure.Run, action: _plan.Action) -> None:
 
 
 def drop_volume(run: procedure.Run, volume: VolumeName) -> None:
-    """Delete a volume that the guest does not have any more, and then forget it; what something else needs now stays."""
+    """Delete a volume that the guest does not have any more, and then forget it.
+
+    What something else needs now stays, and so does what we have not made.
+    """
+    record = recorded.made_volume(run.domain(), volume)
     try:
-        delete_volume(run, volume)
+        if record is not None:
+            delete_volume(run, record)
+        elif _find_volume(run.conn, volume):
+            run.warnings.append(proof.unproven(volume))
     except _errors.Conflict as exc:
         run.warnings.append(exc.message)
-    update_metadata(run.domain(), lambda found: metadata.without_volume(found, volume))
+    recorded.update_metadata(run.domain(), lambda found: metadata.without_volume(found, volume))
 
 
 ACTIONS = {

@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +29,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state imp
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure, storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import config_drive
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import proof, uses
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import read_volume, volume_of
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import volume_facts
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class SourceFacts:
     """The guest that is cloned, as it is for its next boot.
 
     volumes: by target, of the disks that only it writes to; None for one that is no volume of an active pool. taken: the
-    names of all volumes in their pools, as (pool, name). nvram: its firmware's variables are in a file of this host.
+    names that a clone's volumes in their pools can't have, as (pool, name). nvram: its firmware's variables are in a file of this host.
     """
 
     name: str
@@ -93,16 +93,42 @@ def needs(reading: procedure.Reading) -> procedure.Needs:
     root = _xml.parse(source.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
     volumes = {_target(disk): _found_volume(conn, disk) for disk in copied_disks(root)}
     pools = {volume.pool for volume in volumes.values() if volume is not None}
+    taken = frozenset((pool, file) for pool in pools for file in proof.read_names(conn, pool))
     found = SourceFacts(
         name=source.name(),
         state=power_state(source)[0],
         inactive=root,
         volumes=volumes,
-        taken=frozenset((pool, file) for pool in pools for file in conn.storagePoolLookupByName(pool).listVolumes()),
+        taken=taken - _ours(reading, volumes),
         nvram=_has_nvram(spec, identity.nvram(root)),
         autostart=bool(source.isPersistent() and source.autostart()),
     )
     return procedure.Needs(definition=root, found=found)
+
+
+def _ours(reading: procedure.Reading, volumes: Mapping[str, VolumeFacts | None]) -> frozenset[tuple[str, str]]:
+    """Return (pool, name) of the volumes of this clone that an interrupted run has made, of those that it had planned."""
+    planned = metadata.planned(reading.record)
+    wanted = [_copy(reading.spec, target, origin) for target, origin in volumes.items() if origin and target in planned]
+    there = {(copy.pool, copy.name): read_volume(reading.conn, copy.pool, copy.name) for copy in wanted}
+    return proof.find_ours(reading.conn, reading.recorded, wanted, there)
+
+
+def _copy(spec: procedure.InstanceSpec, target: str, origin: VolumeFacts) -> storage.NewVolume:
+    """Return the NewVolume of a disk of the clone, with its source's capacity."""
+    linked = _wanted(spec).linked
+    volume_format = "qcow2" if linked else origin.format
+    name = storage.volume_name(spec.name, target, volume_format) if origin.kind == "file" else f"{spec.name}-{target}"
+    return storage.NewVolume(
+        target=target,
+        pool=origin.pool,
+        name=name,
+        path=f"{origin.path.rpartition('/')[0]}/{name}",
+        format=volume_format,
+        capacity=origin.capacity,
+        mode="overlay" if linked else "copy",
+        image=origin,
+    )
 
 
 def _found_volume(conn: Conn, disk: _xml.Element) -> VolumeFacts | None:
@@ -152,7 +178,7 @@ def begin(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Dra
     if observed.exists and not targets:
         return draft  # what the interrupted run has left to do are disks of the clone's own
     _check_source(spec, source)
-    volumes = tuple(_volume(spec, source, target, target in planned, listed) for target in targets)
+    volumes = tuple(_volume(spec, source, target, listed) for target in targets)
     first = []
     if _wanted(spec).linked and not metadata.of_managed(source.inactive).has_clones:
         first.append(_plan.Action("mark_source", source.name))
@@ -209,7 +235,7 @@ def _targets(spec: procedure.InstanceSpec, source: SourceFacts, listed: Sequence
 
 
 def _volume(
-    spec: procedure.InstanceSpec, source: SourceFacts, target: str, replaces: bool, listed: Sequence[Target]
+    spec: procedure.InstanceSpec, source: SourceFacts, target: str, listed: Sequence[Target]
 ) -> storage.NewVolume:
     disk = source.inactive.find(f"devices/disk/target[@dev='{target}']/..")
     recorded = (metadata.read(source.inactive) or metadata.InstanceMetadata()).volumes
@@ -219,26 +245,18 @@ def _volume(
         raise _errors.Conflict(
             f"clone_from.name: the disk {target} of the guest {source.name!r} {what}, and can't be copied"
         )
-    linked = _wanted(spec).linked
-    if linked and origin.kind != "file":
+    if _wanted(spec).linked and origin.kind != "file":
         raise _errors.Conflict(
             f"clone_from.mode: the disk {target} of the guest {source.name!r} is not a file; linked clones need files, use mode: full"
         )
-    volume_format = "qcow2" if linked else origin.format
-    name = storage.volume_name(spec.name, target, volume_format) if origin.kind == "file" else f"{spec.name}-{target}"
-    if (origin.pool, name) in source.taken and not replaces:
+    copy = _copy(spec, target, origin)
+    if (copy.pool, copy.name) in source.taken:
         raise _errors.Conflict(
-            f"clone_from: the volume {name!r} exists in pool {origin.pool!r} and was not made for this guest; remove it"
+            f"clone_from: the volume {copy.name!r} exists in pool {copy.pool!r} and was not made for this guest; remove it"
         )
-    return storage.NewVolume(
-        target=target,
-        pool=origin.pool,
-        name=name,
-        path=f"{origin.path.rpartition('/')[0]}/{name}",
-        format=volume_format,
+    return replace(
+        copy,
         capacity=_capacity(source, target, origin, listed),
-        mode="overlay" if linked else "copy",
-        image=origin,
         place=next((v.place for v in recorded if (v.target, v.status) == (target, "ready") and v.place), "clone_from"),
     )
 

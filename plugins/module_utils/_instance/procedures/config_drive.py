@@ -18,20 +18,22 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _temporary, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import DiskSpec
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import record_volume
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import is_ready, record_volume, retired
 from ansible_collections.kvmfleet.compute.plugins.module_utils._firstboot import description, drive, layout
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.storage import (
-    delete_volume,
+    make_in_place,
     undo_volume,
 )
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import proof
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import BLOCK_POOLS
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils import _plan
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet, metadata
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata
     from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import PoolFacts
 
@@ -75,6 +77,10 @@ class ConfigVolume:
 
     action = "create_config_drive"
     place = OPTION
+    # As it is made, before it is filled.
+    format = "raw"
+    mode = "empty"
+    image = None
 
     @property
     def subject(self) -> str:
@@ -125,6 +131,15 @@ def needs(reading: procedure.Reading) -> procedure.Needs:
     return procedure.Needs(disks=(_disk(spec, found),), volumes=frozenset({volume}))
 
 
+def observe(reading: procedure.Reading, _needs: procedure.Needs) -> frozenset[tuple[str, str]]:
+    """Return {(pool, name)} of the drive's volume when it is there and is ours, though it is not complete, or not the guest's now."""
+    spec, found = reading.spec, reading.record
+    pool, name = _pool_name(spec, found), _wanted(spec).volume_name(spec.name)
+    volume = ConfigVolume("", pool, name, "", _wanted(spec))
+    begun = [] if is_ready(found, volume) else [volume]
+    return proof.find_ours(reading.conn, reading.recorded, begun, reading.storage.volumes)
+
+
 def begin(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Draft:
     """Have the drive among the guest's disks. Raises NotFound, Conflict, InvalidInput."""
     observed = draft.observed
@@ -145,12 +160,12 @@ def _place(spec: procedure.InstanceSpec, observed: procedure.Observed) -> tuple[
             f"active pools are {names}"
         )
     name = _wanted(spec).volume_name(spec.name)
-    if observed.storage.volumes.get((pool.name, name)) is not None and (known is None or known.name != name):
-        obsolete = observed.metadata.volumes if observed.metadata else ()
-        if (pool.name, name) not in [(volume.pool, volume.name) for volume in obsolete]:
-            raise _errors.Conflict(
-                f"{OPTION}: the volume {name!r} exists in pool {pool.name!r} and was not made for this guest"
-            )
+    is_there = observed.storage.volumes.get((pool.name, name)) is not None
+    is_known = known is not None and known.name == name and known.status == "ready"
+    if is_there and not is_known and (pool.name, name) not in observed.procedures[OPTION]:
+        raise _errors.Conflict(
+            f"{OPTION}: the volume {name!r} exists in pool {pool.name!r} and was not made for this guest"
+        )
     return pool, name
 
 
@@ -167,8 +182,12 @@ def place(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Dra
     volume = ConfigVolume(target, _pool_name(spec, found), name, path, _wanted(spec))
     if known is None or same:
         return replace(draft, made=(*draft.made, volume))
-    volumes = tuple(replace(item, status="obsolete") if item == known else item for item in draft.volumes)
-    return replace(draft, volumes=volumes, made=(*draft.made, volume), replaced=(*draft.replaced, known))
+    return replace(
+        draft,
+        volumes=retired(draft.volumes, known),
+        made=(*draft.made, volume),
+        replaced=(*draft.replaced, known),
+    )
 
 
 def shape(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Draft:
@@ -208,9 +227,10 @@ def _create(run: procedure.Run, action: _plan.Action) -> None:
     with _temporary.directory() as directory:
         path = os.path.join(directory, "drive")
         drive.build(files, volume.spec.label, volume.spec.format, path)
-        # The plan has made sure that what is there is the unfinished work of an earlier run for this guest.
-        delete_volume(run, volume)
-        created = run.conn.storagePoolLookupByName(volume.pool).createXML(_element(volume, os.path.getsize(path)), 0)
+        size = os.path.getsize(path)
+        created = make_in_place(run, volume, lambda pool: pool.createXML(_element(volume, size), 0))
+        if created.info()[1] < size:
+            created.resize(size, 0)
         with open(path, "rb") as content:
             _upload(run.conn, created, content)
     record_volume(domain, volume, "ready")
@@ -244,6 +264,7 @@ def _upload(conn: Conn, volume: Any, content: IO[bytes]) -> None:
 PROCEDURE = procedure.Procedure(
     parse=parse,
     needs=needs,
+    observe=observe,
     begin=begin,
     place=place,
     shape=shape,

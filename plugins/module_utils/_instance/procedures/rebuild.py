@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _plan, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import update_metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import made_volume, update_metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, procedure, storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions import storage as volumes
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import proof, source
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import read_volume
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.source import DiskSource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import VolumeFacts, volume_facts
 
@@ -38,12 +39,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class RebuildFacts:
     """The root disk as it is: its volume, the path that it is based on, the words for what needs it besides the guest when a
-    rebuild is due, all volumes' names of its pool, and whether the guest has snapshots. All is None for a disk that we did not make."""
+    rebuild is due, the names that a new volume of its pool can't have, and whether the guest has snapshots. All is None for a disk
+    that we did not make."""
 
     volume: VolumeFacts | None = None
     base: str | None = None
     need: str | None = None
-    names: tuple[str, ...] = ()
+    names: frozenset[str] = frozenset()
     snapshots: bool = False
 
 
@@ -94,9 +96,20 @@ def observe(reading: procedure.Reading, _needs: procedure.Needs) -> RebuildFacts
         volume=volume,
         base=base,
         need=reading.users().against_sole_use(volume.path, spec.name) if due else None,
-        names=tuple(pool.listVolumes()),
+        names=_taken_names(reading, record) if due else frozenset(),
         snapshots=bool(reading.domain.snapshotNum(0)),
     )
+
+
+def _taken_names(reading: procedure.Reading, old: metadata.Volume) -> frozenset[str]:
+    """Return the names in a disk's pool, without that of a disk that an interrupted rebuild has made in its place."""
+    image: Any = _image(reading.spec, reading.storage)  # the rebuild is due
+    names = proof.read_names(reading.conn, old.pool)
+    begun = [volume.name for volume in reading.recorded if volume.status == "next"]
+    wanted = [storage.NewVolume("", old.pool, name, "", "qcow2", 0, "overlay", image) for name in begun]
+    there = {(old.pool, name): read_volume(reading.conn, old.pool, name) for name in begun}
+    ours = proof.find_ours(reading.conn, reading.recorded, wanted, there)
+    return frozenset(names) - {name for _pool, name in ours}
 
 
 def _root_record(found: InstanceMetadata | None, inactive: _xml.Element, target: str) -> metadata.Volume | None:
@@ -179,7 +192,7 @@ def _new_volume(
 ) -> storage.NewVolume:
     present: Any = facts.volume  # place() has looked
     size = disk.size or max(present.capacity, image.capacity)
-    name = begun[0].name if begun else _next_name(old.name, facts.names)
+    name = begun[0].name if begun and begun[0].name not in facts.names else _next_name(old.name, facts.names)
     return storage.NewVolume(
         target=target,
         pool=old.pool,
@@ -206,13 +219,15 @@ def _rebuild(
     spec: procedure.InstanceSpec, draft: procedure.Draft, volume: storage.NewVolume, old: metadata.Volume
 ) -> procedure.Draft:
     """Make the new disk while the guest may still run; then shut it down, and have it boot from that."""
+    begun = [record for record in draft.volumes if record.status == "next"]
     record = metadata.Volume(volume.target, volume.pool, volume.name, volume.path, "next", old.place)
-    first = [] if record in draft.volumes else [_plan.Action("record_volume", f"{volume.pool}/{volume.name}", record)]
+    known = next((item for item in begun if metadata.is_same(item, record)), None)
+    first = [] if known else [_plan.Action("record_volume", f"{volume.pool}/{volume.name}", record)]
     first.append(_plan.Action("image_disk", volume.subject, volume))
     hard = spec.stop.force or (spec.state == "restarted" and spec.hard_restart)
     observed = draft.observed
     stops = power.transitions(observed.state, "stopped", hard, discard_saved_state=spec.discard_saved_state)
-    kept = tuple(item for item in draft.volumes if item.status != "next" and item != old)
+    kept = tuple(item for item in draft.volumes if item != old and item != known)
     return replace(
         draft,
         observed=observed.once_stopped(observed.inactive),
@@ -224,6 +239,7 @@ def _rebuild(
         volumes=(*kept, replace(record, status="ready"), replace(old, status="obsolete")),
         first=(*draft.first, *first, *(_plan.Action(name, spec.name) for name in stops)),
         replaced=(*draft.replaced, old),
+        dropped=(*draft.dropped, *(item for item in begun if item != known)),
     )
 
 
@@ -234,16 +250,19 @@ def _record_volume(run: procedure.Run, action: _plan.Action) -> None:
 
 def _image_disk(run: procedure.Run, action: _plan.Action) -> None:
     volume = action.data
-    run.on_failure(lambda: _roll_back(run, volume))
+    made: list[metadata.Volume] = []
+    run.on_failure(lambda: _roll_back(run, volume, made))
     volumes.make_volume(run, volume)
+    made.extend(filter(None, [made_volume(run.domain(), volume)]))
 
 
-def _roll_back(run: procedure.Run, volume: storage.NewVolume) -> bool:
+def _roll_back(run: procedure.Run, volume: storage.NewVolume, made: list[metadata.Volume]) -> bool:
     """Give the guest its old disk back, unless it runs on the new one. Return whether it has it."""
     if volumes.is_in_use(run.domain(), volume):
         return False
     run.conn.defineXMLFlags(_xml.to_text(run.observed.inactive), 0)
-    volumes.delete_volume(run, volume)
+    for record in made:
+        volumes.delete_volume(run, record)
     return True
 
 

@@ -21,8 +21,15 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import KIND, TARGET_PREFIX
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import is_ready, retired
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait import await_agent
-from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import power, procedure, storage, targets
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import (
+    power,
+    procedure,
+    storage,
+    targets,
+)
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import proof
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.source import DiskSource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import BLOCK_POOLS
 
@@ -87,6 +94,18 @@ def needs(reading: procedure.Reading) -> procedure.Needs:
     image = None if found is None else _image_name(spec, found)
     images = frozenset() if image is None else frozenset({image})
     return procedure.Needs(images=images, volumes=frozenset({(_wanted(spec).pool, volume_name(spec))}))
+
+
+def observe(reading: procedure.Reading, needs: procedure.Needs) -> frozenset[tuple[str, str]]:
+    """Return {(pool, name)} of the rescue disk's volume when it is there and is ours, of a rescue that was interrupted or left."""
+    images = [image for image in map(reading.storage.images.get, needs.images) if image is not None]
+    wanted = [
+        storage.NewVolume("", pool, name, "", FORMAT, 0, "overlay", image)
+        for pool, name in needs.volumes
+        for image in images
+    ]
+    begun = [volume for volume in wanted if not is_ready(reading.record, volume)]
+    return proof.find_ours(reading.conn, reading.recorded, begun, reading.storage.volumes)
 
 
 def _record(observed: procedure.Observed) -> metadata.Rescue | None:
@@ -160,9 +179,9 @@ def left(root: _xml.Element) -> _xml.Element:
     for name, device in _devices(root):
         if name in places:
             _xml.put(device, "boot/@order", places[name])
-    volumes = tuple(
-        replace(volume, status="obsolete") if volume.target == rescued.target else volume for volume in found.volumes
-    )
+    volumes = found.volumes
+    for volume in [volume for volume in volumes if volume.target == rescued.target]:
+        volumes = retired(volumes, volume)
     metadata.write(root, replace(found, rescue=None, volumes=volumes))
     return root
 
@@ -195,8 +214,8 @@ def entered(
     taken = {element.get("dev") for element in root.findall("devices/disk/target")}
     volume = _new_volume(spec, observed, found, targets.next_target(TARGET_PREFIX.get(bus, "vd"), taken))
     record = metadata.Rescue(volume.target, _take_boot(root), _take_orders(root))
-    kept = tuple(item for item in found.volumes if item.target != volume.target)
-    recorded = metadata.Volume(volume.target, volume.pool, volume.name, volume.path, "planned", "rescue")
+    kept = tuple(item for item in found.volumes if item.target != volume.target and not metadata.is_same(item, volume))
+    recorded = replace(storage.record_of(volume, found.volumes), place="rescue")
     disk = {
         "target": volume.target,
         "device": "disk",
@@ -253,8 +272,8 @@ def _new_volume(
             f"pool: {_wanted(spec).pool!r} is not an active pool of files of this host; active pools are {known}"
         )
     file_name = volume_name(spec)
-    ours = any((volume.pool, volume.name) == (pool.name, file_name) for volume in found.volumes)
-    if observed.storage.volumes.get((pool.name, file_name)) is not None and not ours:
+    key = (pool.name, file_name)
+    if observed.storage.volumes.get(key) is not None and key not in observed.procedures["rescue"]:
         raise _errors.Conflict(
             f"rescue: the volume {file_name!r} exists in pool {pool.name!r} and is not this guest's; remove it"
         )
@@ -285,6 +304,7 @@ def _open_rescue(run: procedure.Run, action: _plan.Action) -> None:
 PROCEDURE = procedure.Procedure(
     parse=parse,
     needs=needs,
+    observe=observe,
     excludes=excludes,
     begin=begin,
     shape=shape,

@@ -22,7 +22,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libv
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import applied, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import compute
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_channel
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import update_metadata
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.recorded import retired, update_metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import wait
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest.wait_for import WaitFor, parse_wait
@@ -31,14 +31,12 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.power import boot, power_off
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.actions.storage import drop_volume
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import root_target
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup import read_pool, volume_of
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import lookup, proof, source, volumes
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.source import DiskSource
 
 if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import InstanceMetadata
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import PoolFacts
 
 # How a resize ends by which action.
 ENDS = {"confirm": "confirmed", "revert": "reverted"}
@@ -61,12 +59,13 @@ class ResizeSpec:
 
 @dataclass(frozen=True)
 class ResizeFacts:
-    """The pool of the root disk that is to grow, None when it does not or is in none; whether it has a volume of the overlay's name.
+    """The pool of the root disk that is to grow, None when it does not or is in none.
 
-    need: the words for why the overlay can't be written into the old disk, as far as it is to be.
+    taken: there is something of the overlay's name, and it is not ours. need: the words for why the overlay can't be
+    written into the old disk, as far as it is to be.
     """
 
-    pool: PoolFacts | None = None
+    pool: volumes.PoolFacts | None = None
     taken: bool = False
     need: str | None = None
 
@@ -113,14 +112,29 @@ def observe(reading: procedure.Reading, _needs: procedure.Needs) -> ResizeFacts:
     if _wanted(spec) is None or inactive is None:
         return ResizeFacts()
     need = _need_of_old_disk(reading)
+    begun = metadata.resize_overlay(reading.record)
+    if begun is not None and metadata.unmade_overlay(reading.record):
+        pools, _active = lookup.read_pools(reading.conn, [begun.pool])
+        base = _base(metadata.of_managed(inactive).resize, begun)
+        taken = begun.pool in pools and _is_taken(reading, pools[begun.pool], begun.name, base)
+        return ResizeFacts(taken=taken, need=need)
     root = root_target(inactive)
     if root is None or not any(target == root and size > present for target, (size, present) in reading.sizes.items()):
         return ResizeFacts(need=need)
-    volume = volume_of(reading.conn, inactive.find(f"devices/disk/target[@dev='{root}']/../source"))
+    volume = lookup.volume_of(reading.conn, inactive.find(f"devices/disk/target[@dev='{root}']/../source"))
     if volume is None:
         return ResizeFacts(need=need)
-    pool = volume.storagePoolLookupByVolume()
-    return ResizeFacts(read_pool(pool), volume_name(spec.name, root) in pool.listVolumes(), need)
+    pool = lookup.read_pool(volume.storagePoolLookupByVolume())
+    base = volumes.volume_facts(pool.name, _xml.parse(volume.XMLDesc(0)))
+    return ResizeFacts(pool, _is_taken(reading, pool, volume_name(spec.name, root), base), need)
+
+
+def _is_taken(reading: procedure.Reading, pool: volumes.PoolFacts, name: str, base: storage.VolumeFacts) -> bool:
+    there = proof.read_place(reading.conn, pool, name)
+    overlay = storage.NewVolume("", pool.name, name, "", "qcow2", 0, "overlay", base)
+    return there is not None and not proof.is_ours(
+        reading.conn, metadata.recorded_volume(reading.record, overlay), overlay, there
+    )
 
 
 def _need_of_old_disk(reading: procedure.Reading) -> str | None:
@@ -201,7 +215,7 @@ def settled(found: InstanceMetadata, status: str) -> InstanceMetadata:
     """Return the metadata of a guest whose resize is confirmed or reverted: its overlay is obsolete."""
     overlay = metadata.resize_overlay(found)
     found = metadata.with_resize_status(found, status)
-    return found if overlay is None else metadata.with_volume_status(found, overlay, "obsolete")
+    return found if overlay is None else replace(found, volumes=retired(found.volumes, overlay))
 
 
 def put_disk(root: _xml.Element, target: str, where: DiskSource, disk_format: str) -> None:
@@ -274,7 +288,11 @@ def _begin(spec: procedure.InstanceSpec, draft: procedure.Draft) -> tuple[proced
             record = replace(record, target=root, type=kind, path=path, format=disk_format, size=str(size))
             overlay = _new_overlay(spec, observed, root)
             put_disk(after, root, DiskSource("file", path=overlay.path), "qcow2")
-            others = tuple(volume for volume in found.volumes if volume.target != overlay.target)
+            others = tuple(
+                volume
+                for volume in found.volumes
+                if volume.target != overlay.target and not metadata.is_same(volume, overlay)
+            )
             found = replace(found, volumes=(*others, overlay))
     metadata.write(after, replace(found, resize=record, resized=None))
     growth = tuple(item for item in draft.growth if item[0] != root)
@@ -289,12 +307,17 @@ def _new_overlay(spec: procedure.InstanceSpec, observed: procedure.Observed, tar
             f"resize: the root disk {target} can't be resized with a way back, as it is not in an active storage pool of files; "
             "without resize it grows in place"
         )
-    known = {(volume.pool, volume.name) for volume in (observed.metadata.volumes if observed.metadata else ())}
-    if facts.taken and (pool.name, name) not in known:
+    overlay = metadata.Volume(f"{target}.resize", pool.name, name, f"{pool.path}/{name}", "planned")
+    _check_place(observed, overlay)
+    record = metadata.recorded_volume(observed.metadata, overlay)
+    return replace(overlay, proof=record.proof or volumes.CREATED) if record and record.is_made else overlay
+
+
+def _check_place(observed: procedure.Observed, overlay: metadata.Volume) -> None:
+    if observed.procedures["resize"].taken:
         raise _errors.Conflict(
-            f"resize: the volume {name!r} exists in pool {pool.name!r} and was not made for this guest"
+            f"resize: the volume {overlay.name!r} exists in pool {overlay.pool!r} and was not made for this guest"
         )
-    return metadata.Volume(f"{target}.resize", pool.name, name, f"{pool.path}/{name}", "planned")
 
 
 def _continue(spec: procedure.InstanceSpec, draft: procedure.Draft, pending: metadata.Resize) -> procedure.Draft:
@@ -351,6 +374,7 @@ def _carry_out(
     if boots:
         moves = [_plan.Action(name, spec.name) for name in stops]
         if overlay is not None and overlay.status == "planned":
+            _check_place(draft.observed, overlay)
             moves.append(_create(record, overlay))
         moves.append(_plan.Action("start_resized", spec.name))
     begins = _pending(draft.observed) is None
@@ -379,11 +403,15 @@ def _check_old_disk(spec: procedure.InstanceSpec, observed: procedure.Observed, 
 
 
 def _create(record: Grown, overlay: metadata.Volume) -> _plan.Action:
-    base = storage.VolumeFacts(overlay.pool, record.path.rpartition("/")[2], record.path, record.format, 0)
+    base = _base(record, overlay)
     volume = storage.NewVolume(
         overlay.target, overlay.pool, overlay.name, overlay.path, "qcow2", int(record.size), "overlay", base
     )
     return _plan.Action("create_volume", volume.subject, volume)
+
+
+def _base(record: Grown, overlay: metadata.Volume) -> storage.VolumeFacts:
+    return storage.VolumeFacts(overlay.pool, record.path.rpartition("/")[2], record.path, record.format, 0)
 
 
 def _drop(overlay: metadata.Volume | None) -> tuple[_plan.Action, ...]:

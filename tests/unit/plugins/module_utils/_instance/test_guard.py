@@ -11,7 +11,7 @@ import re
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict, KvmfleetError
+from ansible_collections.kvmfleet.compute.plugins.module_utils._errors import Conflict
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import batch, execute, resource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import clone
 from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
@@ -210,12 +210,11 @@ def test_what_took_the_name_of_an_unfinished_disk_is_not_replaced(world):
     with pytest.raises(Killed):
         test_runs._killed_after(world, STOPPED, 1)
     taken = world.conn.storagePoolLookupByName("default").createXML(VOLUME.format("web01-vda.qcow2"), 0)
-    give_to_other(world, taken.path())
     before = taken.XMLDesc(0)
-    with pytest.raises(
-        KvmfleetError, match="'web01-vda.qcow2' of the pool 'default' can't be deleted; it is in use by"
-    ):
-        world.run(STOPPED)
+    refused(
+        world, STOPPED, "image: the volume 'web01-vda.qcow2' exists in pool 'default' and was not made for this guest"
+    )
+    world.run({"name": "web01", "state": "absent", "remove_storage": "all"})
     assert taken.XMLDesc(0) == before
 
 

@@ -41,10 +41,12 @@ def definition(name="running-guest.xml", managed=True):
     return root
 
 
-def observed(root, state="running", facts=STORAGE):
+def observed(root, state="running", facts=STORAGE, ours=frozenset()):
     known = Facts(root.findtext("name"), root.findtext("uuid"), 1, state, "booted", True, False)
     live = None if state == "stopped" else copy.deepcopy(root)
-    return Observed(exists=True, facts=known, inactive=root, live=live, hotplug=True, storage=facts)
+    return Observed(
+        exists=True, facts=known, inactive=root, live=live, hotplug=True, storage=facts, procedures={"rescue": ours}
+    )
 
 
 def spec(root, **options):

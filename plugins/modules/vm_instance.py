@@ -720,6 +720,7 @@ options:
       mac:
         description:
           - The MAC address. A new interface gets a random one and keeps it.
+          - An address that a running guest of the host has is refused; that of a guest that is off is warned of.
         type: str
       alias:
         description:
@@ -776,6 +777,8 @@ options:
     description:
       - Devices of the host that the guest has to itself, found again by their address.
       - Those that are not listed stay, unless O(purge) has V(host_devices).
+      - A PCI or USB device that the host uses is refused. That is a network card that has an address or is in a bridge, and a disk that
+        is mounted, swapped to, or part of a volume.
       - This is tested against libvirt's own checks alone, not on such hardware.
     type: list
     elements: dict
@@ -841,6 +844,8 @@ options:
       log_file:
         description:
           - The file on the host that its output is recorded in, begun anew with each boot.
+          - A file that is there already, or that is the log of another guest, is refused, since libvirt would empty it. The guest's
+            own log, and an empty file, are allowed.
           - For a new guest of C(qemu:///system) it is C(/var/log/libvirt/qemu/NAME-serial0.log).
         type: path
   vnc:
@@ -1121,6 +1126,8 @@ options:
       - Never deleted are CD-ROMs, shared and read-only disks, backing files, and what another guest or overlay needs;
         the task fails
         before anything is changed when a volume that is to be deleted is needed elsewhere.
+      - A file that has taken the place of a volume since the volume was made is not deleted, either, and neither is what an interrupted
+        task was to make and is not known to have made.
     type: str
     choices: [none, owned, all]
     default: owned

@@ -9,14 +9,18 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import metadata
 
 # Where the system's libvirt keeps a guest's file with the firmware's variables, unless the definition says otherwise.
 DEFAULT_NVRAM = "/var/lib/libvirt/qemu/nvram/{}_VARS.fd"
+# The ends of its name, by the format of the firmware's own file.
+_NVRAM_ENDS = ("_VARS.fd", "_VARS.qcow2")
 
 
 def of_another(root: _xml.Element, name: str, uuid: str | None, macs: Sequence[str | None]) -> _xml.Element:
@@ -100,6 +104,22 @@ def nvram(root: _xml.Element) -> str | None:
     """
     default = DEFAULT_NVRAM.format(_xml.get(root, "name")) if _xml.get(root, "os/@firmware") == "efi" else None
     return _given_nvram(root) or default
+
+
+def default_nvrams(uri: str, name: str) -> list[str]:
+    """Return the paths that the file of a new guest with the firmware's variables can have, where the libvirt is this host's.
+
+    Source: libvirt, qemu_conf.c (virQEMUDriverConfigNew), qemu_domain.c (qemuDomainNVRAMPathFormat).
+    """
+    parts = urlsplit(uri)
+    if parts.path == "/embed":
+        directory = os.path.join(parse_qs(parts.query).get("root", ["/"])[0], "lib/qemu/nvram")
+    elif parts.path == "/session":
+        home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+        directory = os.path.join(home, "libvirt/qemu/nvram")
+    else:
+        directory = os.path.dirname(DEFAULT_NVRAM)
+    return [f"{directory}/{name}{end}" for end in _NVRAM_ENDS]
 
 
 def _given_nvram(root: _xml.Element) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _journal, _xml
@@ -41,7 +41,6 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.lookup i
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import (
     PoolFacts,
     VolumeFacts,
-    volume_facts,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ if TYPE_CHECKING:
 # Seconds that libvirt may be busy with a guest before it is taken as it is.
 PASSING_TIMEOUT = 60
 
+# Options that can name what others have, besides the MAC address of an interface.
+_SHARED = {"vnc", "vsock", "serial_console", "host_devices", "firmware"}
 # What tells the Uses of the host, when it is called.
 Users = Callable[[], "Uses"]
 
@@ -107,6 +108,7 @@ def observe(conn: Conn, spec: InstanceSpec, known: Any = None, users: Users | No
                 new_guest=_new_guest(conn, spec),
                 networks=_networks(conn, spec, None),
                 storage=found,
+                collisions=_collisions(conn, users, spec, None),
                 leftovers=leftovers,
                 unfinished=bool(recorded),
                 procedures=procedures,
@@ -127,6 +129,7 @@ def observe(conn: Conn, spec: InstanceSpec, known: Any = None, users: Users | No
             live=live,
             networks=networks,
             storage=found,
+            collisions=_collisions(conn, users, spec, inactive),
             unfinished=bool(recorded),
             frozen=freeze.is_left(domain),
             hotplug=conn.getType() == "QEMU",
@@ -142,6 +145,16 @@ def _await_rest(conn: Conn, domain: Domain) -> None:
 
     with DomainWatch(conn, domain) as watch:
         watch.wait_until(lambda: state.power_state(domain)[1] not in state.PASSING, PASSING_TIMEOUT, poll=0.2)
+
+
+def _collisions(conn: Conn, users: Users, spec: InstanceSpec, inactive: _xml.Element | None) -> Any:
+    """Return the Collisions of what the task asks for with what others have."""
+    names_mac = any(item.get("mac") for item in spec.wanted.get("interfaces", ()))
+    if spec.state == "absent" or not (names_mac or _SHARED.intersection(spec.wanted)):
+        return ()
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import collisions
+
+    return collisions.find(conn, lambda: users().definitions, spec.name, spec.wanted, inactive)
 
 
 def _live(domain: Domain, state: str) -> tuple[_xml.Element | None, str | None]:
@@ -368,24 +381,13 @@ def _removal(conn: Conn, users: Users, spec: InstanceSpec, inactive: _xml.Elemen
         return storage.StorageFacts()
     from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import proof
 
-    active = {pool.name() for pool in conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)}
-    found = {}
-    for pool_name, name in names:
-        if pool_name in active:
-            found[pool_name, name] = read_volume(conn, pool_name, name)
-    for path in paths:
-        volume = _connection.unless_gone(partial(conn.storageVolLookupByPath, path), libvirt.VIR_ERR_NO_STORAGE_VOL)
-        if volume is not None:
-            facts = volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
-            found[facts.pool, facts.name] = facts
-    removable = tuple(volume for volume in found.values() if volume is not None)
-    paths = [volume.path for volume in removable]
-    needed = {path: users().against_sole_use(path, spec.name, without=paths) for path in paths}
-    needed.update(dict.fromkeys(proof.find_replaced(conn, recorded, removable), proof.REPLACED))
-    left = [read_volume(conn, volume.pool, volume.name) for volume in begun if volume.pool in active]
-    return storage.StorageFacts(
-        removable=removable, needed=needed, unproven=tuple(proof.unproven(volume) for volume in left if volume)
-    )
+    removable, left = proof.read_removable(conn, names, paths, begun)
+    all_paths = [volume.path for volume in removable]
+    needed = {path: users().against_sole_use(path, spec.name, without=all_paths) for path in all_paths}
+    # Of the guest's disks, whoever made them, `all` has none stay.
+    replaced = proof.find_replaced(conn, recorded, removable).difference(paths)
+    needed.update(dict.fromkeys(replaced, proof.REPLACED))
+    return storage.StorageFacts(removable=removable, needed=needed, unproven=tuple(map(proof.unproven, left)))
 
 
 def _guesses(new: Collection[Target], spec: InstanceSpec) -> set[tuple[str, str]]:

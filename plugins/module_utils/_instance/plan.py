@@ -87,6 +87,15 @@ def _draft(spec: InstanceSpec, observed: Observed) -> Draft:
     return draft
 
 
+def _collision_warnings(observed: Observed, after: _xml.Element) -> tuple[str, ...]:
+    """Refuse what something else has. Return the warnings of what may go on."""
+    found = [collision for collision in observed.collisions if not collision.is_moot(after)]
+    for collision in found:
+        if collision.refused:
+            raise _errors.InvalidInput.of(collision.option, collision.value, collision.words)
+    return tuple(f"{collision.option}: {collision.value!r} is given, and {collision.words}" for collision in found)
+
+
 def _check_exclusions(spec: InstanceSpec, observed: Observed, due: dict[str, Procedure]) -> None:
     for procedure in due.values():
         for name, reason in procedure.excludes(spec, observed).items():
@@ -145,7 +154,8 @@ def _overlaid(spec: InstanceSpec, draft: Draft) -> Draft:
     after, changes = definition.overlay(draft.definition, wanted, spec.patches, spec.purge, spec.removals)
     _check_devices(spec, draft.definition, after)
     definition.check(draft.definition, after, wanted)
-    return replace(draft, definition=after, changes=changes, wanted=wanted)
+    warnings = (*draft.warnings, *_collision_warnings(observed, after))
+    return replace(draft, definition=after, changes=changes, wanted=wanted, warnings=warnings)
 
 
 def _power_actions(spec: InstanceSpec, observed: Observed) -> tuple[_plan.Action, ...]:

@@ -89,6 +89,7 @@ class Observed:
     frozen: a run that was killed has left file systems of the guest frozen.
     procedures: what procedures that are due have read, by their names. clone: the path of a linked clone's disk, which needs those
     of the guest. lost_memory: libvirt's words for why the saved memory of a suspended guest can't be read.
+    collisions: the Collisions (_domain.collisions) of what the task asks for with what others have.
     """
 
     exists: bool
@@ -106,6 +107,7 @@ class Observed:
     procedures: dict[str, Any] = field(default_factory=dict)
     clone: str | None = None
     lost_memory: str | None = None
+    collisions: tuple[Any, ...] = ()
 
     @property
     def state(self) -> str:

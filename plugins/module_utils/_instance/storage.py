@@ -68,10 +68,7 @@ class StorageFacts:
 
 
 class VolumePlan(Protocol):
-    """A volume that is to be made, a NewVolume or what a procedure has in its place; `action` is the one that makes it.
-
-    format, mode, image: see NewVolume.
-    """
+    """A volume that is to be made, a NewVolume or what a procedure has in its place; `action` is the one that makes it."""
 
     @property
     def target(self) -> str: ...
@@ -87,15 +84,6 @@ class VolumePlan(Protocol):
 
     @property
     def place(self) -> str: ...
-
-    @property
-    def format(self) -> str: ...
-
-    @property
-    def mode(self) -> str: ...
-
-    @property
-    def image(self) -> VolumeFacts | None: ...
 
     @property
     def action(self) -> str: ...

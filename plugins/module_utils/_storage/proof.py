@@ -18,15 +18,16 @@ import os
 import struct
 import subprocess
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import lookup, volumes
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import FILE_POOLS
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.uses import backing_file
 
 if TYPE_CHECKING:
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
     from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.volumes import PoolFacts, VolumeFacts
 
 _CHUNK = 1024**2
@@ -169,6 +170,24 @@ def is_replaced(volume: VolumeFacts, proof: str, local: bool) -> bool:
     if proof in ("", volumes.CREATED):
         return False
     return identity(volume, local) not in (volumes.CREATED, proof)
+
+
+def read_removable(
+    conn: Conn, names: Iterable[tuple[str, str]], paths: Iterable[str], begun: Iterable[Record]
+) -> tuple[tuple[VolumeFacts, ...], tuple[VolumeFacts, ...]]:
+    """Return (volumes that a removal covers, those that it leaves), of active pools.
+
+    names: (pool, name) and paths of the first; begun: the records of the second, which we are not known to have made.
+    """
+    active = {pool.name() for pool in lookup.pools(conn, libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)}
+    found = {(pool, name): lookup.read_volume(conn, pool, name) for pool, name in names if pool in active}
+    for path in paths:
+        volume = _connection.unless_gone(partial(conn.storageVolLookupByPath, path), libvirt.VIR_ERR_NO_STORAGE_VOL)
+        if volume is not None:
+            facts = volumes.volume_facts(volume.storagePoolLookupByVolume().name(), _xml.parse(volume.XMLDesc(0)))
+            found[facts.pool, facts.name] = facts
+    left = [lookup.read_volume(conn, record.pool, record.name) for record in begun if record.pool in active]
+    return tuple(filter(None, found.values())), tuple(filter(None, left))
 
 
 def find_replaced(conn: Conn, recorded: Iterable[Any], there: Iterable[VolumeFacts]) -> set[str]:

@@ -47,6 +47,7 @@ _LOCK_TIMEOUT = 60
 class Uses:
     """Who uses which path of the host at one time. The paths are those behind symbolic links, if the host is this one.
 
+    definitions: (name, whether the guest runs with it, XML) of all guests, which all this was read from.
     guests: by path, {name of a guest that has it: whether it only reads it}; while a guest runs, it has the bases of its disks.
     overlays: by path, the files that are based on it. images: the files that vm_image keeps in an image store.
     """
@@ -55,6 +56,7 @@ class Uses:
     overlays: dict[str, set[str]] = field(default_factory=dict)
     images: frozenset[str] = frozenset()
     local: bool = True
+    definitions: tuple[tuple[str, bool, _xml.Element], ...] = ()
 
     def overlays_of(self, path: str) -> frozenset[str]:
         """Return the files that are based on a path itself."""
@@ -122,7 +124,8 @@ def read(conn: Conn) -> Uses:
     guests: dict[str, dict[str, bool]] = {}
     formats: dict[str, set[str | None]] = {}
     overlays: dict[str, set[str]] = {}
-    for path, guest, only_reads, disk_format in _disks(conn):
+    roots = tuple(definitions(conn))
+    for path, guest, only_reads, disk_format in _disks(conn, roots):
         path = _real(path, local)
         found = guests.setdefault(path, {})
         found[guest] = only_reads and found.get(guest, True)
@@ -134,7 +137,7 @@ def read(conn: Conn) -> Uses:
     for base, overlay in [*bases(conn), *_chains(readable)]:
         if _real(overlay, local) not in raw:
             overlays.setdefault(_real(base, local), set()).add(_real(overlay, local))
-    return Uses(guests, overlays, frozenset(path for path, is_image in files.items() if is_image), local)
+    return Uses(guests, overlays, frozenset(path for path, is_image in files.items() if is_image), local, roots)
 
 
 @contextlib.contextmanager
@@ -151,9 +154,9 @@ def _real(path: str, local: bool) -> str:
     return os.path.realpath(path) if local else os.path.normpath(path)
 
 
-def _disks(conn: Conn) -> Iterator[tuple[str, str, bool, str | None]]:
+def _disks(conn: Conn, roots: Iterable[tuple[str, bool, _xml.Element]]) -> Iterator[tuple[str, str, bool, str | None]]:
     """Yield (path, name of the guest, whether it only reads it, format) for all disks of all guests; some come twice."""
-    for name, _running, root in definitions(conn):
+    for name, _running, root in roots:
         for disk in root.iterfind("devices/disk"):
             only_reads = disk.get("device") == "cdrom" or disk.find("readonly") is not None
             top = disk.find("source")

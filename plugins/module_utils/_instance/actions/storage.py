@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, Domain
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.metadata import VolumeName
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
-    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import NewVolume, VolumePlan
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.storage import NewVolume
 
 
 def _create_volume(run: procedure.Run, action: _plan.Action) -> None:
@@ -50,7 +50,7 @@ def make_volume(run: procedure.Run, volume: NewVolume) -> None:
         made.resize(volume.capacity, 0)
 
 
-def make_in_place(run: procedure.Run, volume: VolumePlan, make: Callable[[Any], Any]) -> Any:
+def make_in_place(run: procedure.Run, volume: proof.Wanted, make: Callable[[Any], Any]) -> Any:
     """Return a libvirt volume that is made by make(pool), with the proof of it recorded.
 
     libvirt makes it only where there is none. What we have made for the guest under its name before is deleted first; what an

@@ -13,6 +13,7 @@ recorded as `planned` until each is complete.
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -45,7 +46,8 @@ class SourceFacts:
     """The guest that is cloned, as it is for its next boot.
 
     volumes: by target, of the disks that only it writes to; None for one that is no volume of an active pool. taken: the
-    names that a clone's volumes in their pools can't have, as (pool, name). nvram: its firmware's variables are in a file of this host.
+    names that a clone's volumes in their pools can't have, as (pool, name). nvram: its firmware's variables are in a file of this host;
+    taken_nvram: the path of the clone's, where another file is.
     """
 
     name: str
@@ -54,6 +56,7 @@ class SourceFacts:
     volumes: dict[str, VolumeFacts | None]
     taken: frozenset[tuple[str, str]] = frozenset()
     nvram: bool = False
+    taken_nvram: str | None = None
     autostart: bool = False
 
 
@@ -94,13 +97,16 @@ def needs(reading: procedure.Reading) -> procedure.Needs:
     volumes = {_target(disk): _found_volume(conn, disk) for disk in copied_disks(root)}
     pools = {volume.pool for volume in volumes.values() if volume is not None}
     taken = frozenset((pool, file) for pool in pools for file in proof.read_names(conn, pool))
+    nvram = identity.nvram(root) if _has_nvram(spec, identity.nvram(root)) else None
+    copy = None if nvram is None else identity.nvram(identity.of_another(root, spec.name, spec.uuid, ()))
     found = SourceFacts(
         name=source.name(),
         state=power_state(source)[0],
         inactive=root,
         volumes=volumes,
         taken=taken - _ours(reading, volumes),
-        nvram=_has_nvram(spec, identity.nvram(root)),
+        nvram=nvram is not None,
+        taken_nvram=copy if nvram and copy and _is_another(copy, nvram) else None,
         autostart=bool(source.isPersistent() and source.autostart()),
     )
     return procedure.Needs(definition=root, found=found)
@@ -151,6 +157,11 @@ def _has_nvram(spec: procedure.InstanceSpec, path: str | None) -> bool:
     return os.path.isfile(path)
 
 
+def _is_another(path: str, source: str) -> bool:
+    """Tell whether a file is there that is no copy of the source, as an interrupted run can have left one."""
+    return os.path.lexists(path) and not (os.path.isfile(path) and filecmp.cmp(path, source, shallow=False))
+
+
 def _target(disk: _xml.Element) -> Any:
     # libvirt has one for every disk.
     return _xml.get(disk, "target/@dev")
@@ -197,6 +208,10 @@ def begin(spec: procedure.InstanceSpec, draft: procedure.Draft) -> procedure.Dra
     # The items of the task find the copies again.
     metadata.write(root, replace(metadata.of_managed(root), volumes=tuple(map(storage.record_of, volumes))))
     interfaces.write_in_order(root, spec.wanted.get("interfaces", ()))
+    if source.taken_nvram:
+        raise _errors.Conflict(
+            f"clone_from: the NVRAM {source.taken_nvram!r} exists and was not made for this guest; remove it"
+        )
     if source.nvram:
         paths = (identity.nvram(source.inactive), identity.nvram(root))
         first.append(_plan.Action("copy_nvram", f"{paths[0]} to {paths[1]}", paths))
@@ -299,6 +314,8 @@ def _copy_nvram(run: procedure.Run, action: _plan.Action) -> None:
     need = uses.read(run.conn).against_sole_use(path, run.spec.name) if os.path.lexists(path) else None
     if need is not None:
         raise _errors.Conflict(f"clone_from: the NVRAM {path!r} can't be written; it is {need}")
+    if os.path.isfile(path) and _is_another(path, source):
+        raise _errors.Conflict(f"clone_from: the NVRAM {path!r} exists and was not made for this guest; remove it")
     partial = f"{path}.partial"
     with _errors.file_errors(f"copying the NVRAM {source}"):
         status = os.stat(source)

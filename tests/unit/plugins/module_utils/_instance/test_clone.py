@@ -305,6 +305,28 @@ def test_the_nvram_is_copied_whole_and_for_its_owner_alone(world, tmp_path):
         assert len(list(directory.iterdir())) == 2
 
 
+def test_an_nvram_that_was_not_made_for_the_clone_stays_as_it_is(world, tmp_path):
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import clone
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action
+
+    source, path = tmp_path / "web01_VARS.fd", tmp_path / "copy01_VARS.fd"
+    source.write_bytes(b"keys")
+    path.write_bytes(b"the only copy of somebody's keys")
+    loader = "<loader readonly='yes' type='pflash'>/OVMF_CODE.fd</loader>"
+    world.conn.defineXML(
+        "<domain type='test'><name>web01</name><memory>65536</memory><os><type>hvm</type>"
+        f"{loader}<nvram>{source}</nvram></os></domain>"
+    )
+    message = f"clone_from: the NVRAM '{path}' exists and was not made for this guest; remove it"
+    for _run in range(2):
+        with pytest.raises(Conflict, match=re.escape(message)):
+            world.run(FULL)
+    run = execute.Run(world.conn, world.spec(FULL), None)
+    with pytest.raises(Conflict, match=re.escape(message)):
+        clone.PROCEDURE.actions["copy_nvram"](run, Action("copy_nvram", "", (str(source), str(path))))
+    assert path.read_bytes() == b"the only copy of somebody's keys"
+
+
 def test_an_nvram_that_can_not_be_put_in_place_leaves_nothing_beside(world, tmp_path):
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import clone
     from ansible_collections.kvmfleet.compute.plugins.module_utils._plan import Action

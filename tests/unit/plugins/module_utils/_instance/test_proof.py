@@ -182,6 +182,8 @@ def test_a_file_that_has_taken_the_place_of_ours_is_not_removed(world):
     ):
         world.run(ABSENT)
     assert world.show() == before
+    everything = world.plan(dict(ABSENT, remove_storage="all"))
+    assert "delete_volume" in actions(everything), "it is a disk of the guest, as a backup that was put back is"
     world.run(dict(ABSENT, remove_storage="none"))
     assert file.read_bytes() == STRANGER
 

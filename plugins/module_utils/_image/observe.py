@@ -19,7 +19,13 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._image import sto
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.probe import probe
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.spec import Digest
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import uses
-from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import FILE_POOLS
+from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import (
+    FILE_POOLS,
+    info_path,
+    parse_file_name,
+)
+
+_FOREIGN = "no image that was stored here, though its name is like that of one"
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,22 @@ def _needed(conn, store):
         return {}
     found = uses.read(conn)
     needed = {version.path: found.user(version.path) for version in store.versions.values()}
+    needed.update(
+        {version.path: _FOREIGN for version in store.versions.values() if not is_ours(store.directory, version)}
+    )
     return {path: need for path, need in needed.items() if need}
+
+
+def is_ours(directory, version):
+    """Tell whether a version was stored by us: what is known of it is there, or its content is the one that its name says.
+
+    The first goes before the version does, so that a run that dies between leaves the second. Raises KvmfleetError.
+    """
+    if os.path.exists(info_path(directory, version.file)):
+        return True
+    with _errors.file_errors(f"reading {version.path}"):
+        digest = image_source.file_digest(version.path, "sha256")
+    return digest.startswith(parse_file_name(version.file)[1])
 
 
 def _wanted(spec, store, deadline):

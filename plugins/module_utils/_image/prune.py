@@ -18,7 +18,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _connectio
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.info import age, known, versions
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, pool_directory
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import find_pool, is_ours, pool_directory
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming import check_name
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.uses import Uses, read, still
 
@@ -44,7 +44,7 @@ class PruneSpec:
 
 @dataclass(frozen=True)
 class Observed:
-    """directory: the store's; found: (name, Version, current) of each version; now_ns: the time."""
+    """directory: the store's; found: (name, Version, current) of each version that is ours; now_ns: the time."""
 
     directory: str
     found: tuple
@@ -69,7 +69,7 @@ def observe(conn, spec):
     """Return the Observed for a spec. Raises KvmfleetError."""
     with _connection.doing(f"reading the storage pool {spec.pool}"):
         directory = pool_directory(find_pool(conn, spec.pool), spec.pool)
-        found = tuple(versions(directory, spec.name))
+        found = tuple(entry for entry in versions(directory, spec.name) if is_ours(directory, entry[1]))
         uses = read(conn)
     return Observed(directory, found, uses, time.time_ns())
 

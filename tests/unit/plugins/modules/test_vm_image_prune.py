@@ -79,6 +79,21 @@ def test_what_is_needed_stays(host, prune, versions, tmp_path):
     assert host.files() == [versions[2].name]
 
 
+def test_a_file_that_only_has_the_name_of_a_version_stays(host, prune, versions):
+    file = host.store / "debian.0123456789ab.qcow2"
+    file.write_bytes(b"the only copy of somebody's data")
+    os.utime(file, (1, 1))
+    prune(keep=0)
+    assert host.files() == [file.name]
+    assert f"its version {file.name} is no image that was stored here" in host.fail(state="absent")
+    assert file.read_bytes() == b"the only copy of somebody's data"
+
+
+def test_a_version_whose_deletion_was_interrupted_is_known_by_its_content(host, prune, versions):
+    (host.store.parent / "image-info" / f"{versions[0].name}.json").unlink()
+    assert [entry["volume"] for entry in prune()["pruned"]] == [versions[1].name, versions[0].name]
+
+
 def test_only_one_image(host, prune, versions, make_image):
     host.run(name="another", src=str(make_image()))
     prune(name="another", keep=0)

@@ -56,7 +56,7 @@ options:
   mode:
     description:
       - V(isolated), guests reach each other and the host's O(addresses) on the network, if it has any, and nothing else.
-      - V(nat), they also reach what the host reaches, with the host's address.
+      - V(nat), they also reach what the host reaches, with the host's address, and are not reached from there. See O(nat_ipv6).
       - V(routed), they also reach, and are reached from, where others have a route to the network.
       - V(open), as V(routed), without any firewall rules of libvirt.
       - V(bridge), they are on a bridge that the host has, O(bridge).
@@ -64,6 +64,13 @@ options:
       - Not given, a new network is V(isolated).
     type: str
     choices: [isolated, nat, routed, open, bridge]
+  nat_ipv6:
+    description:
+      - Whether O(mode=nat) translates the guests' IPv6 addresses, too. With V(false), IPv6 is routed, and guests are reached
+        from where others have a route to the network.
+      - Not given, it is V(true) when the task gives O(mode=nat) and an IPv6 address in O(addresses), and when a network comes to
+        have both by the task. Otherwise it stays as it is.
+    type: bool
   bridge:
     description:
       - The name of the network's bridge on the host. libvirt chooses one unless given. The host must not have an interface of this name.
@@ -136,7 +143,7 @@ options:
             required: true
           name:
             description:
-              - The name that it has in DNS.
+              - The name that it has in DNS, such as V(db01), or with a domain, such as V(db01.lab.example.com).
             type: str
 seealso:
   - module: kvmfleet.compute.vm_instance
@@ -202,6 +209,10 @@ network:
       description: As the option O(mode); also the modes of libvirt that the option does not have, such as C(hostdev).
       type: str
       sample: isolated
+    nat_ipv6:
+      description: Whether C(nat) translates IPv6, too.
+      type: bool
+      sample: false
     bridge:
       description: The name of its bridge on the host, if it has one.
       type: str

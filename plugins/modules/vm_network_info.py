@@ -79,6 +79,10 @@ networks:
           such as C(hostdev).
       type: str
       sample: isolated
+    nat_ipv6:
+      description: Whether C(nat) translates IPv6, too.
+      type: bool
+      sample: false
     bridge:
       description: The name of its bridge on the host, if it has one.
       type: str

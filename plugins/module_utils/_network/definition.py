@@ -34,13 +34,22 @@ class Mode:
     @staticmethod
     def write(root, mode):
         """What goes with another mode, such as NAT's range of ports, means nothing in the new one."""
-        if "bridge" in (mode, Mode.read(root)):
+        before = Mode.read(root)
+        if "bridge" in (mode, before):
             # A bridge that the host has is another one than that which libvirt makes, with all that libvirt does there.
             for tag in ("bridge", "mac", "mtu", "domain", "dns", "ip"):
                 _xml.drop(root, tag)
+        if {mode, before} == {"nat", "routed"}:
+            # The interfaces of the host that guests get out by are the same ones.
+            _xml.put(root, "forward/@mode", MODES[mode])
+            _xml.drop(root, "forward/nat")
+            return
         _xml.drop(root, "forward")
         if MODES[mode] is not None:
             root.insert(1, _xml.element_of("forward", {"mode": MODES[mode]}))
+
+
+NAT_IPV6 = _field.Field("nat_ipv6", "forward/nat/@ipv6", _field.YES_NO, empty=False)
 
 
 class Addresses:
@@ -53,6 +62,7 @@ class Addresses:
 
 FIELDS = (
     Mode,
+    NAT_IPV6,
     _field.Field("bridge", "bridge/@name"),
     _field.Field("mtu", "mtu/@size", _field.INTEGER),
     _field.Field("domain", "domain/@name"),
@@ -80,7 +90,17 @@ def differing(root, wanted):
 
 
 def write(root, wanted):
-    """Put those of the wanted values into a definition that it does not have."""
+    """Put those of the wanted values into a definition that it does not have.
+
+    A network that comes to have NAT and an IPv6 address translates IPv6, too: by itself libvirt would route it, and let others in.
+    """
+    had_both = _has_nat_and_ipv6(root)
     for field in FIELDS:
         if field.option in wanted and field.read(root) != wanted[field.option]:
             field.write(root, wanted[field.option])
+    if NAT_IPV6.option not in wanted and not had_both and _has_nat_and_ipv6(root):
+        NAT_IPV6.write(root, True)
+
+
+def _has_nat_and_ipv6(root):
+    return Mode.read(root) == "nat" and subnets.has_ipv6(Addresses.read(root))

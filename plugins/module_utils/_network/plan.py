@@ -24,10 +24,14 @@ def plan(spec, observed):
             f"name: there is no network {spec.name!r} that could be inactive; give the options of a new one"
         )
     root = _xml.parse(observed.text) if observed.exists else definition.new(spec.name)
+    mode = spec.wanted.get("mode", definition.Mode.read(root))
+    if spec.wanted.get("nat_ipv6") and mode != "nat":
+        raise _errors.InvalidInput.of("nat_ipv6", True, f"the mode is {mode}; only mode nat translates addresses")
+    before = definition.read(root)
     changed = not (observed.exists and observed.persistent) or bool(definition.differing(root, spec.wanted))
     definition.write(root, spec.wanted)
     if changed:
-        _check(spec, definition.read(root), observed)
+        _check(spec, before, definition.read(root), observed)
     text = _xml.to_text(root)
     autostart = _autostart(spec, observed)
     actions = [_plan.Action("define_network", spec.name, text)] if changed else []
@@ -117,8 +121,13 @@ def _check_unused(spec, what, guests):
         )
 
 
-def _check(spec, values, observed):
-    """What the options are together, and beside the host's other networks. Raises InvalidInput, Conflict."""
+def _check(spec, before, values, observed):
+    """What the options are together, and beside the host's other networks, as far as the task changes it.
+
+    before: the values of the definition that is changed. Raises InvalidInput, Conflict.
+    """
+    if observed.exists and all(before[option] == values[option] for option in ("mode", "bridge", "addresses")):
+        return
     if values["mode"] == "bridge":
         if values["bridge"] is None and "mode" in spec.wanted:
             raise _errors.InvalidInput.of(
@@ -135,9 +144,13 @@ def _check(spec, values, observed):
         )
     for other in observed.neighbours:
         # A bridge that the host has may be lent out by more than one network.
-        if other.bridge is not None and other.bridge == values["bridge"] and {other.mode, values["mode"]} != {"bridge"}:
+        changed = not observed.exists or any(before[option] != values[option] for option in ("mode", "bridge"))
+        same_bridge = other.bridge is not None and other.bridge == values["bridge"]
+        if changed and same_bridge and {other.mode, values["mode"]} != {"bridge"}:
             raise _errors.Conflict(f"bridge: {other.bridge!r} is the bridge of the network {other.name!r}")
         for subnet in values["addresses"]:
+            if observed.exists and subnet in before["addresses"]:
+                continue
             clash = next(
                 (address for address in other.addresses if address.network.overlaps(subnet.address.network)), None
             )

@@ -23,6 +23,7 @@ OPTIONS = {
     "state": {"type": "str", "choices": list(STATES), "default": "active"},
     "autostart": {"type": "bool"},
     "mode": {"type": "str", "choices": list(MODES)},
+    "nat_ipv6": {"type": "bool"},
     "bridge": {"type": "str"},
     "mtu": {"type": "int"},
     "domain": {"type": "str"},
@@ -79,11 +80,13 @@ def parse(params):
         raise _errors.InvalidInput.of("mtu", params["mtu"], "it is from 68 to 65535 bytes")
     wanted = {
         option: params[option]
-        for option in ("mode", "bridge", "mtu", "domain", "dns", "port_isolation")
+        for option in ("mode", "nat_ipv6", "bridge", "mtu", "domain", "dns", "port_isolation")
         if params[option] is not None
     }
     if params["addresses"] is not None:
         wanted["addresses"] = subnets.parse(params["addresses"])
+        if params["mode"] == "nat" and subnets.has_ipv6(wanted["addresses"]):
+            wanted.setdefault("nat_ipv6", True)
     return NetworkSpec(params["name"], params["state"], params["autostart"], wanted)
 
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_interface, parse_ip, parse_mac
 
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,13 @@ def _reservation(option, given, address):
     mac = parse_mac(f"{option}.mac", given["mac"])
     name = given.get("name")
     if name is not None and not _HOST.fullmatch(name):
-        raise _errors.InvalidInput.of(f"{option}.name", name, "a host's name has letters, digits and -, 63 at most")
+        raise _errors.InvalidInput.of(f"{option}.name", name, "a host name is needed, such as db01 or db01.example.com")
     return Reservation(mac, _ip(f"{option}.ip", given["ip"], address), name)
+
+
+def has_ipv6(found):
+    """Tell whether one of the Subnets is of IPv6."""
+    return any(subnet.address.version == 6 for subnet in found)
 
 
 def read(root):

@@ -30,7 +30,7 @@ LAB = {
         {
             "address": "192.0.2.1/24",
             "dhcp": [{"start": "192.0.2.100", "end": "192.0.2.199"}],
-            "reservations": [{"mac": "52-54-00-12-34-AB", "ip": "192.0.2.10", "name": "db01"}],
+            "reservations": [{"mac": "52-54-00-12-34-AB", "ip": "192.0.2.10", "name": "db01.lab.example.com"}],
         },
         {"address": "2001:db8::1/64", "dhcp": [], "reservations": []},
     ],

@@ -10,6 +10,7 @@ import copy
 import ipaddress
 from dataclasses import replace
 
+import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import definition
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.subnets import Reservation, Subnet
@@ -107,11 +108,54 @@ def test_what_nobody_manages_survives(wanted):
     root = _base("foreign")
     definition.write(root, wanted)
     kept = ["dns/host", "route"]
-    kept += ["forward/nat"] if wanted.get("mode", "nat") == "nat" else []
+    kept += ["forward/nat/port"] if wanted.get("mode", "nat") == "nat" else []
     kept += ["ip/tftp", "ip/dhcp/bootp"] if "addresses" not in wanted else []
     for path in kept:
         assert etree.tostring(root.find(path)) == etree.tostring(FOREIGN.find(path))
     assert root.find("bridge").get("stp") == "on" and root.find("domain").get("localOnly") == "yes"
+
+
+V4, V6 = Subnet(ipaddress.ip_interface("192.0.2.1/24")), Subnet(ipaddress.ip_interface("2001:db8::1/64"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "nat"),
+    [
+        ({"addresses": (V4, V6)}, "yes"),
+        ({"addresses": (V6,), "nat_ipv6": False}, None),
+        ({"addresses": (V4,)}, None),
+        ({"addresses": (V6,), "mode": "routed"}, None),
+    ],
+)
+def test_nat_of_a_network_that_gets_an_ipv6_address_is_for_that_too(wanted, nat):
+    root = _base("foreign")
+    definition.write(root, wanted)
+    assert _xml.get(root, "forward/nat/@ipv6") == nat
+
+
+@pytest.mark.parametrize(("before", "mode"), [("routed", "nat"), ("isolated", "nat"), ("open", "nat")])
+def test_a_network_with_an_ipv6_address_that_gets_nat_has_it_for_both(before, mode):
+    root = definition.new("lab")
+    definition.write(root, {"mode": before, "addresses": (V6,)})
+    definition.write(root, {"mode": mode})
+    assert definition.read(root)["nat_ipv6"]
+
+
+def test_nat_of_a_network_that_routes_ipv6_is_left_alone():
+    root = _base("foreign")
+    definition.write(root, {"addresses": (V4, V6), "nat_ipv6": False})
+    definition.write(root, {"mtu": 1400, "addresses": (V6, V4)})
+    assert not definition.read(root)["nat_ipv6"]
+
+
+def test_the_interface_that_guests_get_out_by_stays_with_another_mode():
+    root = _base("foreign")
+    root.find("forward").set("dev", "eth0")
+    root.find("forward").append(_xml.element_of("interface", {"dev": "eth0"}))
+    definition.write(root, {"mode": "routed"})
+    assert etree.tostring(root.find("forward")) == b'<forward mode="route" dev="eth0"><interface dev="eth0"/></forward>'
+    definition.write(root, {"mode": "open"})
+    assert etree.tostring(root.find("forward")) == b'<forward mode="open"/>'
 
 
 def test_an_address_that_stays_keeps_what_else_is_said_of_it():

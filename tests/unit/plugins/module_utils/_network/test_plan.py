@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import definition, subnets
-from ansible_collections.kvmfleet.compute.plugins.module_utils._network.observe import NetworkFacts
+from ansible_collections.kvmfleet.compute.plugins.module_utils._network.observe import Neighbour, NetworkFacts
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.plan import plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.spec import NetworkSpec
 
@@ -68,3 +68,21 @@ RESTART = ["stop_network lab", "start_network lab"]
 )
 def test_an_active_network(wanted, defined, live, running, expected):
     assert planned(wanted, defined, live, *running) == expected
+
+
+def changed(wanted, *neighbours):
+    """Plan a task on a network `lab` that is not active."""
+    facts = NetworkFacts("uuid", True, text(lab()), neighbours=neighbours)
+    return plan(NetworkSpec("lab", "inactive", None, wanted), facts)
+
+
+def test_nat_for_ipv6_needs_nat():
+    with pytest.raises(_errors.InvalidInput, match="^nat_ipv6: True is not allowed; the mode is routed; only mode nat"):
+        changed({"mode": "routed", "nat_ipv6": True})
+
+
+def test_what_overlaps_already_does_not_keep_a_network_from_being_changed():
+    other = Neighbour("other", "isolated", None, (subnets.parse([{"address": "192.0.2.9/24", "dhcp": [], "reservations": []}])[0].address,))
+    assert [action.name for action in changed({"mtu": 1300}, other).actions] == ["define_network"]
+    with pytest.raises(_errors.Conflict, match="overlaps with"):
+        changed(lab(5), other)

@@ -620,6 +620,8 @@ options:
       bus:
         description:
           - The bus. A new disk is V(virtio), a new CD-ROM drive V(sata) or V(ide) by the machine type.
+          - With V(scsi), a guest without a SCSI controller gets one, of the model C(virtio-scsi).
+          - A disk or drive on V(sata) or V(ide) comes and goes at the guest's next boot only.
         type: str
         choices: [virtio, scsi, sata, ide, usb]
       image:

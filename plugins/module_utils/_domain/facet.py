@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,8 +31,9 @@ class Facet:
     live: options that take effect on a running guest at once by being written, such as its title.
     check(before, after, wanted): refuse what contradicts the rest of the guest; `before` and `after` are its definitions for
     the next boot. Raises InvalidInput, Conflict.
-    hotplug(live, wanted): write into `live`, a copy of a running guest's definition, what libvirt can change of wanted while
-    it runs, and return the Actions that do so. What differs after that waits for a restart.
+    hotplug(live, wanted, after): write into `live`, a copy of a running guest's definition, what libvirt can change of wanted
+    while it runs, and return the Actions that do so; `after` is the definition for the next boot. What differs after that waits
+    for a restart.
     describe(root): what modules return of a guest about it, by default nothing; a facet that has it is in describe.FACETS.
     secret: options (or `option.key`) whose values are never shown.
     internal: further keys of wanted that other parts of the plan set, not the user.
@@ -44,7 +46,7 @@ class Facet:
     launch: Callable[[Values, Any], Values] = lambda wanted, guest: {}
     live: tuple[str, ...] = ()
     check: Callable[[_xml.Element, _xml.Element, Values], None] = lambda before, after, wanted: None
-    hotplug: Callable[[_xml.Element, Values], tuple[_plan.Action, ...]] = lambda live, wanted: ()
+    hotplug: Callable[[_xml.Element, Values, _xml.Element], tuple[_plan.Action, ...]] = lambda live, wanted, after: ()
     describe: Callable[[_xml.Element], Values] = lambda root: {}
     secret: tuple[str, ...] = ()
     internal: tuple[str, ...] = ()
@@ -201,7 +203,8 @@ class DeviceKind:
     identify(item): see _match.pair. new(item): the element of a new device, before its fields are written.
     label(element): what names a device to people and in a removal. identity: the keys of an item that name a device which
     the guest has; an item with `state: absent` has one of them. normalise(option, item): checks such an item.
-    live_fields(element): the fields that libvirt can change on a running guest's device.
+    live_fields(element): the fields that libvirt can change on a running guest's device; it plugs in what plugging.py
+    knows no obstacle to.
     shown: the fields that describe a device to people.
     """
 
@@ -236,15 +239,27 @@ class DeviceKind:
     def write(self, root: _xml.Element, items: Sequence[Values]) -> None:
         for item, element in self.pairs(root, items):
             if element is None:
-                self._added(root, item)
+                _append(root.find("devices"), self._made(item))
                 continue
             self.write_fields(element, item)
 
-    def _added(self, root: _xml.Element, item: Values) -> _xml.Element:
+    def _made(self, item: Values) -> _xml.Element:
         element = self.new(item)
-        _append(root.find("devices"), element)
         self.write_fields(element, item)
         return element
+
+    def missing(
+        self, live: _xml.Element, items: Sequence[Values], after: _xml.Element
+    ) -> Iterator[tuple[int, Values, _xml.Element]]:
+        """Yield (index, item, element) for each item whose device a running guest does not have, as `after` has it."""
+        defined = self.pairs(after, items)
+        for index, (item, element) in enumerate(self.pairs(live, items)):
+            if element is None:
+                element = copy.deepcopy(defined[index][1])
+                # Its place on the bus at the next boot may be taken now.
+                for address in element.findall("address"):
+                    element.remove(address)
+                yield index, item, element
 
     def write_fields(self, element: _xml.Element, item: Values) -> None:
         for row in self.fields:
@@ -274,20 +289,24 @@ class DeviceKind:
             gone += [element for element in self.elements(root) if element not in named and element not in gone]
         return gone
 
-    def hotplug(self, live: _xml.Element, items: Sequence[Values]) -> tuple[_plan.Action, ...]:
-        """See Facet.hotplug: plug in what is missing, change what can be changed in place."""
-        actions = []
+    def hotplug(self, live: _xml.Element, items: Sequence[Values], after: _xml.Element) -> tuple[_plan.Action, ...]:
+        """See Facet.hotplug: plug in what is missing and can be plugged in, change what can be changed in place."""
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import plugging
+
+        actions = {}
+        for index, item, element in list(self.missing(live, items, after)):
+            if plugging.plug_obstacle(live, element) is None:
+                _append(live.find("devices"), element)
+                actions[index] = _plan.Action("attach_device", self.subject(element, item), (self, items, index))
         for index, (item, element) in enumerate(self.pairs(live, items)):
-            if element is None:
-                element = self._added(live, item)
-                actions.append(_plan.Action("attach_device", self.subject(element, item), (self, items, index)))
+            if element is None or index in actions:
                 continue
             rows = [row for row in self.fields if row.option in item and row.read(element) != item[row.option]]
             if rows and all(row.option in self.live_fields(element) for row in rows):
                 for row in rows:
                     row.write(element, item[row.option])
-                actions.append(_plan.Action("update_device", self.subject(element), _xml.to_text(element)))
-        return tuple(actions)
+                actions[index] = _plan.Action("update_device", self.subject(element), _xml.to_text(element))
+        return tuple(actions[index] for index in sorted(actions))
 
     def describe(self, root: _xml.Element) -> Values:
         """See Facet.describe."""
@@ -324,7 +343,7 @@ def device_list_facet(
             kind.write(root, items)
 
     options = {kind.option: {"type": "list", "elements": "dict", "options": suboptions}}
-    hotplug = kwargs.pop("hotplug", lambda live, wanted: kind.hotplug(live, wanted[kind.option]))
+    hotplug = kwargs.pop("hotplug", lambda live, wanted, after: kind.hotplug(live, wanted[kind.option], after))
     return Facet(options=options, parse=parse, read=read, write=write, hotplug=hotplug, **kwargs)
 
 

@@ -9,12 +9,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan, _units
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, plugging
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import compute
 
 if TYPE_CHECKING:
@@ -25,11 +25,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LivePlan:
-    """unplug: the Actions before the definition is changed, change: those after it; waiting: the options left over."""
+    """unplug: the Actions before the definition is changed, change: those after it; waiting: the options left over.
+
+    obstacles: why devices among these can't come or go while the guest runs.
+    """
 
     unplug: tuple[_plan.Action, ...] = ()
     change: tuple[_plan.Action, ...] = ()
     waiting: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(f"{obstacle}; the change waits for the guest's next boot" for obstacle in self.obstacles)
 
 
 def plan(spec: procedure.InstanceSpec, draft: procedure.Draft) -> LivePlan:
@@ -38,19 +46,32 @@ def plan(spec: procedure.InstanceSpec, draft: procedure.Draft) -> LivePlan:
     live = copy.deepcopy(draft.observed.live)
     unplug: list[_plan.Action] = []
     change: list[_plan.Action] = []
+    obstacles: list[str] = []
     if draft.observed.hotplug:
-        gone = definition.remove_devices(live, draft.wanted, spec.purge, spec.removals)
-        unplug = [
-            _plan.Action("detach_device", kind.subject(element), (kind, kind.label(element))) for kind, element in gone
-        ]
+        for kind, element in definition.remove_devices(live, draft.wanted, spec.purge, spec.removals):
+            obstacle = plugging.unplug_obstacle(live, element)
+            if obstacle is None:
+                unplug.append(_plan.Action("detach_device", kind.subject(element), (kind, kind.label(element))))
+            else:
+                live.find("devices").append(element)
+                obstacles.append(f"{kind.subject(element)}: {obstacle}")
         for facet in definition.FACETS:
             given = facet.given(draft.wanted)
             if facet.changes(live, given):
-                change += facet.hotplug(live, given)
+                change += facet.hotplug(live, given, draft.definition)
+        obstacles += _plug_obstacles(live, draft)
     written = _write_live_options(live, draft.wanted)
     if written:
         change.append(_plan.Action("update_live", "{}: {}".format(spec.name, ", ".join(written)), draft.definition))
-    return LivePlan(tuple(unplug), tuple(change), waiting(live, spec, draft.wanted))
+    return LivePlan(tuple(unplug), tuple(change), waiting(live, spec, draft.wanted), tuple(obstacles))
+
+
+def _plug_obstacles(live: _xml.Element, draft: procedure.Draft) -> Iterator[str]:
+    for option, kind in definition.KINDS.items():
+        for _at, item, element in kind.missing(live, draft.wanted.get(option, ()), draft.definition):
+            obstacle = plugging.plug_obstacle(live, element)
+            if obstacle is not None:
+                yield f"{kind.subject(element, item)}: {obstacle}"
 
 
 def _write_live_options(live: _xml.Element, wanted: Values) -> list[str]:
@@ -70,8 +91,9 @@ def waiting(live: _xml.Element, spec: procedure.InstanceSpec, wanted: Values) ->
     return tuple(change.option for change in changes)
 
 
-def refuse_waiting(draft: procedure.Draft, options: Sequence[str]) -> NoReturn:
+def refuse_waiting(draft: procedure.Draft, running: LivePlan) -> NoReturn:
     """Say what a running guest can't take, when everything was to take effect at once. Raises InvalidInput."""
+    options = running.waiting
     option = options[0]
     value: Any = draft.wanted.get(option)
     if option in ("memory", "vcpus"):
@@ -83,5 +105,7 @@ def refuse_waiting(draft: procedure.Draft, options: Sequence[str]) -> NoReturn:
     raise _errors.InvalidInput.of(
         "apply",
         "live",
-        "{} can't be changed while the guest runs: use apply: restart or next_boot".format(", ".join(options)),
+        "{} can't be changed while the guest runs{}: use apply: restart or next_boot".format(
+            ", ".join(options), " ({})".format("; ".join(running.obstacles)) if running.obstacles else ""
+        ),
     )

@@ -61,7 +61,7 @@ def plan(spec: InstanceSpec, observed: Observed) -> _plan.Plan:
         restart_required=running.waiting,
         before=_xml.redacted_text(observed.inactive),
         after=_xml.redacted_text(draft.definition),
-        warnings=_warnings(spec, draft),
+        warnings=(*_warnings(spec, draft), *running.warnings),
     )
 
 
@@ -311,7 +311,7 @@ def _live_plan(spec: InstanceSpec, draft: Draft) -> tuple[live.LivePlan, Draft]:
         return live.LivePlan(waiting=live.waiting(observed.live, spec, draft.wanted)), draft
     running = live.plan(spec, draft)
     if running.waiting and spec.apply == "live":
-        live.refuse_waiting(draft, running.waiting)
+        live.refuse_waiting(draft, running)
     if running.waiting and spec.apply == "restart" and spec.state in ("running", "present"):
         moves = power.transitions(observed.state, "restarted", spec.stop.force, spec.hard_restart)
         return live.LivePlan(), replace(draft, power=tuple(_plan.Action(name, spec.name) for name in moves))

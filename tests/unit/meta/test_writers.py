@@ -65,7 +65,7 @@ HARMLESS = {
             "mark_source finish_resize"
         ),
         "it changes what the guest has of the host's memory and processors, or what is no disk": (
-            "detach_device set_vcpus set_memory"
+            "attach_controller detach_device set_vcpus set_memory"
         ),
         "the guest's agent does it": "open_rescue thaw",
     },

@@ -64,15 +64,18 @@ def write(root: _xml.Element, wanted: facet.Values) -> None:
 
 
 def _within_limit(root: _xml.Element, wanted: dict[str, int], option: str) -> tuple[int, int]:
-    """Return (value, maximum). A maximum above the value was made on purpose and is kept as long as it is large enough."""
+    """Return (value, maximum). The maximum is kept as long as it is large enough.
+
+    Without a balloon a guest has the maximum of memory, whatever it is given.
+    """
     current = read(root, (option, f"max_{option}"))
-    has_room = current[f"max_{option}"] > current[option]
+    is_fixed = option == "memory" and _xml.get(root, "devices/memballoon/@model") == "none"
     now = wanted.get(option, current[option])
-    limit = wanted.get(f"max_{option}", current[f"max_{option}"] if has_room else now)
+    limit = wanted.get(f"max_{option}", now if is_fixed else current[f"max_{option}"])
     return (min(now, limit), limit) if option not in wanted else (now, max(now, limit))
 
 
-def hotplug(live: _xml.Element, wanted: facet.Values) -> tuple[_plan.Action, ...]:
+def hotplug(live: _xml.Element, wanted: facet.Values, after: _xml.Element) -> tuple[_plan.Action, ...]:
     """Source: virDomainSetVcpusFlags, virDomainSetMemoryFlags."""
     actions = []
     current = read(live, ("memory", "vcpus"))

@@ -9,10 +9,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _units, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _plan, _units, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
 
@@ -188,7 +189,34 @@ _FIELDS = (
     _field.Field("shareable", "shareable", _field.PRESENCE, empty=False),
     _field.Field("boot_order", "boot/@order", _field.INTEGER),
 )
-KIND = facet.DeviceKind(
+
+
+class _Disks(facet.DeviceKind):
+    """A SCSI disk brings the controller that it needs."""
+
+    def write(self, root: _xml.Element, items: Sequence[facet.Values]) -> None:
+        super().write(root, items)
+        if root.get("type") in ("kvm", "qemu") and root.find("devices/disk/target[@bus='scsi']") is not None:
+            from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import plugging
+
+            if root.find(plugging.SCSI_CONTROLLER) is None:
+                root.find("devices").append(plugging.new_scsi_controller())
+
+    def hotplug(
+        self, live: _xml.Element, items: Sequence[facet.Values], after: _xml.Element
+    ) -> tuple[_plan.Action, ...]:
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import plugging
+
+        actions = []
+        is_new = any(_xml.get(disk, "target/@bus") == "scsi" for _at, _item, disk in self.missing(live, items, after))
+        controller = plugging.new_scsi_controller()
+        if is_new and live.find(plugging.SCSI_CONTROLLER) is None and not plugging.plug_obstacle(live, controller):
+            live.find("devices").append(controller)
+            actions.append(_plan.Action("attach_controller", "virtio-scsi", controller))
+        return (*actions, *super().hotplug(live, items, after))
+
+
+KIND = _Disks(
     option="disks",
     tag="disk",
     fields=(_DEVICE, SourceField(), *_FIELDS),
@@ -225,6 +253,6 @@ FACET = facet.Facet(
     parse=lambda params: {},
     read=read,
     write=write,
-    hotplug=lambda live, wanted: KIND.hotplug(live, wanted["disks"]),
+    hotplug=lambda live, wanted, after: KIND.hotplug(live, wanted["disks"], after),
     describe=KIND.describe,
 )

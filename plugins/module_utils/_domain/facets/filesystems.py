@@ -79,5 +79,5 @@ FACET = facet.device_list_facet(
     _parse_one,
     check=_check,
     # virtiofsd can't share the memory of a guest that was started without that.
-    hotplug=lambda live, wanted: KIND.hotplug(live, wanted["filesystems"]) if is_shared(live) else (),
+    hotplug=lambda live, wanted, after: KIND.hotplug(live, wanted["filesystems"], after) if is_shared(live) else (),
 )

@@ -111,7 +111,8 @@ KIND = facet.DeviceKind(
     label=lambda element: _xml.get(element, "mac/@address"),
     identity=("mac", "alias"),
     normalise=_normalised,
-    live_fields=lambda element: ("source",),
+    # libvirt moves the tap device of an interface to another bridge; other interfaces have none.
+    live_fields=lambda element: ("source",) if element.get("type") in ("network", "bridge") else (),
 )
 
 
@@ -228,6 +229,6 @@ FACET = facet.Facet(
     parse=parse,
     read=read,
     write=write,
-    hotplug=lambda live, wanted: KIND.hotplug(live, wanted["interfaces"]),
+    hotplug=lambda live, wanted, after: KIND.hotplug(live, wanted["interfaces"], after),
     describe=KIND.describe,
 )

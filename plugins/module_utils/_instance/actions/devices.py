@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.addresses import AGENT_TIMEOUT, agent_limit
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.guest_devices import agent_connected
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.plugging import SCSI_CONTROLLER
 from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
 
 if TYPE_CHECKING:
@@ -54,6 +54,15 @@ def _attach_device(run: procedure.Run, action: _plan.Action) -> None:
     domain.attachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
+def _attach_controller(run: procedure.Run, action: _plan.Action) -> None:
+    """Plug in the controller that a disk is to be on; by itself libvirt would make one of another model."""
+    if _live(run).find(SCSI_CONTROLLER) is not None:
+        return
+    domain, text = run.domain(), _xml.to_text(action.data)
+    run.on_failure(lambda: domain.detachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_LIVE))
+    domain.attachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
 def _detach_device(run: procedure.Run, action: _plan.Action) -> None:
     """Ask the guest to release a device, again and again, until its live definition does not have it any more.
 
@@ -66,9 +75,12 @@ def _detach_device(run: procedure.Run, action: _plan.Action) -> None:
             element = _labelled(run, kind, label)
             if element is None:
                 return
-            # One that is being unplugged already is an error to libvirt, and no harm.
-            with contextlib.suppress(libvirt.libvirtError):
+            try:
                 domain.detachDeviceFlags(_xml.to_text(element), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            except libvirt.libvirtError as exc:
+                # One that is being unplugged already is an error, too, and no harm. To wait for what can't be done is in vain.
+                if exc.get_error_code() in (libvirt.VIR_ERR_OPERATION_UNSUPPORTED, libvirt.VIR_ERR_CONFIG_UNSUPPORTED):
+                    raise
             patience = min(UNPLUG_INTERVAL, left)
             if watch.wait_until(lambda: _labelled(run, kind, label) is None, patience):
                 return
@@ -125,6 +137,7 @@ def _set_memory(run: procedure.Run, action: _plan.Action) -> None:
 
 
 ACTIONS = {
+    "attach_controller": _attach_controller,
     "attach_device": _attach_device,
     "detach_device": _detach_device,
     "update_device": _update_device,

@@ -257,7 +257,8 @@ def test_memory_can_not_stop_being_shared_while_there_are_filesystems():
 @pytest.mark.parametrize(("system", "plugged"), [(SHARED, 1), ("", 0)])
 def test_a_filesystem_is_plugged_in_where_memory_is_shared(system, plugged):
     wanted = {"filesystems": filesystems.FACET.parse({"filesystems": [SHARE_A]})["filesystems"]}
-    actions = filesystems.FACET.hotplug(guest(system), wanted)
+    after, _changes = apply(guest(system), filesystems=[SHARE_A])
+    actions = filesystems.FACET.hotplug(guest(system), wanted, after)
     assert [action.subject for action in actions] == ["filesystems[a]"] * plugged
 
 

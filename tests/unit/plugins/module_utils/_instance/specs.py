@@ -228,7 +228,8 @@ def _with_whole_guest(params):
     if "cells" in params:
         count = params.pop("cells")
         if count:
-            params = dict(params, memory=f"{count * 64}MiB", vcpus=str(count))
+            whole = {"memory": f"{count * 64}MiB", "vcpus": str(count)}
+            params = dict(params, **whole, **{f"max_{option}": value for option, value in whole.items()})
         cells = [{"cpus": str(index), "memory": "64MiB"} for index in range(count)]
         params["numa"] = dict(params.get("numa", {}), cells=cells)
     if params.get("iothreads") and params.get("disks"):

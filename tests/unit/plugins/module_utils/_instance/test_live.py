@@ -25,13 +25,13 @@ NAME = LIVE.findtext("name")
 MAC = LIVE.find("devices/interface/mac").get("address")
 
 
-def plan_for(state="running", inactive=LIVE, storage=None, **options):
+def plan_for(state="running", inactive=LIVE, storage=None, live=LIVE, **options):
     spec = parse(complete(dict({"name": NAME, "state": "running"}, **options)))
     observed = Observed(
         exists=True,
         facts=Facts(NAME, LIVE.findtext("uuid"), None if state == "stopped" else 1, state, "booted", True, False),
         inactive=copy.deepcopy(inactive),
-        live=None if state == "stopped" else copy.deepcopy(LIVE),
+        live=None if state == "stopped" else copy.deepcopy(live),
         hotplug=True,
         networks={"default": True},
         storage=storage or StorageFacts(),
@@ -146,3 +146,74 @@ def test_two_interfaces_with_one_address_are_refused():
 def test_a_device_to_be_absent_must_be_named():
     with pytest.raises(InvalidInput, match=r"a device that is to be absent is named by its mac or alias"):
         plan_for(interfaces=[{"network": "default", "state": "absent"}])
+
+
+def with_devices(*devices):
+    """Return a running guest of a q35 machine with one free port."""
+    live = copy.deepcopy(LIVE)
+    for element in live.find("devices"):
+        if element.find("address") is None:
+            element.append(_xml.parse('<address type="pci" bus="0x00" slot="0x1f"/>'))
+    texts = [
+        '<controller type="pci" index="0" model="pcie-root"/>',
+        '<controller type="pci" index="1" model="pcie-root-port"><address type="pci" bus="0x00" slot="0x02"/></controller>',
+        *devices,
+    ]
+    live.find("devices").extend(map(_xml.parse, texts))
+    return live
+
+
+SATA = '<disk type="file" device="cdrom"><target dev="sdq" bus="sata"/></disk>'
+BUILT_IN = (
+    '<interface type="bridge"><mac address="52:54:00:00:00:77"/><source bridge="br0"/><model type="virtio"/>'
+    '<address type="pci" bus="0x00" slot="0x05"/></interface>'
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "device", "option", "subject", "reason"),
+    [
+        ({"disks": [{"target": "sdx", "bus": "sata", "source": "/x"}]}, "", "disks[sdx]", None, "a guest takes no sata disk"),
+        ({"disks": [{"target": "sdq", "state": "absent"}]}, SATA, "disks[sdq]", None, "a guest releases no sata CD-ROM drive"),
+        (
+            {"interfaces": [{"mac": "52:54:00:00:00:77", "state": "absent"}]},
+            BUILT_IN,
+            "interfaces[52:54:00:00:00:77]",
+            None,
+            "it is on the root bus of PCIe",
+        ),
+        (
+            {"disks": [{"target": name, "source": f"/{name}"} for name in ("vdx", "vdy")]},
+            "",
+            "disks[vdy]",
+            None,
+            "the running guest has no free PCIe root port; pci_root_ports gives it more at its next boot",
+        ),
+        (
+            {"interfaces": [{"bridge": "br9", "model": "e1000"}]},
+            "",
+            "interfaces[0]",
+            "interfaces[new]",
+            "the running guest has no free slot of conventional PCI",
+        ),
+        ({"inputs": [{"type": "tablet"}]}, "", "inputs[0]", "inputs[tablet on usb]", "the running guest has no USB controller"),
+    ],
+)
+def test_a_device_that_can_not_come_or_go_waits_with_a_warning(options, device, option, subject, reason):
+    running = with_devices(*filter(None, [device]))
+    found = plan_for(live=running, inactive=running, **options)
+    assert found.restart_required == (option,)
+    (warning,) = found.warnings
+    assert warning.startswith(f"{subject or option}: {reason}") and warning.endswith("the change waits for the guest's next boot")
+    assert not any(action.subject == (subject or option) for action in found.actions)
+    after = found.actions[0].data
+    again = plan_for(live=running, inactive=after, **options)
+    assert (again.restart_required, again.warnings) == (found.restart_required, found.warnings)
+    assert "define" not in [name for name, _subject in actions(again)]
+    with pytest.raises(InvalidInput, match="apply: 'live' is not allowed"):
+        plan_for(apply="live", live=running, inactive=running, **options)
+
+
+def test_an_interface_that_has_no_tap_device_does_not_move_while_the_guest_runs():
+    found = plan_for(interfaces=[{"mac": "52:54:00:12:34:58", "bridge": "br0"}])
+    assert actions(found) == [("define", NAME)] and found.restart_required

@@ -18,7 +18,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 def pair(option: str, identities: Sequence[Any], elements: Iterable[Any]) -> list[Any]:
     """Return for each identity the element that it names, or None.
 
-    An identity is a pair (text for messages, predicate over an element). An item without a name has a list of predicates
+    An identity is a pair (text for messages, predicate over an element), perhaps with a second predicate, by which one is chosen
+    where the first is true of several. An item without a name has a list of predicates
     instead, the strongest first: it means the first element that nobody else means and that one of them is true of.
     Raises InvalidInput when two items name the same device, Conflict when one item names several.
     """
@@ -28,8 +29,11 @@ def pair(option: str, identities: Sequence[Any], elements: Iterable[Any]) -> lis
     for index, identity in enumerate(identities):
         if index in nameless:
             continue
-        text, matches = identity
+        text, matches, *prefers = identity
         found = [element for element in elements if matches(element)]
+        if len(found) > 1 and prefers:
+            preferred = [element for element in found if prefers[0](element)]
+            found = preferred if len(preferred) == 1 else found
         if len(found) > 1:
             raise _errors.Conflict(f"{option}[{text}]: the guest has {len(found)} devices with this identity")
         if found:

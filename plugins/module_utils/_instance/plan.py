@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -198,16 +199,23 @@ def _waits(running: live.LivePlan, volume: metadata.Volume) -> bool:
 
 
 def _check_devices(spec: InstanceSpec, before: _xml.Element, after: _xml.Element) -> None:
-    """Refuse to take the disk away that a guest boots from, and two interfaces with one address."""
+    """Refuse to take the disk away that a guest boots from, and to give two interfaces one address.
+
+    Some have one by intent, such as a pair for failover (`teaming`): what is there already is not judged.
+    """
     root_disk = before.find("devices/disk[@device='disk']/target")
     if root_disk is not None and after.find(f"devices/disk/target[@dev='{root_disk.get('dev')}']") is None:
         raise _errors.InvalidInput.of(
             "disks", root_disk.get("dev"), "it is the guest's root disk, which can't be removed from it"
         )
-    macs = [element.get("address") for element in after.findall("devices/interface/mac")]
-    for mac in macs:
-        if macs.count(mac) > 1:
+    had = _macs(before)
+    for mac, count in _macs(after).items():
+        if count > max(1, had[mac]):
             raise _errors.InvalidInput.of("interfaces.mac", mac, "two interfaces of the guest would have this address")
+
+
+def _macs(root: _xml.Element) -> Counter[str]:
+    return Counter(element.get("address", "").lower() for element in root.findall("devices/interface/mac"))
 
 
 def _recorded(volumes: Iterable[metadata.Volume], new_volumes: Collection[VolumePlan]) -> tuple[metadata.Volume, ...]:

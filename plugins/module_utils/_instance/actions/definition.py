@@ -55,8 +55,12 @@ def define(run: procedure.Run, root: _xml.Element) -> None:
     applied.begin(root)
     if run.observed.exists:
         recorded.keep_proofs(run.domain(), root)
-    flags = getattr(libvirt, "VIR_DOMAIN_DEFINE_VALIDATE", 0)
-    domain = run.conn.defineXMLFlags(_xml.to_text(root), flags)
+    try:
+        domain = run.conn.defineXMLFlags(_xml.to_text(root), libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+    except libvirt.libvirtError as exc:
+        if exc.get_error_code() != libvirt.VIR_ERR_XML_INVALID_SCHEMA or _was_valid(run):
+            raise
+        domain = run.conn.defineXMLFlags(_xml.to_text(root), 0)
     run.defined(domain)
     applied.record(domain)
 
@@ -64,6 +68,20 @@ def define(run: procedure.Run, root: _xml.Element) -> None:
 def _record_definition(run: procedure.Run, action: _plan.Action) -> None:
     """Complete what a run that was killed had defined."""
     applied.record(run.domain())
+
+
+def _was_valid(run: procedure.Run) -> bool:
+    """Tell whether libvirt's schema allows what the guest had before; only libvirt can tell, by defining that once more.
+
+    Other tools do not validate, and libvirt itself takes more than its schema allows.
+    """
+    if not run.observed.persistent:
+        return True
+    try:
+        run.conn.defineXMLFlags(_xml.to_text(run.observed.inactive), libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+    except libvirt.libvirtError as exc:
+        return exc.get_error_code() != libvirt.VIR_ERR_XML_INVALID_SCHEMA
+    return True
 
 
 def _restore(run: procedure.Run) -> bool:

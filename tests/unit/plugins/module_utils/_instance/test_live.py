@@ -143,6 +143,15 @@ def test_two_interfaces_with_one_address_are_refused():
     assert ("attach_device", "interfaces[ua-second]") in actions(two)
 
 
+@pytest.mark.parametrize("state", ["running", "stopped"])
+@pytest.mark.parametrize("options", [{}, {"tags": ["t"]}, {"interfaces": [{"bridge": "br0"}]}])
+def test_two_interfaces_that_have_one_address_already_are_not_judged(state, options):
+    pair = copy.deepcopy(LIVE)
+    for mac in pair.findall("devices/interface/mac"):
+        mac.set("address", MAC)
+    assert plan_for(state, inactive=pair, live=pair, **options)
+
+
 def test_a_device_to_be_absent_must_be_named():
     with pytest.raises(InvalidInput, match=r"a device that is to be absent is named by its mac or alias"):
         plan_for(interfaces=[{"network": "default", "state": "absent"}])

@@ -30,9 +30,15 @@ def parse_ranges(option: str, value: object) -> str:
 
 
 def numbers(text: str) -> set[int]:
-    """Return the numbers of a set as a set. A range that ends before it begins has none."""
+    """Return the numbers of a set as a set. A range that ends before it begins has none.
+
+    libvirt also has ^8, which takes a number out of what comes before it (virBitmapParse).
+    """
     found = set()
     for part in text.split(",") if text else ():
+        if part.startswith("^"):
+            found.discard(int(part[1:]))
+            continue
         first, _dash, last = part.partition("-")
         found.update(range(int(first), int(last or first) + 1))
     return found

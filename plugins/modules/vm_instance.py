@@ -96,6 +96,7 @@ options:
   vcpus:
     description:
       - How many virtual CPUs the guest has, a whole number.
+      - Another number than a guest has takes the place of a list of single CPUs in its definition (C(vcpus/vcpu)).
     type: str
   max_vcpus:
     description:
@@ -754,6 +755,7 @@ options:
       - They need memory that is shared, see O(memory_backing), which is given with them. A guest that runs without it
         gets them at its next boot.
       - File systems that are not listed stay, unless O(purge) has V(filesystems).
+      - A directory that the guest has by 9p is changed and removed by its tag as others are, and stays one by 9p.
     type: list
     elements: dict
     suboptions:
@@ -837,6 +839,7 @@ options:
   serial_console:
     description:
       - The serial console, interactive (C(virsh console)) and recorded at the same time. A new guest has one.
+      - Of several serial ports it is the first.
     type: dict
     suboptions:
       enabled:
@@ -874,6 +877,7 @@ options:
   video:
     description:
       - The video device. A new guest has a V(vga), or a V(virtio) where there is none.
+      - Of several, it is the primary one, else the first. The others stay.
     type: dict
     suboptions:
       model:
@@ -945,7 +949,7 @@ options:
     suboptions:
       model:
         description:
-          - Whether there is one. V(virtio) when another option of O(memory_balloon) is given.
+          - Whether there is one. When another option of O(memory_balloon) is given, a guest without a balloon gets a V(virtio) one.
         type: str
         choices: [virtio, none]
       free_page_reporting:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _match, _plan, _xml
@@ -166,6 +166,47 @@ def enable_by_use(option: str, mapping: Values) -> None:
         )
 
 
+Find = Callable[[_xml.Element], "_xml.Element | None"]
+
+
+class Has(_field.Row):
+    """Whether a guest has the device that a facet is about. Writing False removes all of them, True is left to what makes it."""
+
+    def __init__(self, option: str, find: Find) -> None:
+        self.option = option
+        self._find = find
+
+    def read(self, root: _xml.Element) -> bool:
+        return self._find(root) is not None
+
+    def write(self, root: _xml.Element, value: bool) -> None:
+        element = None if value else self._find(root)
+        while element is not None:
+            element.getparent().remove(element)
+            element = self._find(root)
+
+
+class _Within(_field.Row):
+    """A field of the one element that a facet is about, where a guest may have several like it."""
+
+    def __init__(self, find: Find, field: _field.Field) -> None:
+        self.option = field.option
+        self._find = find
+        self._field = field
+
+    def read(self, root: _xml.Element) -> Any:
+        element = self._find(root)
+        return self._field.empty if element is None else self._field.read(element)
+
+    def write(self, root: _xml.Element, value: Any) -> None:
+        self._field.write(self._find(root), value)
+
+
+def within(find: Find, fields: Iterable[_field.Field]) -> tuple[_field.Row, ...]:
+    """Return rows for the fields of the element that find(root) returns; their paths begin there."""
+    return tuple(_Within(find, field) for field in fields)
+
+
 def device_facet(
     option: str,
     tag: str,
@@ -175,21 +216,25 @@ def device_facet(
     complete: Callable[[Values], None] | None = None,
     **kwargs: Any,
 ) -> Facet:
-    """Make a facet of a device that a guest has once or not at all, an option that is a mapping with the key `enabled`.
+    """Make a facet of a device, an option that is a mapping with the key `enabled`. Of several, the
+    other keys are about the first; `enabled: false` removes all.
 
     fields, complete: as in mapping_facet, the places of the fields below the device; `complete` calls enable_by_use.
     make(root, mapping): the element of a new device.
     """
     path = f"devices/{tag}"
 
+    def find(root: _xml.Element) -> _xml.Element | None:
+        return root.find(path)
+
     def prepare(root: _xml.Element, mapping: Values) -> None:
-        if mapping["enabled"] and root.find(path) is None:
+        if mapping["enabled"] and find(root) is None:
             root.find("devices").append(make(root, mapping))
 
     return mapping_facet(
         option,
         dict({"enabled": {"type": "bool"}}, **suboptions),
-        (_field.Presence("enabled", path), *(replace(row, path=f"{path}/{row.path}") for row in fields)),
+        (Has("enabled", find), *within(find, fields)),
         complete or (lambda mapping: enable_by_use(option, mapping)),
         prepare,
         **kwargs,

@@ -38,6 +38,8 @@ def plug_obstacle(live: _xml.Element, element: _xml.Element) -> str | None:
             return f"a guest takes no {bus} {_noun(element)} while it runs"
         if bus == "scsi" and live.find(SCSI_CONTROLLER) is None:
             return _slot_obstacle(live, new_scsi_controller())
+    if _is_9p(element):
+        return "a guest takes no 9p directory while it runs"
     if _is_usb(element):
         has_usb = any(controller.get("model") != "none" for controller in live.findall("devices/controller[@type='usb']"))
         return None if has_usb else "the running guest has no USB controller"
@@ -48,7 +50,7 @@ def unplug_obstacle(live: _xml.Element, element: _xml.Element) -> str | None:
     """`element` is a device of the running guest."""
     if element.tag in ("disk", "input") and _bus(element) not in _BUSES:
         return f"a guest releases no {_bus(element)} {_noun(element)} while it runs"
-    if element.tag == "filesystem" and _xml.get(element, "driver/@type") != "virtiofs":
+    if _is_9p(element):
         return "a guest releases no 9p directory while it runs"
     if _xml.get(element, "address/@type") != "pci":
         return None
@@ -64,6 +66,10 @@ def _bus(element: _xml.Element) -> str | None:
 def _noun(element: _xml.Element) -> str:
     device = element.get("device", "disk")
     return {"cdrom": "CD-ROM drive", "floppy": "floppy drive"}.get(device, "disk") if element.tag == "disk" else "device"
+
+
+def _is_9p(element: _xml.Element) -> bool:
+    return element.tag == "filesystem" and _xml.get(element, "driver/@type") != "virtiofs"
 
 
 def _is_usb(element: _xml.Element) -> bool:

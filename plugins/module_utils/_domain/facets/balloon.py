@@ -18,7 +18,7 @@ _BALLOON = "devices/memballoon"
 
 
 def _check(balloon: facet.Values) -> None:
-    if balloon.setdefault("model", "virtio") == "none" and len(balloon) > 1:
+    if balloon.get("model") == "none" and len(balloon) > 1:
         raise _errors.InvalidInput.of(
             "memory_balloon.model", "none", "the other options of memory_balloon need a balloon"
         )
@@ -33,9 +33,16 @@ def _check(balloon: facet.Values) -> None:
 
 
 def _prepare(root: _xml.Element, balloon: facet.Values) -> None:
-    """libvirt gives a balloon to a guest that names none, so that to have none is said by its model."""
-    if _xml.get(root, f"{_BALLOON}/@model") != balloon["model"]:
+    """libvirt gives a balloon to a guest that names none, so that to have none is said by its model.
+
+    Another model is another device. To give another key needs a balloon, of whatever model.
+    """
+    found = _xml.get(root, f"{_BALLOON}/@model")
+    if found != balloon.get("model", "virtio" if found in (None, "none") else found):
         _xml.drop(root, _BALLOON)
+        found = None
+    if found is None:
+        _xml.put(root, f"{_BALLOON}/@model", balloon.get("model", "virtio"))
 
 
 FACET = facet.mapping_facet(

@@ -194,7 +194,7 @@ def _complete_direct(direct: facet.Values) -> None:
 
 def _prepare_direct(root: _xml.Element, direct: facet.Values) -> None:
     if not direct["enabled"]:
-        for tag in ("initrd", "cmdline"):
+        for tag in ("initrd", "cmdline", "shim"):
             _xml.drop(root, f"os/{tag}")
 
 

@@ -42,10 +42,13 @@ def read(root: _xml.Element, wanted: Iterable[str]) -> dict[str, int]:
     """Memory in KiB: `memory` is what the guest is given, `max_memory` what its balloon can be let out to."""
     maximum = int(_xml.get(root, "memory") or 0)
     vcpus = int(_xml.get(root, "vcpu") or 0)
+    # Where CPUs are listed one by one, the list counts.
+    listed = root.findall("vcpus/vcpu")
+    online = len([vcpu for vcpu in listed if vcpu.get("enabled") == "yes"])
     values = {
         "memory": int(_xml.get(root, "currentMemory") or maximum),
         "max_memory": maximum,
-        "vcpus": int(_xml.get(root, "vcpu/@current") or vcpus),
+        "vcpus": online if listed else int(_xml.get(root, "vcpu/@current") or vcpus),
         "max_vcpus": vcpus,
     }
     return {option: values[option] for option in wanted}
@@ -59,6 +62,9 @@ def write(root: _xml.Element, wanted: facet.Values) -> None:
             _xml.put(root, f"{path}/@unit", "KiB")
     if "vcpus" in wanted or "max_vcpus" in wanted:
         now, limit = _within_limit(root, wanted, "vcpus")
+        if {"vcpus": now, "max_vcpus": limit} != read(root, ("vcpus", "max_vcpus")):
+            # Another number than is listed: libvirt makes a list of its own.
+            _xml.drop(root, "vcpus")
         _xml.put(root, "vcpu/@current", None if now == limit else str(now))
         _xml.put(root, "vcpu", str(limit))
 

@@ -42,11 +42,17 @@ def _complete(cpu: facet.Values) -> None:
 
 def _prepare(root: _xml.Element, cpu: facet.Values) -> None:
     mode = cpu.get("mode")
-    if mode is not None and _xml.get(root, "cpu/@mode") not in (None, mode):
+    # libvirt: an element without a mode is of the mode custom.
+    present = _xml.get(root, "cpu/@mode") or ("custom" if root.find("cpu/model") is not None else None)
+    if mode is not None and present not in (None, mode):
         # What belongs to another mode (its model, match and check) would contradict this one.
-        for name in ("match", "check", "migratable"):
+        for name in ("match", "check", "migratable", "deprecated_features"):
             _xml.put(root, f"cpu/@{name}", None)
         _xml.drop(root, "cpu/model")
+        _xml.drop(root, "cpu/vendor")
+    elif "model" in cpu and _xml.get(root, "cpu/model") != cpu["model"]:
+        # The vendor of the host that the other model wanted.
+        _xml.drop(root, "cpu/vendor")
     if mode == "custom":
         _xml.put(root, "cpu/@mode", mode)
         if _xml.get(root, "cpu/@match") is None:

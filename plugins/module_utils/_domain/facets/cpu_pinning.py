@@ -130,6 +130,12 @@ class _IoThreads(_field.Row):
         _xml.put(root, "iothreads", str(value) if value else None)
         for thread in root.findall("iothreadids/iothread")[value:]:
             thread.getparent().remove(thread)
+        # libvirt refuses what is said of a thread that is gone.
+        left = {thread.get("id") for thread in root.findall("iothreadids/iothread")} or set(map(str, range(1, value + 1)))
+        for pin in root.findall("cputune/iothreadpin"):
+            if len(left) == value and pin.get("iothread") not in left:
+                pin.getparent().remove(pin)
+        _xml.prune(root, "cputune")
 
 
 def _parse_iothreads(params: facet.Values) -> facet.Values:

@@ -37,12 +37,31 @@ def _check_video(video: facet.Values) -> None:
         raise _errors.InvalidInput.of("video.heads", video["heads"], "a video device has 1 to 16 heads")
 
 
+def _first_screen(root: _xml.Element) -> _xml.Element | None:
+    """Of several video devices the one that the guest boots with."""
+    primary = root.find("devices/video/model[@primary='yes']/..")
+    return root.find("devices/video") if primary is None else primary
+
+
 def _prepare_video(root: _xml.Element, video: facet.Values) -> None:
     """What belongs to another model, such as the sizes of its memory, has no meaning in this one."""
-    model = root.find("devices/video/model")
-    if "model" in video and model is not None and model.get("type") != video["model"]:
-        device = model.getparent()
-        device.getparent().replace(device, _xml.element_of("video"))
+    device = _first_screen(root)
+    if device is None:
+        root.find("devices").append(_xml.element_of("video"))
+    elif "model" in video and _xml.get(device, "model/@type") != video["model"]:
+        other = _xml.element_of("video")
+        primary = _xml.get(device, "model/@primary")
+        if primary is not None:
+            other.append(_xml.element_of("model", {"primary": primary}))
+        device.getparent().replace(device, other)
+
+
+def _check_screens(before: _xml.Element, after: _xml.Element, wanted: facet.Values) -> None:
+    count = len(before.findall("devices/video"))
+    if wanted.get("video", {}).get("model") == "none" and count > 1:
+        raise _errors.InvalidInput.of(
+            "video.model", "none", f"the guest has {count} video devices; remove those that are not wanted with xml_patch"
+        )
 
 
 VIDEO = facet.mapping_facet(
@@ -52,13 +71,17 @@ VIDEO = facet.mapping_facet(
         "vram": {"type": "str"},
         "heads": {"type": "int"},
     },
-    (
-        _field.Field("model", "devices/video/model/@type"),
-        _field.Field("vram", "devices/video/model/@vram", _field.INTEGER),
-        _field.Field("heads", "devices/video/model/@heads", _field.INTEGER),
+    facet.within(
+        _first_screen,
+        (
+            _field.Field("model", "model/@type"),
+            _field.Field("vram", "model/@vram", _field.INTEGER),
+            _field.Field("heads", "model/@heads", _field.INTEGER),
+        ),
     ),
     _check_video,
     _prepare_video,
+    check=_check_screens,
 )
 
 
@@ -66,8 +89,7 @@ class _SoundModel(_field.Field):
     """Another model is another device: what the former had is left behind with it."""
 
     def write(self, root: _xml.Element, value: str) -> None:
-        device = root.find("devices/sound")
-        device.getparent().replace(device, _xml.element_of("sound", {"model": value}))
+        root.getparent().replace(root, _xml.element_of("sound", {"model": value}))
 
 
 SOUND = facet.device_facet(

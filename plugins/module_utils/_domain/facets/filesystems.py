@@ -17,7 +17,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.memory_backing import is_shared
 
-_IS_VIRTIOFS = "filesystem/driver[@type='virtiofs']/.."
+_VIRTIOFS = "devices/filesystem/driver[@type='virtiofs']"
 
 
 def _normalised(option: str, item: facet.Values) -> facet.Values:
@@ -45,11 +45,22 @@ def _new(item: facet.Values) -> _xml.Element:
     return filesystem
 
 
+class _Source(_field.Field):
+    """The host's directory. What another tool shares in another way, such as an image or by 9p, keeps its way."""
+
+    def write(self, root: _xml.Element, value: str) -> None:
+        source = root.find("source")
+        if root.get("type", "mount") != "mount" or (source is not None and not source.get("dir")):
+            target = _xml.get(root, "target/@dir")
+            raise _errors.Conflict(f"filesystems[{target}].source: the guest has no directory of its host of this tag")
+        super().write(root, value)
+
+
 KIND = facet.DeviceKind(
     option="filesystems",
-    tag=_IS_VIRTIOFS,
+    tag="filesystem",
     fields=(
-        _field.Field("source", "source/@dir"),
+        _Source("source", "source/@dir"),
         _field.Field("target", "target/@dir"),
         _field.Field("readonly", "readonly", _field.PRESENCE, empty=False),
     ),
@@ -62,10 +73,15 @@ KIND = facet.DeviceKind(
 
 
 def _check(before: _xml.Element, after: _xml.Element, wanted: facet.Values) -> None:
-    if after.find(f"devices/{_IS_VIRTIOFS}") is not None and not is_shared(after):
+    """What a guest has that does not concern the task is not judged."""
+    if _lacks_memory(after) and (wanted.get("filesystems") or not _lacks_memory(before)):
         raise _errors.InvalidInput.of(
             "memory_backing.access", "private", "the guest's filesystems need it to be shared"
         )
+
+
+def _lacks_memory(root: _xml.Element) -> bool:
+    return root.find(_VIRTIOFS) is not None and not is_shared(root)
 
 
 FACET = facet.device_list_facet(

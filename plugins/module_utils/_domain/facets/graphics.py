@@ -22,36 +22,34 @@ AUTO = "auto"
 VNC_PASSWORD_LENGTH = 8
 
 
-class _Attribute(_field.Field):
-    """An attribute of <graphics> that is not there alone."""
-
-    @property
-    def graphics(self) -> str:
-        """The path of <graphics>, with a slash behind it unless it is empty."""
-        return self.path.rpartition("@")[0]
-
-
-class _Listen(_Attribute):
+class _Listen(_field.Field):
     """The address stands twice, as an attribute and in <listen>; libvirt refuses a definition where they differ."""
 
     def read(self, root: _xml.Element) -> str | None:
-        return _xml.get(root, f"{self.graphics}listen/@address") or super().read(root)
+        return _xml.get(root, "listen/@address") or super().read(root)
 
     def write(self, root: _xml.Element, value: str) -> None:
         super().write(root, value)
-        _xml.drop(root, f"{self.graphics}listen")
-        listen = _xml.element_of("listen", {"type": "address", "address": value})
-        root.find(self.graphics.rstrip("/")).insert(0, listen)
+        _xml.drop(root, "listen")
+        # A console on a socket of the host has no address.
+        _xml.put(root, "@socket", None)
+        root.insert(0, _xml.element_of("listen", {"type": "address", "address": value}))
 
 
-class _Port(_Attribute):
+class _Port(_field.Field):
     """A number, as text, or `auto` where libvirt chooses a free one at each start."""
 
     def read(self, root: _xml.Element) -> str | None:
-        return AUTO if _xml.get(root, f"{self.graphics}@autoport") == "yes" else super().read(root)
+        return AUTO if root.get("autoport") == "yes" else super().read(root)
 
     def write(self, root: _xml.Element, value: str) -> None:
-        _xml.put(root, f"{self.graphics}@autoport", "yes" if value == AUTO else "no")
+        listener, kind = _xml.get(root, "listen/@type"), root.get("type")
+        if listener in ("socket", "none") or root.get("socket"):
+            where = "nowhere" if listener == "none" else "on a socket"
+            raise _errors.InvalidInput.of(
+                f"{kind}.port", value, f"the guest's {kind} console listens {where}; give {kind}.listen, too"
+            )
+        root.set("autoport", "yes" if value == AUTO else "no")
         super().write(root, "-1" if value == AUTO else value)
 
 
@@ -65,7 +63,7 @@ def graphics_facet(
     """Make the facet of a kind of graphical console, such as vnc, an option of that name.
 
     check(graphics) refuses what is wrong with the kind. suboptions, fields: what the kind has beside an address, a port and
-    a password; the places of the fields are below <graphics>.
+    a password, below <graphics>.
     """
 
     def complete(graphics: facet.Values) -> None:

@@ -48,12 +48,27 @@ class SourceField(_field.Row):
 
     def write(self, root: _xml.Element, value: tuple[str, str]) -> None:
         kind, name = value
+        if root.get("type") != kind:
+            self._leave(root, kind)
         root.set("type", kind)
         source = root.find("source")
         if source is not None:
             # What belongs to the old place (port group, port id, the other type's name) has no meaning in the new one.
             root.remove(source)
         root.append(_xml.element_of("source", {kind: name}))
+
+
+    @staticmethod
+    def _leave(root: _xml.Element, kind: str) -> None:
+        """Remove what another type of interface has, and this one can't have; filters and VLANs stay."""
+        for tag in ("ip", "route", "portForward", "backend[@type]"):
+            _xml.drop(root, tag)
+        if root.get("type") == "hostdev":
+            _xml.put(root, "@managed", None)
+            _xml.drop(root, "driver")
+        port = root.find("virtualport")
+        if port is not None and kind == "bridge" and port.get("type") not in ("openvswitch", "midonet"):
+            root.remove(port)
 
 
 class _ShownSource(_field.Row):
@@ -67,12 +82,17 @@ class _ShownSource(_field.Row):
 
 
 def _identity(item: facet.Values) -> Any:
-    """A MAC or an alias (libvirt keeps those that start with `ua-`) names an interface.
+    """A MAC or an alias (libvirt keeps those that start with `ua-`) names an interface. Of several with one MAC, such as a pair for
+    failover, the one that the item agrees with is meant.
 
     An item without either means an interface that needs no change.
     """
     if "mac" in item:
-        return item["mac"], lambda element: _xml.get(element, "mac/@address") == item["mac"]
+        return (
+            item["mac"],
+            lambda element: KIND.label(element) == item["mac"],
+            lambda element: KIND.agrees(element, item),
+        )
     if "alias" in item:
         return item["alias"], lambda element: _xml.get(element, "alias/@name") == item["alias"]
     return [lambda element: KIND.agrees(element, item)]

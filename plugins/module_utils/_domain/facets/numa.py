@@ -92,11 +92,12 @@ class _Cells(_field.Row):
         }
 
     def write(self, root: _xml.Element, value: tuple[facet.Values, ...]) -> None:
-        """Cells keep what they have besides, such as their distances, as long as they are there."""
+        """Cells keep what they have besides, such as their distances and the mode of their memory, as long as they are there."""
         present = root.findall("cpu/numa/cell")
         for cell in present[len(value) :]:
             cell.getparent().remove(cell)
-        _xml.drop(root, "numatune/memnode")
+        for cell_id in range(len(value), len(present)):
+            _forget_cell(root, str(cell_id))
         for index, wanted in enumerate(value):
             if index < len(present):
                 cell = present[index]
@@ -106,12 +107,31 @@ class _Cells(_field.Row):
             cell.set("id", str(index))
             _CPUS.write(cell, wanted["cpus"])
             _MEMORY.write(cell, wanted["memory"])
-            if wanted["nodeset"]:
-                mode = _xml.get(root, _MODE) or "strict"
-                bound = _xml.element_of("memnode", {"cellid": index, "mode": mode, "nodeset": wanted["nodeset"]})
+            bound = root.find(f"numatune/memnode[@cellid='{index}']")
+            if bound is not None and not wanted["nodeset"]:
+                bound.getparent().remove(bound)
+            elif bound is None and wanted["nodeset"]:
+                bound = _xml.element_of("memnode", {"cellid": index, "mode": _xml.get(root, _MODE) or "strict"})
                 _xml.ensure(root, "numatune").append(bound)
+            if wanted["nodeset"] and _NODESET.read(bound) != wanted["nodeset"]:
+                _NODESET.write(bound, wanted["nodeset"])
         _xml.prune(root, "cpu/numa")
         _xml.prune(root, "numatune")
+
+
+def _forget_cell(root: _xml.Element, cell_id: str) -> None:
+    """Remove what refers to a cell that is gone."""
+    for path in (
+        f"numatune/memnode[@cellid='{cell_id}']",
+        f"cpu/numa/cell/distances/sibling[@id='{cell_id}']",
+        f"cpu/numa/interconnects/*[@initiator='{cell_id}']",
+        f"cpu/numa/interconnects/*[@target='{cell_id}']",
+    ):
+        _xml.drop(root, path)
+    for path in ("cpu/numa/cell/distances", "cpu/numa/interconnects"):
+        for element in root.findall(path):
+            if not len(element):
+                element.getparent().remove(element)
 
 
 _CELLS = _Cells()
@@ -123,7 +143,7 @@ def _check(before: _xml.Element, after: _xml.Element, wanted: facet.Values) -> N
     if "numa" in wanted and mode and after.find("numatune/memory[@nodeset]") is None:
         raise _errors.InvalidInput.of("numa.mode", mode, "it needs numa.nodeset")
     cells = _CELLS.read(after)
-    if not cells or not any(option in wanted for option in ("numa", "memory", "max_memory", "vcpus", "max_vcpus")):
+    if not cells or _whole(before) == _whole(after):
         return
     memory = sum(cell["memory"] for cell in cells)
     # What was plugged in is counted with the guest's memory, and is in no cell's.
@@ -143,6 +163,10 @@ def _check(before: _xml.Element, after: _xml.Element, wanted: facet.Values) -> N
             to_text(cpus),
             f"the CPUs of the cells together are to be those of the guest, {to_text(range(count))}",
         )
+
+
+def _whole(root: _xml.Element) -> tuple[object, ...]:
+    return _CELLS.read(root), _GUEST_MEMORY.read(root), root.findtext("vcpu")
 
 
 FACET = facet.mapping_facet(

@@ -102,9 +102,18 @@ SMBIOS = facet.mapping_facet(
 
 
 _TIMERS = ("rtc", "pit", "hpet", "tsc", "kvmclock", "hypervclock", "platform", "armvtimer")
+
+
+class _TickPolicy(_field.Field):
+    def write(self, root: _xml.Element, value: str) -> None:
+        super().write(root, value)
+        if value != "catchup":
+            _xml.drop(root, "catchup")
+
+
 _TIMER_FIELDS = (
     _field.Field("present", "@present", _field.YES_NO),
-    _field.Field("tickpolicy", "@tickpolicy"),
+    _TickPolicy("tickpolicy", "@tickpolicy"),
     _field.Field("track", "@track"),
     _field.Field("frequency", "@frequency", _field.INTEGER),
     _field.Field("mode", "@mode"),

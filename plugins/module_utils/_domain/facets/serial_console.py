@@ -39,11 +39,15 @@ def _prepare(root: _xml.Element, console: facet.Values) -> None:
 
 class _LogFile(_field.Field):
     def write(self, root: _xml.Element, value: str) -> None:
-        serial = root.find("devices/serial")
-        if serial.find("log") is None:
-            source = serial.find("source")
-            serial.insert(0 if source is None else serial.index(source) + 1, _xml.element_of("log", {"append": "off"}))
+        if root.find("log") is None:
+            source = root.find("source")
+            root.insert(0 if source is None else root.index(source) + 1, _xml.element_of("log", {"append": "off"}))
         super().write(root, value)
+
+
+def _console(root: _xml.Element) -> _xml.Element | None:
+    """The first serial port is the console."""
+    return root.find("devices/serial")
 
 
 def launch(wanted: facet.Values, guest: Any) -> facet.Values:
@@ -84,7 +88,7 @@ def _describe(root: _xml.Element) -> facet.Values:
 FACET = facet.mapping_facet(
     "serial_console",
     {"enabled": {"type": "bool"}, "log_file": {"type": "path"}},
-    (_field.Presence("enabled", "devices/serial"), _LogFile("log_file", "devices/serial/log/@file")),
+    (facet.Has("enabled", _console), *facet.within(_console, (_LogFile("log_file", "log/@file"),))),
     _complete,
     _prepare,
     check=_check,

@@ -17,13 +17,37 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import fa
 
 def _complete(tpm: facet.Values) -> None:
     facet.enable_by_use("tpm", tpm)
-    if tpm.get("version") == "1.2" and tpm.get("model", "tpm-tis") != "tpm-tis":
-        raise _errors.InvalidInput.of("tpm.version", "1.2", f"a {tpm['model']} is a TPM 2.0")
+
+
+def _find(root: _xml.Element) -> _xml.Element | None:
+    return root.find("devices/tpm")
+
+
+def _check(before: _xml.Element, after: _xml.Element, wanted: facet.Values) -> None:
+    model = _xml.get(after, "devices/tpm/@model")
+    if wanted.get("tpm", {}).get("version") == "1.2" and model not in (None, "tpm-tis"):
+        raise _errors.InvalidInput.of("tpm.version", "1.2", f"a {model} is a TPM 2.0; give model: tpm-tis")
+
+
+class _Model(_field.Field):
+    """Another model is another device, with another place."""
+
+    def write(self, root: _xml.Element, value: str) -> None:
+        super().write(root, value)
+        _xml.drop(root, "address")
+
+
+class _Version(_field.Field):
+    def write(self, root: _xml.Element, value: str) -> None:
+        super().write(root, value)
+        if value == "1.2":
+            # Only a TPM 2.0 has banks of registers that can be chosen.
+            _xml.drop(root, "backend/active_pcr_banks")
 
 
 def _prepare(root: _xml.Element, tpm: facet.Values) -> None:
     """Make the device. Its state, on the host, is libvirt's to make and, when the guest is removed, to delete."""
-    device = root.find("devices/tpm")
+    device = _find(root)
     if device is None and tpm["enabled"]:
         version = tpm.get("version", "2.0")
         is_pc = _xml.get(root, "os/type/@arch") in ("x86_64", "i686")
@@ -36,13 +60,14 @@ def _prepare(root: _xml.Element, tpm: facet.Values) -> None:
         )
 
 
-_MODEL = _field.Field("model", "devices/tpm/@model")
-_BACKEND = _field.Field("backend", "devices/tpm/backend/@type")
-_VERSION = _field.Field("version", "devices/tpm/backend/@version")
+_MODEL = _Model("model", "@model")
+_VERSION = _Version("version", "backend/@version")
+_SHOWN = (_MODEL, _field.Field("backend", "backend/@type"), _VERSION)
 
 
 def _describe(root: _xml.Element) -> facet.Values:
-    return {"tpm": None if root.find("devices/tpm") is None else _field.read_all((_MODEL, _BACKEND, _VERSION), root)}
+    device = _find(root)
+    return {"tpm": None if device is None else _field.read_all(_SHOWN, device)}
 
 
 FACET = facet.mapping_facet(
@@ -54,12 +79,18 @@ FACET = facet.mapping_facet(
         "persistent_state": {"type": "bool"},
     },
     (
-        _field.Presence("enabled", "devices/tpm"),
-        _MODEL,
-        _VERSION,
-        _field.Field("persistent_state", "devices/tpm/backend/@persistent_state", _field.YES_NO, empty=False),
+        facet.Has("enabled", _find),
+        *facet.within(
+            _find,
+            (
+                _MODEL,
+                _VERSION,
+                _field.Field("persistent_state", "backend/@persistent_state", _field.YES_NO, empty=False),
+            ),
+        ),
     ),
     _complete,
     _prepare,
+    check=_check,
     describe=_describe,
 )

@@ -96,12 +96,20 @@ def _new_panic(root: _xml.Element, panic: facet.Values) -> _xml.Element:
     return _xml.element_of("panic", {"model": usual})
 
 
+class _PanicModel(_field.Field):
+    """Another model is another device, with another place."""
+
+    def write(self, root: _xml.Element, value: str) -> None:
+        super().write(root, value)
+        _xml.drop(root, "address")
+
+
 # By the beginning of the architecture's name.
 _PANIC_MODELS = (("s390", "s390"), ("ppc", "pseries"), ("aarch64", "pvpanic"))
 PANIC = facet.device_facet(
     "panic",
     "panic",
     {"model": {"type": "str", "choices": ["isa", "hyperv", "pseries", "s390", "pvpanic"]}},
-    (_field.Field("model", "@model"),),
+    (_PanicModel("model", "@model"),),
     make=_new_panic,
 )

@@ -67,8 +67,8 @@ def test_a_second_spec_keeps_what_only_the_first_said(base, first, second):
         definition.overlay(after_both, wanted_of(second, after_first))[0], wanted_of(second, after_first)
     )
     wanted_second = wanted_of(second, after_first)
-    # Devices are found again by their place, and Secure Boot goes with the firmware.
-    others = {"disks", "interfaces", "secure_boot"}
+    # Devices are found again by their place, Secure Boot goes with the firmware, and a maximum grows with what it is for.
+    others = {"disks", "interfaces", "secure_boot", "max_memory", "max_vcpus"}
     only_first = {
         key: value for key, value in wanted_of(first, base).items() if key not in wanted_second and key not in others
     }

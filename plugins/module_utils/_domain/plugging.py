@@ -41,7 +41,9 @@ def plug_obstacle(live: _xml.Element, element: _xml.Element) -> str | None:
     if _is_9p(element):
         return "a guest takes no 9p directory while it runs"
     if _is_usb(element):
-        has_usb = any(controller.get("model") != "none" for controller in live.findall("devices/controller[@type='usb']"))
+        has_usb = any(
+            controller.get("model") != "none" for controller in live.findall("devices/controller[@type='usb']")
+        )
         return None if has_usb else "the running guest has no USB controller"
     return _slot_obstacle(live, element)
 
@@ -65,7 +67,9 @@ def _bus(element: _xml.Element) -> str | None:
 
 def _noun(element: _xml.Element) -> str:
     device = element.get("device", "disk")
-    return {"cdrom": "CD-ROM drive", "floppy": "floppy drive"}.get(device, "disk") if element.tag == "disk" else "device"
+    return (
+        {"cdrom": "CD-ROM drive", "floppy": "floppy drive"}.get(device, "disk") if element.tag == "disk" else "device"
+    )
 
 
 def _is_9p(element: _xml.Element) -> bool:
@@ -92,8 +96,10 @@ def _slot_obstacle(live: _xml.Element, element: _xml.Element) -> str | None:
         return None
     if root == "pcie-root" and _is_express(element):
         free = _free(live, dict.fromkeys(_EXPRESS_PORTS, 1)) - len(_placeless(live, express=True))
-        return None if free > 0 else (
-            "the running guest has no free PCIe root port; pci_root_ports gives it more at its next boot"
+        return (
+            None
+            if free > 0
+            else ("the running guest has no free PCIe root port; pci_root_ports gives it more at its next boot")
         )
     taken = len(_placeless(live, express=False)) + (len(_placeless(live, express=True)) if root == "pci-root" else 0)
     if _free(live, _CONVENTIONAL_BUSES) - taken <= 0:

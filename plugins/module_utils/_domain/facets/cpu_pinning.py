@@ -131,7 +131,9 @@ class _IoThreads(_field.Row):
         for thread in root.findall("iothreadids/iothread")[value:]:
             thread.getparent().remove(thread)
         # libvirt refuses what is said of a thread that is gone.
-        left = {thread.get("id") for thread in root.findall("iothreadids/iothread")} or set(map(str, range(1, value + 1)))
+        left = {thread.get("id") for thread in root.findall("iothreadids/iothread")} or set(
+            map(str, range(1, value + 1))
+        )
         for pin in root.findall("cputune/iothreadpin"):
             if len(left) == value and pin.get("iothread") not in left:
                 pin.getparent().remove(pin)

@@ -60,7 +60,9 @@ def _check_screens(before: _xml.Element, after: _xml.Element, wanted: facet.Valu
     count = len(before.findall("devices/video"))
     if wanted.get("video", {}).get("model") == "none" and count > 1:
         raise _errors.InvalidInput.of(
-            "video.model", "none", f"the guest has {count} video devices; remove those that are not wanted with xml_patch"
+            "video.model",
+            "none",
+            f"the guest has {count} video devices; remove those that are not wanted with xml_patch",
         )
 
 

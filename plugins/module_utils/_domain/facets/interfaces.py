@@ -57,7 +57,6 @@ class SourceField(_field.Row):
             root.remove(source)
         root.append(_xml.element_of("source", {kind: name}))
 
-
     @staticmethod
     def _leave(root: _xml.Element, kind: str) -> None:
         """Remove what another type of interface has, and this one can't have; filters and VLANs stay."""

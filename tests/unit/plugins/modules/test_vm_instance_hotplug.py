@@ -134,7 +134,9 @@ def test_what_can_be_plugged_in_is(guest, disk, embed_uri, machine):
     assert targets(embed_uri) == [{"vda", "sda", "sdb", "sdc"}] * 2
     for root in both(embed_uri):
         assert [item.get("model") for item in root.findall("devices/controller[@type='scsi']")] == ["virtio-scsi"]
-    gone = guest(disks=[{"target": name, "state": "absent"} for name in ("sdb", "sdc")], unplug_timeout="2s", check=True)
+    gone = guest(
+        disks=[{"target": name, "state": "absent"} for name in ("sdb", "sdc")], unplug_timeout="2s", check=True
+    )
     assert [action["subject"] for action in gone["actions"]][:2] == ["disks[sdb]", "disks[sdc]"]
 
 

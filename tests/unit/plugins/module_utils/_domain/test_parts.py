@@ -28,7 +28,15 @@ MEMORY = ["memory", "currentMemory"]
 CPUS = ["vcpu", "vcpus"]
 BACKING = ["memoryBacking/source", "memoryBacking/access", "memoryBacking/locked"]
 SCREEN = ["devices/video[model/@primary='yes']", "devices/video[not(../video/model/@primary='yes')][1]"]
-MODE = ["cpu/@mode", "cpu/@match", "cpu/@check", "cpu/@migratable", "cpu/@deprecated_features", "cpu/model", "cpu/vendor"]
+MODE = [
+    "cpu/@mode",
+    "cpu/@match",
+    "cpu/@check",
+    "cpu/@migratable",
+    "cpu/@deprecated_features",
+    "cpu/model",
+    "cpu/vendor",
+]
 FIRMWARE = ["os/loader", "os/nvram", "os/firmware", "os/@firmware"]
 VNC = "devices/graphics[@type='vnc'][1]"
 CONSOLE = ["devices/serial[1]/log", "devices/console"]
@@ -37,7 +45,10 @@ CONSOLE = ["devices/serial[1]/log", "devices/console"]
 PARTS = {
     "title": ({"title": "kvmfleet"}, ["title"]),
     "description": ({"description": "kvmfleet"}, ["description"]),
-    "tags": ({"tags": ["kvmfleet"], "delete_protection": True}, ["metadata/*[namespace-uri()='urn:kvmfleet:compute:1']"]),
+    "tags": (
+        {"tags": ["kvmfleet"], "delete_protection": True},
+        ["metadata/*[namespace-uri()='urn:kvmfleet:compute:1']"],
+    ),
     "memory": ({"memory": "48MiB"}, MEMORY),
     "more memory": ({"memory": "64TiB"}, MEMORY),
     "max_memory": ({"max_memory": "65TiB"}, MEMORY),
@@ -66,7 +77,10 @@ PARTS = {
     "hyperv": ({"hyperv": {"spinlocks": 9000}}, ["features/hyperv/spinlocks", "features/hyperv/@mode"]),
     "host-model": ({"cpu": {"mode": "host-model"}}, MODE),
     "model": ({"cpu": {"model": "EPYC"}}, MODE),
-    "topology": ({"cpu": {"sockets": 9, "cores": 1, "threads": 1}}, [f"cpu/topology/@{n}" for n in ("sockets", "cores", "threads")]),
+    "topology": (
+        {"cpu": {"sockets": 9, "cores": 1, "threads": 1}},
+        [f"cpu/topology/@{n}" for n in ("sockets", "cores", "threads")],
+    ),
     "memory of nodes": ({"numa": {"mode": "interleave", "nodeset": "0"}}, ["numatune/memory"]),
     "clock": (
         {"clock": {"offset": "localtime"}},
@@ -90,23 +104,37 @@ PARTS = {
         ["devices/watchdog[@model!='itco'][1]", "devices/watchdog/@action"],
     ),
     "panic": ({"panic": {"model": "hyperv"}}, ["devices/panic[1]/@model", "devices/panic[1]/address"]),
-    "page reporting": ({"memory_balloon": {"free_page_reporting": True}}, ["devices/memballoon/@freePageReporting", "devices/memballoon[not(*)]"]),
+    "page reporting": (
+        {"memory_balloon": {"free_page_reporting": True}},
+        ["devices/memballoon/@freePageReporting", "devices/memballoon[not(*)]"],
+    ),
     "no balloon": ({"memory_balloon": {"model": "none"}}, ["devices/memballoon"]),
     "vsock": ({"vsock": {"cid": "77"}}, ["devices/vsock/cid", "devices/vsock/@model"]),
     "rng": ({"rng": True}, ["devices/rng"]),
     "no rng": ({"rng": False}, ["devices/rng"]),
     "agent": ({"agent": True}, ["devices/channel[target/@name='org.qemu.guest_agent.0']"]),
-    "ports": ({"pci_root_ports": 20}, ["devices/controller[@model='pcie-root-port']", "devices/controller[@model='pcie-root']"]),
+    "ports": (
+        {"pci_root_ports": 20},
+        ["devices/controller[@model='pcie-root-port']", "devices/controller[@model='pcie-root']"],
+    ),
     "tpm": (
         {"tpm": {"persistent_state": True}},
         ["devices/tpm[1]/backend/@persistent_state"],
     ),
     "tpm of version 1.2": (
         {"tpm": {"version": "1.2", "model": "tpm-tis"}},
-        ["devices/tpm[1]/@model", "devices/tpm[1]/address", "devices/tpm[1]/backend/@version", "devices/tpm[1]/backend/active_pcr_banks"],
+        [
+            "devices/tpm[1]/@model",
+            "devices/tpm[1]/address",
+            "devices/tpm[1]/backend/@version",
+            "devices/tpm[1]/backend/active_pcr_banks",
+        ],
     ),
     "launch security": ({"launch_security": {"type": "s390-pv"}}, ["launchSecurity"]),
-    "filesystem": ({"filesystems": [{"target": "kvmfleet", "source": "/k"}]}, ["devices/filesystem[target/@dir='kvmfleet']", *BACKING]),
+    "filesystem": (
+        {"filesystems": [{"target": "kvmfleet", "source": "/k"}]},
+        ["devices/filesystem[target/@dir='kvmfleet']", *BACKING],
+    ),
     "input": ({"inputs": [{"type": "keyboard", "bus": "virtio"}]}, ["devices/input[@type='keyboard'][@bus='virtio']"]),
 }
 
@@ -137,7 +165,9 @@ def without(root, paths, made):
     for element in list(rest.iter(etree.Element))[::-1]:
         empty = not len(element) and not element.attrib and not (element.text or "").strip()
         # Some elements say something by being there.
-        if empty and (element.tag == "hyperv" or element.getparent() not in (None, rest.find("devices"), rest.find("features"))):
+        if empty and (
+            element.tag == "hyperv" or element.getparent() not in (None, rest.find("devices"), rest.find("features"))
+        ):
             element.getparent().remove(element)
     return etree.tostring(rest)
 
@@ -173,7 +203,11 @@ def test_an_option_changes_its_own_part_once(name):
             continue
         counts[changed] += 1
         # A device that was not there is new as a whole.
-        made = [tag for tag in DEVICES if root.find(f"devices/{tag}") is None or (tag == "graphics" and root.find(VNC) is None)]
+        made = [
+            tag
+            for tag in DEVICES
+            if root.find(f"devices/{tag}") is None or (tag == "graphics" and root.find(VNC) is None)
+        ]
         made = [tag for tag in made if tag != "graphics" or name == "vnc"]
         assert without(after, paths, made) == without(root, paths, made), label
         again, twice = overlaid(after, wanted)

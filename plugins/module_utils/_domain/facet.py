@@ -300,11 +300,10 @@ class DeviceKind:
         defined = self.pairs(after, items)
         for index, (item, element) in enumerate(self.pairs(live, items)):
             if element is None:
-                element = copy.deepcopy(defined[index][1])
+                plugged: _xml.Element = copy.deepcopy(defined[index][1])
                 # Its place on the bus at the next boot may be taken now.
-                for address in element.findall("address"):
-                    element.remove(address)
-                yield index, item, element
+                _xml.drop(plugged, "address")
+                yield index, item, plugged
 
     def write_fields(self, element: _xml.Element, item: Values) -> None:
         for row in self.fields:

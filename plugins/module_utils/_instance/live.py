@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan, _units
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, plugging
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import compute
 
 if TYPE_CHECKING:
@@ -47,7 +47,11 @@ def plan(spec: procedure.InstanceSpec, draft: procedure.Draft) -> LivePlan:
     unplug: list[_plan.Action] = []
     change: list[_plan.Action] = []
     obstacles: list[str] = []
+    if not waiting(live, spec, draft.wanted):
+        return LivePlan()
     if draft.observed.hotplug:
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import plugging
+
         for kind, element in definition.remove_devices(live, draft.wanted, spec.purge, spec.removals):
             obstacle = plugging.unplug_obstacle(live, element)
             if obstacle is None:
@@ -67,6 +71,8 @@ def plan(spec: procedure.InstanceSpec, draft: procedure.Draft) -> LivePlan:
 
 
 def _plug_obstacles(live: _xml.Element, draft: procedure.Draft) -> Iterator[str]:
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import plugging
+
     for option, kind in definition.KINDS.items():
         for _at, item, element in kind.missing(live, draft.wanted.get(option, ()), draft.definition):
             obstacle = plugging.plug_obstacle(live, element)

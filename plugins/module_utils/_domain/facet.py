@@ -299,7 +299,7 @@ class DeviceKind:
         """Yield (index, item, element) for each item whose device a running guest does not have, as `after` has it."""
         defined = self.pairs(after, items)
         for index, (item, element) in enumerate(self.pairs(live, items)):
-            if element is None:
+            if element is None and defined[index][1] is not None:
                 plugged: _xml.Element = copy.deepcopy(defined[index][1])
                 # Its place on the bus at the next boot may be taken now.
                 _xml.drop(plugged, "address")

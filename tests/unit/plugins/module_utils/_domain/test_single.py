@@ -229,3 +229,23 @@ def test_of_two_interfaces_with_one_mac_the_one_that_has_what_the_item_says_is_m
 def test_numbers_that_libvirt_takes_out_of_a_set_are_understood():
     tuned = "<numatune><memory mode='strict' nodeset='0-5,^4'/></numatune>"
     assert apply(guest(tuned), numa={"nodeset": "0-3,5"})[1] == []
+
+
+def sizes(root):
+    return [root.findtext(path) for path in ("currentMemory", "memory")] + [
+        _xml.get(root, "vcpu/@current"),
+        root.findtext("vcpu"),
+    ]
+
+
+def test_a_maximum_stays_when_less_is_asked_for():
+    whole, _changed = apply(guest(), memory="256MiB", vcpus="4")
+    after, changed = apply(whole, memory="64MiB", vcpus="1")
+    assert changed == ["memory", "vcpus"] and sizes(after) == ["65536", "262144", "1", "4"]
+    assert sizes(apply(after, memory="64MiB", max_memory="64MiB", max_vcpus="1")[0]) == ["65536", "65536", None, "1"]
+    assert sizes(apply(after, memory="512MiB", vcpus="8")[0]) == ["524288", "524288", None, "8"]
+
+
+def test_without_a_balloon_a_guest_has_no_more_memory_than_it_is_given():
+    whole, _changed = apply(guest(devices="<memballoon model='none'/>"), memory="256MiB")
+    assert sizes(apply(whole, memory="64MiB")[0])[:2] == ["65536", "65536"]

@@ -77,8 +77,10 @@ def _was_valid(run: procedure.Run) -> bool:
     """
     if not run.observed.persistent:
         return True
+    # As it is to the letter, so that nothing changes.
+    text = run.domain().XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
     try:
-        run.conn.defineXMLFlags(_xml.to_text(run.observed.inactive), libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+        run.conn.defineXMLFlags(text, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
     except libvirt.libvirtError as exc:
         return exc.get_error_code() != libvirt.VIR_ERR_XML_INVALID_SCHEMA
     return True

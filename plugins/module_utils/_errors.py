@@ -30,7 +30,12 @@ class InvalidInput(KvmfleetError):
     @classmethod
     def of(cls, option: str, value: object, allowed: str) -> InvalidInput:
         """Say which option has which value, and what is allowed."""
-        return cls(f"{option}: {value!r} is not allowed; {allowed}")
+        return cls(f"{option}: {shorten(repr(value))} is not allowed; {allowed}")
+
+
+def shorten(text: str, length: int = 200) -> str:
+    """Return the beginning of a text that is too long to be shown, and its length."""
+    return text if len(text) <= length else f"{text[: length - 40]}... ({len(text)} characters)"
 
 
 class MissingLibrary(KvmfleetError):

@@ -18,6 +18,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils import (
     _connection,
     _errors,
     _lock,
+    _params,
     _plan,
     _temporary,
     _units,
@@ -34,7 +35,6 @@ LOCK_OPTION = {_lock.OPTION: {"type": "str", "default": "60s"}}
 
 Values = dict[str, Any]
 Parse = Callable[[Values], Any]
-Secrets = Callable[[Values], Iterable[str]]
 
 
 class Resource(Protocol):
@@ -51,27 +51,44 @@ class Resource(Protocol):
 
 
 class _Module(AnsibleModule):
-    """An AnsibleModule that writes no secret to the host's log.
+    """An AnsibleModule that tells no secret, neither in its result nor to the host's log, whatever is wrong with the task.
 
-    Ansible logs an option with suboptions as Python writes it, and does not find a secret with a line break there; nor does it know
-    options that are not in the argument spec.
+    AnsibleModule itself shows all that it was given when a text with suboptions can't be read, does not know options that are not in the
+    argument spec, and hides short values everywhere. `inside` has the options of those that have none in the argument spec.
     """
 
-    def __init__(self, secrets: Secrets | None, **rules: Any) -> None:
-        self._secrets = secrets
-        super().__init__(**rules)
-        if self.no_log:
-            # Such a task is not logged; its results are cleaned all the same.
-            self._hide()
+    params: Values
+    no_log_values: set[str]
+
+    def __init__(self, argument_spec: Values, inside: Values, **rules: Any) -> None:
+        self._known = {
+            name: dict(option, options=inside[name]) if name in inside else option
+            for name, option in argument_spec.items()
+        }
+        self._secrets: set[str] = set()
+        super().__init__(argument_spec=argument_spec, **rules)
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        self._secrets = _params.find_secrets(self._known, self.params)
 
     def _log_invocation(self) -> None:
-        self._hide()
-        super()._log_invocation()
+        given = self.params
+        self._limit()
+        self.params = _params.hide(self._known, given)
+        try:
+            super()._log_invocation()
+        finally:
+            self.params = given
 
-    def _hide(self) -> None:
-        if self._secrets:
-            self.no_log_values.update(self._secrets(self.params))
-        self.no_log_values.update([repr(value)[1:-1] for value in self.no_log_values])
+    def _return_formatted(self, kwargs: Values) -> None:
+        self._limit()
+        kwargs.setdefault("invocation", {"module_args": _params.hide(self._known, self.params)})
+        super()._return_formatted(kwargs)
+
+    def _limit(self) -> None:
+        """Let all that is secret and long enough be hidden wherever it is."""
+        self.no_log_values = _params.long_enough(self.no_log_values | self._secrets)
 
 
 class Convergence:
@@ -126,9 +143,8 @@ def run_resource(argument_spec: Values, resource: Any, **spec_rules: Any) -> Non
     `plan(spec, observed)` decides without touching anything, `execute(conn, spec, observed, plan)` writes and returns what of the
     plan's description came out otherwise, with `warnings` if there are any,
     `report(conn, spec, observed, executed)` returns the module's own keys as they are afterwards; unless executed, nothing has
-    changed since observe. A resource whose options are not all in the argument spec has `secrets(params)`, which returns
-    the values that must not be shown. One that can be changed by two tasks at once has `locks(conn, spec)`; see converging.
-    Check mode only reads, and locks nothing.
+    changed since observe. A resource whose options are not all in the argument spec has `INSIDE`, the others by the option that they
+    are in. One that can be changed by two tasks at once has `locks(conn, spec)`; see converging. Check mode only reads, and locks nothing.
     """
 
     def body(module: AnsibleModule, conn: Conn, spec: Any) -> Values:
@@ -156,7 +172,7 @@ def run_resource(argument_spec: Values, resource: Any, **spec_rules: Any) -> Non
         return result
 
     locking = LOCK_OPTION if hasattr(resource, "locks") else {}
-    _run(dict(locking, **argument_spec), resource.parse, body, spec_rules, getattr(resource, "secrets", None))
+    _run(dict(locking, **argument_spec), resource.parse, body, spec_rules, getattr(resource, "INSIDE", {}))
 
 
 @contextlib.contextmanager
@@ -181,11 +197,13 @@ def _run(
     parse: Parse,
     body: Callable[[AnsibleModule, Conn, Any], Values],
     spec_rules: Values,
-    secrets: Secrets | None = None,
+    inside: Values | None = None,
 ) -> None:
-    module = _Module(secrets, argument_spec=dict(URI_OPTION, **argument_spec), supports_check_mode=True, **spec_rules)
+    options = dict(URI_OPTION, **argument_spec)
+    module = _Module(options, inside or {}, supports_check_mode=True, **spec_rules)
     try:
         require_libraries()
+        _params.check({name: option for name, option in options.items() if name not in (inside or {})}, module.params)
         spec = parse(module.params)
         with _connection.connect(module.params["uri"]) as conn:
             result = body(module, conn, spec)

@@ -37,14 +37,10 @@ def parse(text: str) -> Element:
     try:
         root = etree.fromstring(text, parser)
     except etree.XMLSyntaxError as exc:
-        raise _errors.InvalidInput(f"XML: {_shorten(text)!r} is not well-formed: {exc}") from exc
+        raise _errors.InvalidInput(f"XML: {_errors.shorten(text)!r} is not well-formed: {exc}") from exc
     if root.getroottree().docinfo.doctype:
-        raise _errors.InvalidInput.of("XML", _shorten(text), "it may not declare a document type")
+        raise _errors.InvalidInput.of("XML", _errors.shorten(text), "it may not declare a document type")
     return root
-
-
-def _shorten(text: str, length: int = 60) -> str:
-    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 def to_text(root: Element) -> str:

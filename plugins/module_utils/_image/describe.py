@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _params
 from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.properties import guest_values
 
 
@@ -23,7 +24,7 @@ def describe(name, pool, version):
         "size": version.size,
         "virtual_size": info and info.virtual_size,
         "checksum": info and f"sha256:{info.sha256}",
-        "source": info and info.source,
+        "source": info and _params.redact(info.source),
         "created": info and info.created,
         "properties": info.properties if info else {},
         "guest": guest_values(info.properties) if info else {},

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _lock, _plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _lock, _params, _plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import addresses, bulk, describe, recorded
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import resource
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.argspec import instance_options
@@ -34,6 +34,8 @@ OPTIONS = {
     "purge": {"type": "bool", "default": False},
     "purge_tags": {"type": "list", "elements": "str", "default": []},
 }
+# The options that AnsibleModule does not see: what is wrong with one instance is no error of the others.
+INSIDE = {"instances": instance_options(), "defaults": instance_options()}
 
 
 @dataclass
@@ -127,7 +129,7 @@ def parse(params: facet.Values) -> BatchSpec:
     """Return the BatchSpec of a task. What is wrong with one instance is that one's error; raises InvalidInput for the list."""
     if params["parallel"] < 1:
         raise _errors.InvalidInput.of("parallel", params["parallel"], "at least one guest is started at a time")
-    validator = ArgumentSpecValidator(instance_options())
+    validator = ArgumentSpecValidator(INSIDE["instances"])
     entries = tuple(
         _entry(index, dict(params["defaults"], **given), validator, params["uri"])
         for index, given in enumerate(params["instances"])
@@ -146,6 +148,7 @@ def _entry(index: int, given: facet.Values, validator: ArgumentSpecValidator, ur
         checked = validator.validate(given)
         if checked.error_messages:
             raise _errors.InvalidInput(f"{option}: {'; '.join(checked.error_messages)}")
+        _params.check(INSIDE["instances"], checked.validated_parameters, f"{option}.")
         found.spec = resource.parse(dict(checked.validated_parameters, uri=uri))
 
     entry.attempt(check)
@@ -171,27 +174,6 @@ def _check_distinct(entries: Iterable[Entry]) -> None:
 def _is_shared(disk: DiskSpec) -> bool:
     given = disk.attributes
     return given.get("shareable") or given.get("readonly") or given.get("device") == "cdrom"
-
-
-def secrets(params: facet.Values) -> set[str]:
-    """Return the secret values in the instances and their defaults, whose options AnsibleModule does not see."""
-    options = instance_options()
-    found = _secrets(options, params.get("defaults") or {})
-    for given in params.get("instances") or ():
-        found |= _secrets(options, given)
-    return found
-
-
-def _secrets(options: facet.Values, given: facet.Values) -> set[str]:
-    found: set[str] = set()
-    for name, option in options.items():
-        value = given.get(name)
-        if option.get("no_log") and value:
-            found.update(map(str, value) if isinstance(value, (list, tuple)) else (str(value),))
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, dict) and "options" in option:
-                found |= _secrets(option["options"], item)
-    return found
 
 
 def locks(conn: Conn, batch_spec: BatchSpec) -> list[_lock.Lock]:
@@ -232,7 +214,7 @@ def observe(conn: Conn, batch_spec: BatchSpec) -> Batch:
 def _unlisted(batch_spec: BatchSpec, known: bulk.Known) -> list[Entry]:
     """Managed guests with the tags to purge that the task does not list, to be removed; never those of somebody else."""
     listed = {entry.name for entry in batch_spec.entries}
-    validator = ArgumentSpecValidator(instance_options())
+    validator = ArgumentSpecValidator(INSIDE["instances"])
     found = []
     for domain in known.domains():
         name = domain.name()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[3]
 SUPPORTED = {
     path.stem: path
     for path in sorted((ROOT / "requirements").glob("core-*.txt"), key=lambda path: path.name.split(".")[1:])
@@ -42,9 +42,9 @@ def pytest_generate_tests(metafunc):
 
 def pytest_terminal_summary(terminalreporter):
     covered = _covered()
-    terminalreporter.write_line(f"inventory: tested with {', '.join(covered)}")
+    terminalreporter.write_line(f"ansible-core: tested with {', '.join(covered)}")
     for name in sorted(SUPPORTED.keys() - covered):
-        terminalreporter.write_line(f"inventory: NOT tested with {name}, which needs Python {_oldest_python(name)}")
+        terminalreporter.write_line(f"ansible-core: NOT tested with {name}, which needs Python {_oldest_python(name)}")
 
 
 @pytest.fixture
@@ -52,9 +52,10 @@ def core(request, tmp_path):
     """A function that runs a command of one version of ansible-core, such as run("ansible-inventory", "--list")."""
     programs = ROOT / f".build/venv-{request.param}/bin"
 
-    def run(program, *arguments):
+    def run(program, *arguments, **variables):
         environment = dict(
             os.environ,
+            **variables,
             ANSIBLE_HOME=str(tmp_path / "home"),
             ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="1",
             ANSIBLE_NOCOLOR="1",

@@ -9,7 +9,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
+
+_LONG_WORD = re.compile(r"\S{1000,}")
 
 
 class KvmfleetError(Exception):
@@ -19,6 +22,8 @@ class KvmfleetError(Exception):
     """
 
     def __init__(self, message: str, **details: object) -> None:
+        # What somebody gave in place of a name can be of any length.
+        message = _LONG_WORD.sub(lambda match: shorten(match.group()), message)
         super().__init__(message)
         self.message = message
         self.details = details

@@ -4,7 +4,7 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""MAC addresses, IP addresses and DNS domains as options have them."""
+"""MAC addresses, IP addresses, DNS domains, URLs and names of bridges as options have them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ import re
 import secrets
 from collections.abc import Container
 from typing import Union
+from urllib.parse import quote, urlsplit
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*")
+
+# Linux: IFNAMSIZ is 16 with the byte that ends it.
+_BRIDGE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
 
 
 def parse_mac(option: str, value: str) -> str:
@@ -74,3 +78,34 @@ def parse_domain(option: str, text: str) -> str:
     if not _DOMAIN.fullmatch(text):
         raise _errors.InvalidInput.of(option, text, "a DNS domain is needed, such as example.com")
     return text
+
+
+def parse_bridge(option: str, text: str) -> str:
+    """Return the name of a bridge. Raises InvalidInput."""
+    if not _BRIDGE.fullmatch(text):
+        raise _errors.InvalidInput.of(
+            option, text, "a bridge's name begins with a letter and has 15 characters at most"
+        )
+    return text
+
+
+def parse_url(option: str, url: str, allowed: str, login: str) -> str:
+    """Return an http or https URL; `allowed` says which one is needed, `login` which options a user name has. Raises InvalidInput."""
+    try:
+        parts = urlsplit(url)
+        host, port_is_fine = parts.hostname, parts.port != 0
+    except ValueError:
+        host, port_is_fine = None, False
+    if host and "@" in parts.netloc:
+        # The value is not shown: it has a password in it.
+        raise _errors.InvalidInput(f"{option}: a user name in the URL is not allowed; use {login}")
+    if not url.isascii():
+        other = next(character for character in url if not character.isascii())
+        raise _errors.InvalidInput.of(
+            option,
+            url,
+            f"a URL has ASCII characters; write {other} as {quote(other)} in a path, and a host name in Punycode",
+        )
+    if not host or not port_is_fine or parts.scheme not in ("http", "https") or re.search(r"[\x00-\x20\x7f]", url):
+        raise _errors.InvalidInput.of(option, url, allowed)
+    return url

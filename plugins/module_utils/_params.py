@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ansible.module_utils.common.validation import check_type_dict
+from ansible.module_utils.common.validation import check_type_bool, check_type_dict, check_type_int, check_type_list
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 
 Values = dict[str, Any]
@@ -122,7 +122,9 @@ def _masked(value: Any, found: set[str]) -> Any:
     if isinstance(value, str):
         for match in _IN_TEXT.finditer(value):
             found.update(group for group in match.groups() if group)
-        return _IN_TEXT.sub(_mask, value)
+        value = _IN_TEXT.sub(_mask, value)
+        # AnsibleModule logs text as UTF-8, which has no lone surrogates.
+        return value.encode("utf-8", "backslashreplace").decode() if _SURROGATE.search(value) else value
     if isinstance(value, dict):
         return {key: _masked(item, found) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -143,6 +145,54 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
     elif value is not None and not isinstance(value, bool) and str(value):
         yield str(value)
+
+
+def explain(options: Values, params: Values, prefix: str = "") -> str | None:
+    """Say which value has not the type that its option has, or is none of its choices; None when there is no such value.
+
+    AnsibleModule's own words leave out the path of the option, and of some options even the name.
+    """
+    for name, value in params.items():
+        if value is not None and name in options:
+            try:
+                _check_type(f"{prefix}{name}", options[name], value)
+            except _errors.InvalidInput as exc:
+                return exc.message
+    return None
+
+
+def _check_type(path: str, option: Values, value: Any) -> None:
+    kind, choices = option.get("type", "str"), option.get("choices")
+    try:
+        value = _CONVERSIONS.get(kind, lambda same: same)(value)
+    except (TypeError, ValueError):
+        allowed = _NEEDED[kind]
+        if kind == "dict" and "options" in option:
+            allowed += f" of {', '.join(sorted(option['options']))}"
+        _refuse(path, option, value, f"{allowed} is needed")
+    if kind in ("str", "path") and isinstance(value, (dict, list)):
+        # Ansible would take what Python writes of it.
+        _refuse(path, option, value, "text is needed")
+    if kind == "list":
+        for index, item in enumerate(value):
+            _check_type(f"{path}[{index}]", dict(option, type=option.get("elements", "raw")), item)
+    elif kind == "dict" and "options" in option:
+        message = explain(option["options"], value, f"{path}.")
+        if message:
+            raise _errors.InvalidInput(message)
+    elif choices is not None and str(value) not in map(str, choices) and not isinstance(value, bool):
+        _refuse(path, option, value, f"one of {', '.join(map(str, choices))} is needed")
+
+
+_CONVERSIONS = {"bool": check_type_bool, "dict": check_type_dict, "int": check_type_int, "list": check_type_list}
+_NEEDED = {"bool": "true or false", "dict": "a mapping", "int": "a whole number", "list": "a list"}
+
+
+def _refuse(path: str, option: Values, value: Any, why: str) -> None:
+    """Raise InvalidInput, which shows the value unless it may be secret."""
+    if option.get("no_log") or _has_secrets(option.get("options", {})):
+        raise _errors.InvalidInput(f"{path}: the value is not allowed; {why}")
+    raise _errors.InvalidInput.of(path, value, why)
 
 
 def check(options: Values, params: Values, prefix: str = "") -> None:
@@ -191,15 +241,13 @@ def _checked_text(path: str, name: str, option: Values, text: str) -> str:
     if unusable is None:
         return text
     character = f"U+{ord(unusable.group()):04X}"
-    what = f"it has the {_kind(unusable.group())} {character}"
-    if option.get("no_log"):
-        raise _errors.InvalidInput(f"{path}: the value is not allowed; {what}")
-    raise _errors.InvalidInput.of(path, text, what)
+    _refuse(path, option, text, f"it has the {_kind(unusable.group())} {character}")
+    return text
 
 
 def _kind(character: str) -> str:
     if character in "\r\n":
         return "line break"
     if _SURROGATE.match(character):
-        return "half a character (a lone surrogate)"
+        return "lone surrogate"
     return "control character" if character < "\ufffe" else "character"

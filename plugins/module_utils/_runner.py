@@ -66,11 +66,23 @@ class _Module(AnsibleModule):
             for name, option in argument_spec.items()
         }
         self._secrets: set[str] = set()
+        self._validated = False
         super().__init__(argument_spec=argument_spec, **rules)
+        self._validated = True
 
     def _load_params(self) -> None:
         super()._load_params()
+        self._given = dict(self.params)
         self._secrets = _params.find_secrets(self._known, self.params)
+
+    def misfit(self) -> str | None:
+        """Say which value that was given is not of its option's type, if there is one."""
+        return _params.explain(self.argument_spec, self._given)
+
+    def fail_json(self, msg: str, **kwargs: Any) -> Any:
+        if not self._validated:
+            msg = _errors.shorten(self.misfit() or msg, 2000)
+        super().fail_json(msg, **kwargs)
 
     def _log_invocation(self) -> None:
         given = self.params
@@ -202,6 +214,9 @@ def _run(
     options = dict(URI_OPTION, **argument_spec)
     module = _Module(options, inside or {}, supports_check_mode=True, **spec_rules)
     try:
+        misfit = module.misfit()
+        if misfit:
+            raise _errors.InvalidInput(misfit)
         require_libraries()
         _params.check({name: option for name, option in options.items() if name not in (inside or {})}, module.params)
         spec = parse(module.params)

@@ -21,7 +21,11 @@ SIZE_UNITS.update((unit, 1000 ** (power + 1)) for power, unit in enumerate(_DECI
 LIBVIRT_UNITS = dict(SIZE_UNITS, b=1, bytes=1, k=1024, K=1024, M=1024**2, G=1024**3, T=1024**4, P=1024**5)
 TIME_UNITS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
-_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+# More digits than anything has that can be counted; Python itself refuses numbers of thousands of digits.
+_QUANTITY = re.compile(r"\s*([0-9]{1,20}(?:\.[0-9]{1,20})?)\s*([A-Za-z]*)\s*")
+# libvirt's and Linux's limit of a size in bytes, and a time in seconds that timers can have.
+LARGEST_SIZE = 2**63 - 1
+LONGEST = 10**9
 
 
 def parse_size(option: str, value: str, minimum: int = 1) -> int:
@@ -41,6 +45,8 @@ def parse_size(option: str, value: str, minimum: int = 1) -> int:
     )
     if size != int(size):
         raise _errors.InvalidInput.of(option, value, "a size is a whole number of bytes")
+    if size > LARGEST_SIZE:
+        raise _errors.InvalidInput.of(option, value, "it must be less than 8192PiB")
     if size < minimum:
         raise _errors.InvalidInput.of(option, value, f"it must be at least {format_size(minimum)}")
     return int(size)
@@ -70,13 +76,16 @@ def parse_duration(option: str, value: str) -> float:
         raise _errors.InvalidInput.of(
             option, value, "a time is a number and one of {}, such as 90s".format(", ".join(TIME_UNITS))
         )
-    return float(match.group(1)) * TIME_UNITS[unit]
+    seconds = float(match.group(1)) * TIME_UNITS[unit]
+    if seconds > LONGEST:
+        raise _errors.InvalidInput.of(option, value, f"a time is {LONGEST}s at most")
+    return seconds
 
 
 def parse_count(option: str, value: str | int, what: str, maximum: int | None = None) -> int:
     """Return a whole number of 1 or more. `what` names the thing counted. Raises InvalidInput."""
     text = str(value).strip()
-    if not re.fullmatch(r"\d+", text) or int(text) < 1 or (maximum is not None and int(text) > maximum):
+    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < 1 or (maximum is not None and int(text) > maximum):
         limits = "of 1 or more" if maximum is None else f"between 1 and {maximum}"
         raise _errors.InvalidInput.of(option, value, f"it must be a whole number of {what}, {limits}")
     return int(text)

@@ -96,6 +96,7 @@ options:
   vcpus:
     description:
       - How many virtual CPUs the guest has, a whole number.
+      - A new guest has one, unless this or O(flavor) is given.
       - Another number than a guest has takes the place of a list of single CPUs in its definition (C(vcpus/vcpu)).
     type: str
   max_vcpus:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _units
 
 # The catalogue that OpenStack installed by default for years, and that operators know by heart.
 CLASSIC = {
@@ -29,12 +29,14 @@ def resolve(flavor: Any, catalogue: Mapping[str, Any] | None) -> tuple[str | Non
 
     `catalogue` is the operator's own, looked at before the classic one. Raises InvalidInput.
     """
+    known = dict(CLASSIC, **(catalogue or {}))
+    for name, sizes in (catalogue or {}).items():
+        _checked(f"flavors[{name}]", sizes)
     if flavor is None:
         return None, {}
     if isinstance(flavor, dict):
         return None, _checked("flavor", flavor)
-    known = dict(CLASSIC, **(catalogue or {}))
-    if flavor not in known:
+    if not isinstance(flavor, str) or flavor not in known:
         raise _errors.InvalidInput.of("flavor", flavor, "known flavors are {}".format(", ".join(sorted(known))))
     return flavor, _checked(f"flavors[{flavor}]", known[flavor])
 
@@ -55,4 +57,8 @@ def _checked(option: str, sizes: Any) -> dict[str, Any]:
     for key in sizes:
         if key not in KEYS:
             raise _errors.InvalidInput.of(f"{option}.{key}", sizes[key], "a flavor has {}".format(", ".join(KEYS)))
+    if "memory" in sizes:
+        _units.parse_memory(f"{option}.memory", sizes["memory"])
+    if "vcpus" in sizes:
+        _units.parse_count(f"{option}.vcpus", sizes["vcpus"], "virtual CPUs")
     return sizes

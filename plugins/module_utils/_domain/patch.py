@@ -56,7 +56,10 @@ def parse(params: dict[str, Any]) -> tuple[Patch, ...]:
             continue
         _compiled(option, item["xpath"])
         if verb == "add":
-            _xml.parse(item["add"])
+            try:
+                _xml.parse(item["add"])
+            except _errors.InvalidInput as exc:
+                raise _errors.InvalidInput(f"{option}.add: {exc.message}") from exc
         patches.append(Patch(option, item["xpath"], verb, item.get(verb)))
     return tuple(patches)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _units
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_url
 from ansible_collections.kvmfleet.compute.plugins.module_utils._openstack.options import (
     CLOUD_OPTIONS,
     CLOUD_RULES,
@@ -183,20 +184,8 @@ def _check_mirrors(params, checksum):
 
 
 def _check_url(option, url):
-    try:
-        parts = urlsplit(url)
-        host, port_is_fine = parts.hostname, parts.port != 0
-    except ValueError:
-        host, port_is_fine = None, False
-    if host and "@" in parts.netloc:
-        # The value is not shown: it has a password in it.
-        raise _errors.InvalidInput(
-            f"{option}: a user name in the URL is not allowed; use url_username and url_password"
-        )
-    if not host or not port_is_fine or parts.scheme not in ("http", "https") or re.search(r"[\x00-\x20\x7f]", url):
-        raise _errors.InvalidInput.of(
-            option, url, "an http or https URL is needed, such as https://example.com/debian.qcow2"
-        )
+    allowed = "an http or https URL is needed, such as https://example.com/debian.qcow2"
+    parse_url(option, url, allowed, "url_username and url_password")
 
 
 def _server(url):

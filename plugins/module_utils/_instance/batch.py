@@ -142,12 +142,16 @@ def _entry(index: int, given: facet.Values, validator: ArgumentSpecValidator, ur
     option = f"instances[{index}]"
     if not isinstance(given.get("name"), str):
         raise _errors.InvalidInput.of(f"{option}.name", given.get("name"), "each instance needs a name of its own")
+    _params.check({"name": {}}, given, f"{option}.")
     entry = Entry(given["name"])
 
     def check(found: Entry) -> None:
+        misfit = _params.explain(INSIDE["instances"], given, f"{option}.")
+        if misfit:
+            raise _errors.InvalidInput(misfit)
         checked = validator.validate(given)
         if checked.error_messages:
-            raise _errors.InvalidInput(f"{option}: {'; '.join(checked.error_messages)}")
+            raise _errors.InvalidInput(f"{option}: {_errors.shorten('; '.join(checked.error_messages), 2000)}")
         _params.check(INSIDE["instances"], checked.validated_parameters, f"{option}.")
         found.spec = resource.parse(dict(checked.validated_parameters, uri=uri))
 

@@ -239,11 +239,8 @@ def _check_image(spec: InstanceSpec, draft: Draft) -> None:
 
 
 def _check_complete(spec: InstanceSpec) -> None:
-    for option in ("memory", "vcpus"):
-        if option not in spec.wanted:
-            raise _errors.InvalidInput(
-                f"{option}: no value is given; a new guest needs memory and vcpus, or a flavor that has them"
-            )
+    if "memory" not in spec.wanted:
+        raise _errors.InvalidInput("memory: no value is given; a new guest needs memory, or a flavor that has it")
 
 
 def _check_bootable(spec: InstanceSpec, draft: Draft) -> None:

@@ -128,6 +128,13 @@ def _check(spec, before, values, observed):
     """
     if observed.exists and all(before[option] == values[option] for option in ("mode", "bridge", "addresses")):
         return
+    if observed.exists and before["mode"] != values["mode"] and "bridge" in (before["mode"], values["mode"]):
+        # The one is a bridge of the host's, the other all that libvirt makes. Guests on it would lose their network.
+        raise _errors.InvalidInput.of(
+            "mode",
+            values["mode"],
+            f"the network {spec.name!r} has the mode {before['mode']}; remove it first with state: absent, or take another name",
+        )
     if values["mode"] == "bridge":
         if values["bridge"] is None and "mode" in spec.wanted:
             raise _errors.InvalidInput.of(

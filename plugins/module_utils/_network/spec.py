@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
-from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_domain
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_bridge, parse_domain
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import subnets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.definition import MODES
 
@@ -53,9 +53,7 @@ OPTIONS = {
         },
     },
 }
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-# Linux: IFNAMSIZ is 16 with the byte that ends it.
-_BRIDGE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 
 
 @dataclass(frozen=True)
@@ -70,10 +68,13 @@ class NetworkSpec:
 
 def parse(params):
     """Return the NetworkSpec of a task. Raises InvalidInput."""
-    _check(
-        "name", params["name"], _NAME, "a name has letters, digits, _, . and -, and begins with none of the last two"
-    )
-    _check("bridge", params["bridge"], _BRIDGE, "a bridge's name begins with a letter and has 15 characters at most")
+    if not _NAME.fullmatch(params["name"]):
+        allowed = (
+            "a name has letters, digits, _, . and -, begins with none of the last two, and has 200 characters at most"
+        )
+        raise _errors.InvalidInput.of("name", params["name"], allowed)
+    if params["bridge"] is not None:
+        parse_bridge("bridge", params["bridge"])
     if params["domain"] is not None:
         parse_domain("domain", params["domain"])
     if params["mtu"] is not None and not 68 <= params["mtu"] <= 65535:
@@ -88,8 +89,3 @@ def parse(params):
         if params["mode"] == "nat" and subnets.has_ipv6(wanted["addresses"]):
             wanted.setdefault("nat_ipv6", True)
     return NetworkSpec(params["name"], params["state"], params["autostart"], wanted)
-
-
-def _check(option, value, pattern, allowed):
-    if value is not None and not pattern.fullmatch(value):
-        raise _errors.InvalidInput.of(option, value, allowed)

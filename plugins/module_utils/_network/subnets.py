@@ -98,6 +98,12 @@ def _subnet(option, given):
 
 def _interface(option, text):
     address = parse_interface(option, text)
+    for what in ("loopback", "multicast", "reserved", "unspecified"):
+        # The addresses of IPv6 that are not assigned yet count as reserved.
+        if getattr(address.ip, f"is_{what}") and (what != "reserved" or address.version == 4):
+            raise _errors.InvalidInput.of(
+                option, text, f"it is a {what} address, and guests need one that they can reach"
+            )
     if not _is_host(address.ip, address.network):
         raise _errors.InvalidInput.of(
             option, text, f"it is the network {address.network} or its broadcast address, not a host's"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_url
 
 AUTH_OPTIONS = {
     "auth_url": {"type": "str", "required": True},
@@ -79,9 +80,8 @@ def cloud(option, params, validate_certs=True, ca_path=None):
 
 
 def _plugin(option, auth):
-    if not auth["auth_url"].startswith(("http://", "https://")):
-        allowed = "the http or https URL of Keystone is needed, such as https://cloud.example.com:5000/v3"
-        raise _errors.InvalidInput.of(f"{option}.auth_url", auth["auth_url"], allowed)
+    needed = "the http or https URL of Keystone is needed, such as https://cloud.example.com:5000/v3"
+    parse_url(f"{option}.auth_url", auth["auth_url"], needed, "username and password")
     secrets = [name for name in _PLUGINS if name in auth]
     if len(secrets) != 1:
         raise _errors.InvalidInput(

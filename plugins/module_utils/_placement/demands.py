@@ -64,6 +64,8 @@ def demand(instance):
         needs = check_mapping(KEY, instance.get(KEY), SCHEDULE_KEYS)
         amounts = _disks(instance)
         for label, amount in _size(instance).items():
+            if amount is None and label == VCPUS:
+                amount = 1  # What vm_instance gives a new guest.
             if amount is None:
                 raise _errors.InvalidInput.of(label, None, f"a new instance needs a flavor, or {label}")
             amounts[label] = amount

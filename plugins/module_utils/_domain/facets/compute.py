@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan, _units, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
@@ -20,6 +21,9 @@ OPTIONS = {
     "max_vcpus": {"type": "str"},
 }
 
+# libvirt's schema has no more.
+MOST_VCPUS = 65535
+
 
 def parse(params: facet.Values) -> facet.Values:
     wanted = {}
@@ -28,7 +32,7 @@ def parse(params: facet.Values) -> facet.Values:
             wanted[option] = _units.parse_memory(option, params[option])
     for option in ("vcpus", "max_vcpus"):
         if params.get(option) is not None:
-            wanted[option] = _units.parse_count(option, params[option], "virtual CPUs")
+            wanted[option] = _units.parse_count(option, params[option], "virtual CPUs", MOST_VCPUS)
     for option in ("memory", "vcpus"):
         limit = wanted.get(f"max_{option}")
         if limit is not None and wanted.get(option, 0) > limit:
@@ -113,4 +117,11 @@ def describe(root: _xml.Element) -> facet.Values:
     return dict(size, memory=size["memory"] * 1024, max_memory=size["max_memory"] * 1024)
 
 
-FACET = facet.Facet(options=OPTIONS, parse=parse, read=read, write=write, hotplug=hotplug, describe=describe)
+def launch(wanted: facet.Values, guest: Any) -> facet.Values:
+    """See Facet.launch: one virtual CPU, as OpenStack and virt-install have it."""
+    return {} if "vcpus" in wanted else {"vcpus": 1}
+
+
+FACET = facet.Facet(
+    options=OPTIONS, parse=parse, read=read, write=write, hotplug=hotplug, describe=describe, launch=launch
+)

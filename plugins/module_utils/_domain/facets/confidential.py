@@ -23,9 +23,17 @@ _KEYS = {
     "s390-pv": (),
 }
 
+# A position in, and a number of, the bits of an address.
+_BITS = 64
+
 
 def _check_launch_security(security: facet.Values) -> None:
     facet.enable_by_use("launch_security", security)
+    for key in ("cbitpos", "reduced_phys_bits"):
+        if not 0 <= security.get(key, 0) <= _BITS:
+            raise _errors.InvalidInput.of(
+                f"launch_security.{key}", security[key], f"a number of 0 to {_BITS} is needed"
+            )
     if not security["enabled"]:
         return
     kind = security.get("type")

@@ -37,7 +37,7 @@ def _complete(cpu: facet.Values) -> None:
         raise _errors.InvalidInput.of("cpu.mode", "custom", "it needs cpu.model, such as x86_64-v2 or Skylake-Server")
     if any(key in cpu for key in _TOPOLOGY):
         for key in _TOPOLOGY:
-            cpu[key] = _units.parse_count(f"cpu.{key}", cpu.get(key, 1), key)
+            cpu[key] = _units.parse_count(f"cpu.{key}", cpu.get(key, 1), key, 65535)
 
 
 def _prepare(root: _xml.Element, cpu: facet.Values) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _units, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
-from ansible_collections.kvmfleet.compute.plugins.module_utils._ranges import RANGES, parse_ranges
+from ansible_collections.kvmfleet.compute.plugins.module_utils._ranges import HIGHEST, RANGES, parse_ranges
 
 
 class _Pins(_field.Field):
@@ -24,6 +24,12 @@ class _Pins(_field.Field):
         pairs = {}
         for index, item in enumerate(items):
             option = f"cpu_pinning.{self.option}[{index}]"
+            # libvirt counts virtual CPUs from 0, and I/O threads from 1.
+            first = 0 if name == "vcpu" else 1
+            if not first <= item[name] <= HIGHEST:
+                raise _errors.InvalidInput.of(
+                    f"{option}.{name}", item[name], f"a number of {first} to {HIGHEST} is needed"
+                )
             if item[name] in pairs:
                 raise _errors.InvalidInput.of(f"{option}.{name}", item[name], "it is pinned by another item already")
             pairs[item[name]] = parse_ranges(f"{option}.cpus", item["cpus"])
@@ -88,6 +94,8 @@ PINNING = facet.mapping_facet(
 # In microseconds, what libvirt takes of them.
 _PERIOD = (1000, 1_000_000)
 _QUOTA = (1000, 17_592_186_044_415)
+# Linux takes no more.
+_SHARES = 262_144
 
 
 def _complete_limits(limits: facet.Values) -> None:
@@ -100,9 +108,9 @@ def _complete_limits(limits: facet.Values) -> None:
             raise _errors.InvalidInput.of(
                 f"cpu_limits.{key}", given, f"{lowest // 1000}ms to {highest // 1_000_000}s, or 0 for none, is needed"
             )
-    if limits.get("shares", 0) < 0:
+    if not 0 <= limits.get("shares", 0) <= _SHARES:
         raise _errors.InvalidInput.of(
-            "cpu_limits.shares", limits["shares"], "a weight, or 0 for the usual one, is needed"
+            "cpu_limits.shares", limits["shares"], f"a weight of {_SHARES} at most, or 0 for the usual one, is needed"
         )
 
 
@@ -142,8 +150,8 @@ class _IoThreads(_field.Row):
 
 def _parse_iothreads(params: facet.Values) -> facet.Values:
     wanted = facet.given_options(("iothreads",), params)
-    if wanted.get("iothreads", 0) < 0:
-        raise _errors.InvalidInput.of("iothreads", wanted["iothreads"], "a number of 0 or more is needed")
+    if not 0 <= wanted.get("iothreads", 0) <= HIGHEST:
+        raise _errors.InvalidInput.of("iothreads", wanted["iothreads"], f"a number of 0 to {HIGHEST} is needed")
     return wanted
 
 

@@ -111,6 +111,12 @@ def _parse_one(option: str, given: facet.Values, pool: str) -> DiskSpec:
         raise _errors.InvalidInput.of(f"{option}.target", item["target"], "a device name such as vda or sdb is needed")
     if "source" in item and not item["source"].startswith("/"):
         raise _errors.InvalidInput.of(f"{option}.source", item["source"], "an absolute path is needed")
+    # Source: libvirt's schema of a domain.
+    if not re.fullmatch(r"[A-Za-z0-9_.+ -]*", item.get("serial", "")):
+        allowed = "a serial number has letters, digits, spaces and . _ + -"
+        raise _errors.InvalidInput.of(f"{option}.serial", item["serial"], allowed)
+    if item.get("iothread", 1) < 1:
+        raise _errors.InvalidInput.of(f"{option}.iothread", item["iothread"], "a number of 1 or more is needed")
     plain = tuple((key, item.pop(key)) for key in PLAIN if key in item)
     return DiskSpec(option=option, plain=plain, **item)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _match, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet, metadata
-from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_mac, random_mac
+from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_bridge, parse_mac, random_mac
 
 OPTIONS = {
     "interfaces": {
@@ -226,6 +226,10 @@ def _parse_one(index: int, given: facet.Values) -> facet.Values:
         raise _errors.InvalidInput.of(option, given, "an interface has either network or bridge")
     kind = "network" if "network" in item else "bridge"
     item["source"] = (kind, item.pop(kind))
+    if kind == "bridge":
+        parse_bridge(f"{option}.bridge", item["source"][1])
+    if not 68 <= item.get("mtu", 1500) <= 65535:
+        raise _errors.InvalidInput.of(f"{option}.mtu", item["mtu"], "it is from 68 to 65535 bytes")
     item = _normalised(option, item)
     if "alias" in item and not item["alias"].startswith("ua-"):
         raise _errors.InvalidInput.of(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet, metadata
 
 OPTIONS = {
@@ -33,6 +33,8 @@ INTERNAL = ("managed", "flavor_name", "image_name", "volumes")
 
 def parse(params: facet.Values) -> facet.Values:
     wanted = facet.given_options(OPTIONS, params)
+    if "" in wanted.get("tags", ()):
+        raise _errors.InvalidInput.of("tags", wanted["tags"], "a tag has at least one character")
     if "tags" in wanted:
         wanted["tags"] = tuple(sorted(set(wanted["tags"])))
     if "metadata" in wanted:

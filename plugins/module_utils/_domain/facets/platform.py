@@ -166,9 +166,13 @@ def _complete_clock(clock: facet.Values) -> None:
     if "timers" in clock:
         clock["timers"] = tuple(facet.given_keys(timer) for timer in clock["timers"])
         names = [timer["name"] for timer in clock["timers"]]
-        for name in names:
-            if names.count(name) > 1:
-                raise _errors.InvalidInput.of("clock.timers", name, "each timer may be named once")
+        for index, timer in enumerate(clock["timers"]):
+            if names.count(timer["name"]) > 1:
+                raise _errors.InvalidInput.of("clock.timers", timer["name"], "each timer may be named once")
+            if timer.get("frequency", 1) < 1:
+                raise _errors.InvalidInput.of(
+                    f"clock.timers[{index}].frequency", timer["frequency"], "a number of hertz, 1 or more, is needed"
+                )
 
 
 def _prepare_clock(root: _xml.Element, clock: facet.Values) -> None:

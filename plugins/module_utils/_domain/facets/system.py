@@ -52,6 +52,16 @@ FIELDS = (
     _field.Field("description", "description", empty=""),
 )
 _SHOWN = (*FIELDS, _field.Field("virt_type", "@type"), _field.Field("arch", "os/type/@arch"))
+
+
+def _parse(params: facet.Values) -> facet.Values:
+    wanted = facet.given_options(OPTIONS, params)
+    # Source: libvirt's schema of a domain.
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", wanted.get("machine", "q35")):
+        raise _errors.InvalidInput.of("machine", wanted["machine"], "a machine type is needed, such as q35")
+    return wanted
+
+
 FACET = facet.scalar_facet(
-    OPTIONS, FIELDS, live=("title", "description"), describe=lambda root: _field.read_all(_SHOWN, root)
+    OPTIONS, FIELDS, _parse, live=("title", "description"), describe=lambda root: _field.read_all(_SHOWN, root)
 )

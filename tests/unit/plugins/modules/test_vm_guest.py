@@ -26,7 +26,7 @@ FILE = {"path": "/etc/motd", "content": "hello"}
         ),
         (
             {"password": {"password": "one\ntwo"}},
-            "password.password: it is empty or has more than one line; the value is not shown",
+            "password.password: the value is not allowed; it has the line break U+000A",
         ),
         (
             {"password": {"user": "a:b", "password": "open sesame"}},
@@ -39,7 +39,7 @@ FILE = {"path": "/etc/motd", "content": "hello"}
         ),
         (
             {"authorized_keys": {"keys": [KEY + "\n" + KEY]}},
-            "authorized_keys.keys: ",
+            "authorized_keys.keys[0]: ",
         ),
         (
             {"files": [dict(FILE, path="etc/motd")]},

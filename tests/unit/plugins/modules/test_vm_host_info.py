@@ -41,7 +41,7 @@ def test_refreshed_pools(run_module, test_uri):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"gather": ["disks"]}, "value of gather must be one or more of: cpu, memory, guests, pools, networks, "),
+        ({"gather": ["disks"]}, "gather[0]: 'disks' is not allowed; one of cpu, memory, guests, pools, networks, "),
         ({"uri": "test:///nowhere.xml"}, "uri: 'test:///nowhere.xml' can't be opened: "),
     ],
 )

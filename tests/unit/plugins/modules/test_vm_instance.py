@@ -243,7 +243,7 @@ def test_emulation_is_chosen_where_kvm_is_not_usable(guest):
             "disks[0].pool: 'nosuch' is not an active storage pool of this host",
         ),
         ({"disks": [{"volume": "nosuch"}]}, "disks[0].volume: 'nosuch' is not in pool 'default'"),
-        ({"memory": None}, "memory: no value is given; a new guest needs memory and vcpus, or a flavor that has them"),
+        ({"memory": None}, "memory: no value is given; a new guest needs memory, or a flavor that has it"),
         (
             {"state": "suspended"},
             "state: 'suspended' is not allowed; there is no guest 'web01' whose memory could be saved",

@@ -72,9 +72,12 @@ def test_a_name_that_no_guest_has_is_not_an_error(run_module, test_uri):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"gather": ["all"]}, "value of gather must be one or more of: definition, addresses, statistics, agent. Got"),
-        ({"states": ["off"]}, "value of states must be one or more of: running, stopped, paused, suspended,"),
-        ({"address_sources": ["dns"]}, "value of address_sources must be one or more of: lease, agent, arp. Got"),
+        (
+            {"gather": ["all"]},
+            "gather[0]: 'all' is not allowed; one of definition, addresses, statistics, agent is needed",
+        ),
+        ({"states": ["off"]}, "states[0]: 'off' is not allowed; one of running, stopped, paused, suspended, "),
+        ({"address_sources": ["dns"]}, "address_sources[0]: 'dns' is not allowed; one of lease, agent, arp is needed"),
         ({"uuids": ["web01"]}, "uuids: 'web01' is not allowed; a UUID such as "),
         ({"agent_timeout": "2 hours"}, "agent_timeout: '2 hours' is not allowed; a time is a number and one of "),
         ({"agent_timeout": "0s"}, "agent_timeout: '0s' is not allowed; it must be longer than 0s"),

@@ -73,9 +73,9 @@ SHARE_A = {"target": "a", "source": "/srv"}
         ),
         (
             {"cpu_limits": {"shares": -1}},
-            "cpu_limits.shares: -1 is not allowed; a weight, or 0 for the usual one, is needed",
+            "cpu_limits.shares: -1 is not allowed; a weight of 262144 at most, or 0 for the usual one, is needed",
         ),
-        ({"iothreads": -1}, "iothreads: -1 is not allowed; a number of 0 or more is needed"),
+        ({"iothreads": -1}, "iothreads: -1 is not allowed; a number of 0 to 16383 is needed"),
         (
             {"numa": two_cells(first="64MiB")},
             "numa.cells: '192MiB' is not allowed; the memory of the cells together is to be that of the guest, 256MiB",

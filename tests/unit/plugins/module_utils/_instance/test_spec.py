@@ -24,7 +24,10 @@ def make(**params):
         ({"memory": "0MiB"}, "memory: '0MiB' is not allowed; it must be at least 1KiB"),
         ({"memory": "2048"}, "memory: '2048' is not allowed"),
         ({"memory": "1500B"}, "memory: '1500B' is not allowed; memory is a whole number of KiB"),
-        ({"vcpus": "10.5"}, "vcpus: '10.5' is not allowed; it must be a whole number of virtual CPUs, of 1 or more"),
+        (
+            {"vcpus": "10.5"},
+            "vcpus: '10.5' is not allowed; it must be a whole number of virtual CPUs, between 1 and 65535",
+        ),
         ({"vcpus": "0"}, "vcpus: '0' is not allowed"),
         ({"vcpus": "two"}, "vcpus: 'two' is not allowed"),
         ({"flavor": "m1.huge"}, "flavor: 'm1.huge' is not allowed; known flavors are m1.large, m1.medium"),

@@ -17,6 +17,7 @@ description:
   - Images are not trusted. The format is told from the content alone, and an image that names other files of the host
     (a backing file, an external data file), is encrypted, truncated or of another format than qcow2 and raw is
     refused.
+  - An image that is compressed with xz, gzip, bzip2 or zstd is unpacked. For zstd the managed host needs the program C(zstd).
   - An image appears whole or not at all. When a task fails, or is killed, the current image stays what it was; what a
     killed run has left is removed by the next one. Of several runs for one image at the same time one downloads, the
     others wait for it.
@@ -115,7 +116,11 @@ options:
         default: false
   checksum:
     description:
-      - The checksum that the content must have, as C(sha256:HEX) or C(sha512:HEX).
+      - The checksum that the content must have, as C(sha256:HEX) or C(sha512:HEX), or the URL of a file that has it, such as
+        V(https://images.example.com/SHA256SUMS). The file has lines as C(sha256sum) writes them, with or without C(--tag); the line
+        with the file name of O(url) or O(src) is taken.
+      - The checksum of a compressed image is that of the compressed file.
+      - A file of checksums is read in each run. It is worth as much as the server and the way to it are trusted.
       - When it is the checksum of the current version, neither the file nor the server is looked at.
       - It is needed for O(url) unless O(allow_unverified) is V(true). An image of O(glance) is verified by the hash that
         Glance has of it (C(os_hash_algo), C(os_hash_value)); this is verified, too.
@@ -139,6 +144,12 @@ options:
         V(images).
     type: str
     default: images
+  max_size:
+    description:
+      - The most that is downloaded, or unpacked from a compressed image, such as V(20GiB). Whatever this says, a download ends
+        before the store is full.
+    type: str
+    default: 100GiB
   timeout:
     description:
       - How long the task may wait for another run that is busy with the same image, and then for the whole content,
@@ -182,6 +193,12 @@ EXAMPLES = r"""
       - https://mirror.example.net/debian/debian-13-amd64.qcow2
       - https://mirror.example.org/images/debian-13-amd64.qcow2
     checksum: sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865
+
+- name: Follow an image that is published with a file of checksums, and is compressed
+  kvmfleet.compute.vm_image:
+    name: appliance
+    url: https://images.example.com/appliance.qcow2.xz
+    checksum: https://images.example.com/SHA256SUMS
 
 - name: Put a file of the host into the store
   kvmfleet.compute.vm_image:

@@ -12,12 +12,14 @@ import contextlib
 import http.client
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urljoin, urlsplit
 
 from ansible.module_utils.urls import ConnectionError as AnsibleConnectionError
 from ansible.module_utils.urls import open_url
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _units
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.source import CHUNK, Source, StartedAfresh
 
 # How long to try, in seconds since the download got any further, and how often.
@@ -28,6 +30,9 @@ SILENCE = 60
 PARTIAL = 206
 NOT_MODIFIED = 304
 RANGE_NOT_SATISFIABLE = 416
+TOO_MANY_REQUESTS = 429
+REDIRECTS = (301, 302, 303, 307, 308)
+MOST_REDIRECTS = 10
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
@@ -181,19 +186,62 @@ def is_unmodified(spec, info, deadline):
             raise
 
 
+def read_text(spec, url, largest, deadline):
+    """Return the text at another URL than a spec's own, which the option checksum names. Raises KvmfleetError."""
+    spec = replace(spec, option="checksum", source=url, **spec.login(url))
+    with _url_errors(spec), _request(spec, deadline, {}) as response:
+        content = response.read(largest + 1)
+    if len(content) > largest:
+        raise _errors.InvalidInput.of("checksum", url, f"a file of checksums has {_units.format_size(largest)} at most")
+    return content.decode(errors="replace")
+
+
 def _request(spec, deadline, headers):
-    # The name and password answer the server's own challenge, so that a redirection doesn't take them elsewhere.
-    return open_url(
-        spec.source,
-        headers=headers,
-        timeout=max(1, min(SILENCE, deadline - time.monotonic())),
-        url_username=spec.username,
-        url_password=spec.password,
-        validate_certs=spec.validate_certs,
-        ca_path=spec.ca_path,
-        # What is checked and stored are the bytes as the server has them.
-        decompress=False,
-    )
+    """Ask for a spec's URL, wherever the server says that it is now, and again when it says that it is asked too often."""
+    url = spec.source
+    redirects = 0
+    while True:
+        try:
+            return open_url(
+                url,
+                headers=headers,
+                timeout=max(1, min(SILENCE, deadline - time.monotonic())),
+                **{f"url_{name}": value for name, value in spec.login(url).items()},
+                validate_certs=spec.validate_certs,
+                ca_path=spec.ca_path,
+                # What is checked and stored are the bytes as the server has them.
+                decompress=False,
+                follow_redirects="none",
+            )
+        except HTTPError as exc:
+            if exc.code == TOO_MANY_REQUESTS:
+                _wait(exc, deadline)
+                continue
+            location = exc.headers.get("Location") if exc.code in REDIRECTS else None
+            if location is None or redirects == MOST_REDIRECTS:
+                raise
+            redirects += 1
+            # A server may write what a URL can't have.
+            url = urljoin(url, quote(location, safe="%/:=&?~#+!$,;'@()*[]"))
+            if urlsplit(url).scheme not in ("http", "https"):
+                raise _errors.KvmfleetError(
+                    f"{spec.option}: {spec.source!r} can't be downloaded: the server says that it is at {url}; only http and https URLs "
+                    "are followed"
+                ) from exc
+
+
+def _wait(answer, deadline):
+    """Wait as long as a server asks for. Raises the answer where that is after the deadline. Source: RFC 9110, section 10.2.3."""
+    wanted = (answer.headers.get("Retry-After") or "").strip()
+    try:
+        date = None if wanted.isdigit() else parsedate_to_datetime(wanted)
+    except (TypeError, ValueError):
+        date = None
+    seconds = int(wanted[:18]) if wanted.isdigit() else date.timestamp() - time.time() if date else 10 * INTERVAL
+    if time.monotonic() + seconds > deadline:
+        answer.msg += f", try again in {int(seconds)} seconds, which is after the timeout"
+        raise answer
+    time.sleep(max(seconds, INTERVAL))
 
 
 def _chunks(response):

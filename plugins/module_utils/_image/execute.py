@@ -14,11 +14,16 @@ import time
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _lock
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _lock, _units
 from ansible_collections.kvmfleet.compute.plugins.module_utils._execute import Run, carry_out
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import source as image_source
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image import store as image_store
-from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import check_space, find_pool, observe
+from ansible_collections.kvmfleet.compute.plugins.module_utils._image.observe import (
+    check_space,
+    find_pool,
+    free_space,
+    observe,
+)
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import plan as make_plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.plan import power_failure
 from ansible_collections.kvmfleet.compute.plugins.module_utils._image.probe import probe
@@ -27,6 +32,8 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming i
 
 # libvirt runs QEMU as a user of its own, which must read the image.
 MODE = 0o644
+# What the store keeps free, in bytes, while something of unknown size comes in.
+RESERVE = 64 * 1024**2
 _SECOND = 10**9
 
 
@@ -35,6 +42,9 @@ def execute(conn, spec, observed, plan):
     if not plan.actions:
         return {}
     deadline = time.monotonic() + spec.timeout
+    if spec.checksums is not None:
+        # observe has read it.
+        spec = replace(spec, checksum=observed.digest, checksums=None)
     with _lock.held_all(observed.store.directory, [_lock.image(spec.name)], spec.timeout, option="timeout"):
         if image_store.read(observed.store.directory, spec.name) != observed.store:
             # Another run was here first and has perhaps done it all.
@@ -71,16 +81,58 @@ def _fetch(run, action):
     with contextlib.suppress(FileNotFoundError):
         os.unlink(partial)
     descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    unpacked = f"{partial}.unpacked"
     try:
         with open(descriptor, "r+b") as target:
             spec, source, digests = _copied(run, target, partial) if run.disk else _read_first(run, target)
-            probed = probe(target, spec.option, spec.source, spec.format)
-            _check_planned(run, digests)
-            _keep(run, target, partial, probed, _info(spec, source, target, probed, digests))
+            packing = None if run.disk else image_source.packing(target)
+            if packing is None:
+                probed = probe(target, spec.option, spec.source, spec.format)
+                _check_planned(run, digests)
+                _keep(run, target, partial, probed, _info(spec, source, target, probed, digests))
+            else:
+                _check_planned(run, digests)
+                _keep_unpacked(run, target, unpacked, packing, (spec, source, digests))
         return not run.unchanged
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(partial)
+        for path in (partial, unpacked):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+def _keep_unpacked(run, packed, path, packing, read):
+    """Let what is in a compressed file become the current version. `read` is what _read_first returned."""
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._image.unpack import unpack  # noqa: PLC0415 - only here
+
+    spec, source, digests = read
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "r+b") as target:
+        unpack(spec, packed, packing, target, run.deadline, _limit(run, spec))
+        target.flush()
+        probed = probe(target, spec.option, spec.source, spec.format)
+        info = _info(spec, source, target, probed, {"sha256": image_source.file_digest(path, "sha256")})
+        info = replace(info, source_sha256=digests["sha256"], source_sha512=digests.get("sha512"))
+        _keep(run, target, path, probed, info)
+
+
+def _limit(run, spec, is_unknown=True):
+    """Return what refuses more bytes than allowed, and what fills the store when it `is_unknown` how many will come."""
+
+    def limit(total):
+        if total > spec.max_size:
+            raise _errors.KvmfleetError(
+                f"{spec.option}: {spec.source!r} has more than {_units.format_size(spec.max_size)}; a larger max_size takes more"
+            )
+        free = free_space(run.store.directory) if is_unknown else RESERVE
+        if free < RESERVE:
+            raise _errors.KvmfleetError(
+                f"{spec.option}: {spec.source!r} does not fit into the image store {run.store.directory}, of which "
+                f"{_units.format_size(RESERVE)} are kept free; {_units.format_size(free)} are free after {total} bytes"
+            )
+
+    return limit
 
 
 def _read_first(run, target):
@@ -115,12 +167,14 @@ def _copied(run, target, partial):
 def _read(run, spec, target):
     with _opened(run, spec) as source:
         check_space(spec, run.store.directory, source.needs)
-        digests = image_source.read_all(spec, source, run.deadline, target)
+        limit = _limit(run, spec, source.size is None) if spec.option in ("url", "mirrors") else lambda total: None
+        digests = image_source.read_all(spec, source, run.deadline, target, limit)
     try:
         image_source.check_digest(spec, source, digests)
     except _errors.KvmfleetError:
         # Where it is no image at all, that says more.
-        probe(target, spec.option, spec.source, spec.format)
+        if image_source.packing(target) is None:
+            probe(target, spec.option, spec.source, spec.format)
         raise
     return source, digests
 

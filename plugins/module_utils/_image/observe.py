@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _units, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
@@ -64,6 +64,10 @@ def observe(conn, spec):
         return _in_glance(spec, store, volumes)
     if spec.option == "instance":
         return _of_guest(conn, spec, store, volumes)
+    if spec.checksums is not None:
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._image import checksums  # noqa: PLC0415 - only here
+
+        spec = replace(spec, checksum=checksums.fetch(spec, deadline))
     available, digest, incoming = _wanted(spec, store, deadline)
     return Observed(store, volumes, available, digest, incoming)
 
@@ -172,7 +176,8 @@ def _having(store, digest):
             if known is None:
                 with _errors.file_errors(f"reading {version.path}"):
                     known = image_source.file_digest(version.path, digest.algorithm)
-            if known == digest.hex:
+            # The checksum of a compressed image is that of what is downloaded.
+            if digest.hex in (known, getattr(version.info, f"source_{digest.algorithm}")):
                 return version.file
     return None
 
@@ -197,7 +202,9 @@ def _file(spec, store, deadline):
         for version in _newest_first(store) if spec.checksum is None else ():
             if version.info is not None and _made_of(version.info, spec, source):
                 return version.file, Digest("sha256", version.info.sha256), None
-        incoming = probe(source.stream, spec.option, spec.source, spec.format)
+        # What a compressed file has is known once it is unpacked.
+        packed = image_source.packing(source.stream)
+        incoming = None if packed else probe(source.stream, spec.option, spec.source, spec.format)
         source.stream.seek(0)
         digests = image_source.read_all(spec, source, deadline)
         image_source.check_digest(spec, source, digests)
@@ -212,11 +219,16 @@ def _made_of(info, spec, source):
     return (info.source, info.source_size, info.source_mtime_ns) == (spec.source, source.size, source.mtime_ns)
 
 
-def check_space(spec, directory, needs):
-    """Raise KvmfleetError when the store has no room for so many bytes."""
+def free_space(directory):
+    """Return the bytes that the store has free. Raises KvmfleetError."""
     with _errors.file_errors(f"reading the image store {directory}"):
         status = os.statvfs(directory)
-    free = status.f_bavail * status.f_frsize
+    return status.f_bavail * status.f_frsize
+
+
+def check_space(spec, directory, needs):
+    """Raise KvmfleetError when the store has no room for so many bytes."""
+    free = free_space(directory)
     if needs > free:
         raise _errors.KvmfleetError(
             f"{spec.option}: {spec.source!r} needs {_units.format_size(needs)}, "

@@ -43,6 +43,17 @@ class Source:
     properties: dict = field(default_factory=dict)
 
 
+_PACKINGS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+def packing(stream):
+    """Return what an open file is compressed with, None when with nothing that is known."""
+    stream.seek(0)
+    head = stream.read(6)
+    stream.seek(0)
+    return next((kind for magic, kind in _PACKINGS.items() if head.startswith(magic)), None)
+
+
 @contextlib.contextmanager
 def opened(spec):
     """Open the file that a spec names as a Source for the time of a `with` block. Raises InvalidInput."""
@@ -85,19 +96,20 @@ def check_digest(spec, source, digests):
         )
 
 
-def read_all(spec, source, deadline, target=None):
+def read_all(spec, source, deadline, target=None, limit=lambda total: None):
     """Read a source to its end and return {algorithm: hex digits}; make it the content of `target`, a file, if given.
 
+    limit(total): raises KvmfleetError when so many bytes are too many.
     Raises KvmfleetError when the source breaks off, TimedOut at the deadline (monotonic); OSError is the target's.
     """
     while True:
         try:
-            return _read_once(spec, source, deadline, target)
+            return _read_once(spec, source, deadline, target, limit)
         except StartedAfresh:
             continue
 
 
-def _read_once(spec, source, deadline, target):
+def _read_once(spec, source, deadline, target, limit):
     if target is not None:
         target.seek(0)
         target.truncate()
@@ -109,10 +121,11 @@ def _read_once(spec, source, deadline, target):
                 f"{spec.option}: {spec.source!r} was not read in time; {total} bytes came before the timeout"
             )
         total += len(chunk)
+        limit(total)
         for state in hashes.values():
             state.update(chunk)
         if target is not None:
-            _write_sparse(target, chunk)
+            write_sparse(target, chunk)
     if source.size is not None and total != source.size:
         raise _errors.KvmfleetError(f"{spec.option}: {spec.source!r} broke off after {total} of {source.size} bytes")
     if target is not None:
@@ -138,7 +151,8 @@ def _read_chunk(spec, source):
         ) from exc
 
 
-def _write_sparse(target, chunk):
+def write_sparse(target, chunk):
+    """Write bytes into a file, or leave a hole where there are zeros alone."""
     if chunk.count(0) == len(chunk):
         target.seek(len(chunk), os.SEEK_CUR)
     else:

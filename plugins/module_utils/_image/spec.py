@@ -47,6 +47,7 @@ OPTIONS = {
     "allow_unverified": {"type": "bool", "default": False},
     "format": {"type": "str", "choices": ["auto", *FORMATS], "default": "auto"},
     "pool": {"type": "str", "default": "images"},
+    "max_size": {"type": "str", "default": "100GiB"},
     "timeout": {"type": "str", "default": "30m"},
     "url_username": {"type": "str"},
     "url_password": {"type": "str", "no_log": True},
@@ -89,7 +90,8 @@ class ImageSpec:
     """An image as it was asked for; timeout in seconds, for the whole run.
 
     `option` is src, url, mirrors, glance or instance, and `source` its value in words. `checksum` is a Digest, None where none was
-    given. `mirrors` are further URLs of what has the checksum. `cloud` and `image`, an ID or a name, are glance's.
+    given, or `checksums` is the URL of the file that has it. `max_size` is in bytes.
+    `mirrors` are further URLs of what has the checksum. `cloud` and `image`, an ID or a name, are glance's.
     """
 
     name: str
@@ -104,6 +106,8 @@ class ImageSpec:
     password: str
     validate_certs: bool
     ca_path: str
+    max_size: int = None
+    checksums: str = None
     allow_unverified: bool = False
     mirrors: tuple = ()
     cloud: Cloud = None
@@ -114,11 +118,12 @@ class ImageSpec:
         """Yield a spec for each place that has the content, in the order to try them in."""
         yield self
         for url in self.mirrors:
-            if _server(url) == _server(self.source):
-                login = (self.username, self.password)
-            else:
-                login = (None, None)
-            yield replace(self, option="mirrors", source=url, mirrors=(), username=login[0], password=login[1])
+            yield replace(self, option="mirrors", source=url, mirrors=(), **self.login(url))
+
+    def login(self, url):
+        """Return the user name and the password for a URL: none for another server than that of the image."""
+        same = self.option == "src" or _server(url) == _server(self.source)
+        return {"username": self.username if same else None, "password": self.password if same else None}
 
 
 def parse(params):
@@ -127,16 +132,16 @@ def parse(params):
     glance = params["glance"]
     instance = InstanceSource(**params["instance"]) if params["instance"] else None
     wanted = cloud("glance", glance, params["validate_certs"], params["ca_path"]) if glance else None
-    checksum = _checksum(params["checksum"])
+    checksum, checksums = _checksum(params)
     if option == "url":
         _check_url("url", params["url"])
-        if params["state"] == "present" and checksum is None and not params["allow_unverified"]:
+        if params["state"] == "present" and checksum is checksums is None and not params["allow_unverified"]:
             raise _errors.InvalidInput.of(
                 "url",
                 params["url"],
                 "a checksum is needed, or allow_unverified: true to trust the server and the way to it",
             )
-    _check_mirrors(params, checksum)
+    _check_mirrors(params, checksum or checksums)
     if instance and params["format"] == "raw":
         raise _errors.InvalidInput.of("format", "raw", "the image of a guest's disk is qcow2")
     return ImageSpec(
@@ -145,6 +150,8 @@ def parse(params):
         option=option,
         source=f"{glance['image']} of {wanted.label}" if glance else str(instance) if instance else params[option],
         checksum=checksum,
+        checksums=checksums,
+        max_size=_units.parse_size("max_size", params["max_size"]),
         format=params["format"],
         pool=params["pool"],
         timeout=_timeout(params["timeout"]),
@@ -160,16 +167,29 @@ def parse(params):
     )
 
 
-def _checksum(text):
+def _checksum(params):
+    """Return the Digest, or the URL of a file that has it."""
+    text = params["checksum"]
     if text is None:
-        return None
+        return None, None
+    if "://" in text:
+        parse_url(
+            "checksum", text, "an http or https URL of a file of checksums is needed", "url_username and url_password"
+        )
+        if params["url"] is None and params["src"] is None:
+            raise _errors.InvalidInput.of(
+                "checksum", text, "a file of checksums has names of files; url or src is needed"
+            )
+        return None, text
     algorithm, _colon, digits = text.strip().partition(":")
     algorithm, digits = algorithm.lower(), digits.lower()
     if algorithm not in ALGORITHMS or not re.fullmatch(f"[0-9a-f]{{{hashlib.new(algorithm).digest_size * 2}}}", digits):
         raise _errors.InvalidInput.of(
-            "checksum", text, "it is sha256: and 64 hex digits, or sha512: and 128 hex digits"
+            "checksum",
+            text,
+            "it is sha256: and 64 hex digits, sha512: and 128 hex digits, or the URL of a file of checksums",
         )
-    return Digest(algorithm, digits)
+    return Digest(algorithm, digits), None
 
 
 def _check_mirrors(params, checksum):

@@ -31,6 +31,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._storage.naming i
 class Info:
     """What is known about a version: sizes in bytes, time in ISO 8601, what tells whether the source is unchanged.
 
+    source_sha256 and source_sha512 are those of what was downloaded, where it was compressed.
     glance_id and properties are those of the image of Glance that it was found to be.
     """
 
@@ -40,6 +41,8 @@ class Info:
     source: str
     created: str
     sha512: str = None
+    source_sha256: str = None
+    source_sha512: str = None
     source_size: int = None
     source_mtime_ns: int = None
     etag: str = None
@@ -104,7 +107,7 @@ def names(directory):
 def is_left_by_dead_run(path, name=None):
     """Tell whether a file is one that a run has begun to write for an image, of this name if it is given, and that run is dead."""
     of_image = ".+" if name is None else re.escape(name)
-    match = re.fullmatch(rf"\.{of_image}\.partial-(\d+)", os.path.basename(path))
+    match = re.fullmatch(rf"\.{of_image}\.partial-(\d+)(?:\.unpacked)?", os.path.basename(path))
     return bool(match) and not os.path.exists(f"/proc/{match.group(1)}")
 
 

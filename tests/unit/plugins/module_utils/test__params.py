@@ -31,7 +31,10 @@ def _checked(**params):
         ({"metadata": {"\x1b": "a"}}, "the keys of metadata: '\\x1b' is not allowed; "),
         ({"disks": [{}, {"serial": "a\nb"}]}, "disks[1].serial: 'a\\nb' is not allowed; it has the line break U+000A"),
         ({"vnc": {"password": "a\nb"}}, "vnc.password: the value is not allowed; it has the line break U+000A"),
-        ({"config_drive": {"user_data": "\ud800"}}, "config_drive.user_data: '\\ud800' is not allowed; it has the lone"),
+        (
+            {"config_drive": {"user_data": "\ud800"}},
+            "config_drive.user_data: '\\ud800' is not allowed; it has the lone",
+        ),
         ({"iothreads": 10**400}, "iothreads: 1000000000"),
     ],
 )

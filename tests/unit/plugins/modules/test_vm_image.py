@@ -372,7 +372,8 @@ def test_images_of_other_names_do_not_wait(host, server, make_image):
 
 
 @pytest.mark.parametrize(
-    ("announced", "said"), [(True, "needs 3.* and the image store .* has .* free"), (False, "No space left on device")]
+    ("announced", "said"),
+    [(True, "needs 3.* and the image store .* has .* free"), (False, "does not fit into the image store .* kept free")],
 )
 def test_a_full_disk(host, server, make_image, announced, said):
     image = make_image(size=3 * MIB)

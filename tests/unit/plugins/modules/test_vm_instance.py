@@ -68,6 +68,14 @@ def test_launch_is_foreseen_done_once_and_then_left_alone(guest):
     assert not again["changed"] and again["actions"] == [] and again["restart_required"] == []
 
 
+def test_a_new_guest_has_one_virtual_cpu(run_module, shared_uri):
+    task = {"name": "web01", "memory": "64MiB", "state": "present", "uri": shared_uri}
+    assert run_module("vm_instance", task)["instance"]["vcpus"] == 1
+    # A guest that is there keeps what it has.
+    assert run_module("vm_instance", dict(task, vcpus="2"))["changed"]
+    assert not run_module("vm_instance", task)["changed"]
+
+
 def test_what_qemu_takes_is_left_alone_the_second_time(guest):
     kernel = {"kernel": "/srv/vmlinuz", "initrd": "/srv/initrd", "cmdline": "console=ttyS0 quiet"}
     board = {

@@ -104,6 +104,7 @@ TASKS = {
     ("vm_image", "url_password"): dict(_URL, url_username="me"),
     ("vm_image", "url_username"): dict(_URL, url_password="geheim42"),  # noqa: S106
     ("vm_image_upload", "disk"): {"instance": "test", "glance": {"image": "i", "cloud": "c"}},
+    ("vm_inject", "lock_timeout"): {"name": "test", "grow_root": True},
     ("vm_inject", "luks_key"): {"name": "test", "grow_root": True},
     ("vm_inject", "name"): {"name": "test", "grow_root": True},
     ("vm_instance", "arch"): _NEW,
@@ -120,6 +121,7 @@ TASKS = {
 
 MODULES = {
     "vm_crash_dump": [
+        ("lock_timeout", "soon"),
         ("uri", "nonsense:///", "uri: 'nonsense:///' can't be opened"),
         ("name", "nobody", "name: there is no guest 'nobody' on this host"),
         ("nmi", "perhaps"),
@@ -174,6 +176,7 @@ MODULES = {
         ("refresh_pools", "perhaps"),
     ],
     "vm_image": [
+        ("lock_timeout", "soon"),
         ("uri", BELL),
         ("name", "a/b"),
         ("name", "../x"),
@@ -252,6 +255,7 @@ MODULES = {
         ("timeout", "soon"),
     ],
     "vm_image_upload": [
+        ("lock_timeout", "soon"),
         ("uri", BELL),
         ("glance", "nonsense"),
         ("glance.image", BELL),
@@ -285,6 +289,7 @@ MODULES = {
         ("ca_path", BELL),
     ],
     "vm_inject": [
+        ("lock_timeout", "soon"),
         ("uri", BELL),
         ("name", "nobody", "there is no guest with the name or the UUID 'nobody' at test:///default"),
         ("files", "nonsense"),
@@ -311,6 +316,7 @@ MODULES = {
         ("when_on", "neither"),
     ],
     "vm_instance": [
+        ("lock_timeout", "soon"),
         ("uri", BELL),
         ("name", LONG),
         ("name", "a/b"),
@@ -699,6 +705,7 @@ MODULES = {
         ("xml", ["neither"]),
     ],
     "vm_instances": [
+        ("lock_timeout", "soon"),
         ("uri", BELL),
         ("instances", [{}], "instances[0].name: None is not allowed"),
         ("instances", [{"name": "a\x00"}], "instances[0].name: 'a\\x00' is not allowed"),
@@ -720,6 +727,7 @@ MODULES = {
         ("purge_tags", ["a\x00"]),
     ],
     "vm_network": [
+        ("lock_timeout", "soon"),
         ("uri", BELL),
         ("name", "a/b"),
         ("name", LONG),

@@ -260,7 +260,9 @@ def test_a_run_that_changes_nothing_asks_for_nobody_else(world, monkeypatch):
 def test_a_guest_is_not_removed_while_an_overlay_of_another_tool_needs_its_disk(world):
     world.run(STOPPED)
     overlay = add_overlay(world, path_of(world, "web01-vda.qcow2"))
-    message = f"remove_storage: the volume 'web01-vda.qcow2' is the base of '{overlay.path()}'; remove_storage: none keeps"
+    message = (
+        f"remove_storage: the volume 'web01-vda.qcow2' is the base of '{overlay.path()}'; remove_storage: none keeps"
+    )
     for owned in ({}, {"remove_storage": "owned"}, {"remove_storage": "all"}):
         refused(world, dict({"name": "web01", "state": "absent"}, **owned), message)
     overlay.delete(0)

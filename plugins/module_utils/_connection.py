@@ -14,6 +14,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import (
@@ -48,6 +49,13 @@ def version_tuple(number: int) -> tuple[int, int, int]:
 def feature(conn: Conn, name: str) -> bool:
     """Tell whether the libvirt at the other end is new enough for a feature."""
     return version_tuple(conn.getLibVersion()) >= FEATURES[name]
+
+
+def is_local(conn: Conn) -> bool:
+    """Tell whether libvirt runs where this code runs. Its in-memory driver does not: it makes nothing anywhere."""
+    uri = urlsplit(conn.getURI())
+    transport = uri.scheme.partition("+")[2]
+    return not uri.hostname and transport in ("", "unix") and conn.getType() != "TEST"
 
 
 @contextlib.contextmanager

@@ -155,8 +155,10 @@ def run_resource(argument_spec: Values, resource: Any, **spec_rules: Any) -> Non
     `plan(spec, observed)` decides without touching anything, `execute(conn, spec, observed, plan)` writes and returns what of the
     plan's description came out otherwise, with `warnings` if there are any,
     `report(conn, spec, observed, executed)` returns the module's own keys as they are afterwards; unless executed, nothing has
-    changed since observe. A resource whose options are not all in the argument spec has `INSIDE`, the others by the option that they
-    are in. One that can be changed by two tasks at once has `locks(conn, spec)`; see converging. Check mode only reads, and locks nothing.
+    changed since observe. A resource may have `check(conn, spec, observed, plan)`, which raises KvmfleetError for a plan that is known to
+    fail; it is asked in check mode, too. A resource whose options are not all in the argument spec has `INSIDE`, the others by the option
+    that they are in. One that can be changed by two tasks at once has `locks(conn, spec)`; see converging. Check mode only reads, and
+    locks nothing.
     """
 
     def body(module: AnsibleModule, conn: Conn, spec: Any) -> Values:
@@ -167,6 +169,8 @@ def run_resource(argument_spec: Values, resource: Any, **spec_rules: Any) -> Non
         lock_timeout = None if timeout is None else _units.parse_duration(_lock.OPTION, timeout)
         with converging(resource, conn, spec, None if module.check_mode else lock_timeout, module._name) as convergence:
             convergence.look()
+            if convergence.plan.changed and hasattr(resource, "check"):
+                resource.check(conn, spec, convergence.observed, convergence.plan)
             result = convergence.plan.describe()
             for warning in convergence.plan.warnings:
                 module.warn(warning)

@@ -234,6 +234,17 @@ def plan(batch_spec: BatchSpec, batch: Batch) -> BatchPlan:
     return BatchPlan(batch.entries)
 
 
+def check(conn: Conn, batch_spec: BatchSpec, batch: Batch, batch_plan: BatchPlan) -> None:
+    """Give the entries whose planned definition libvirt would refuse their error; all are asked about at once."""
+    entries = [entry for entry in batch.entries if entry.error is None and resource.defines(entry.plan)]
+    if entries:
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import check as checks
+
+        found = checks.refusals(conn, [(entry.spec, entry.observed, entry.plan) for entry in entries])
+        for entry, error in zip(entries, found):
+            entry.error = error
+
+
 def execute(conn: Conn, batch_spec: BatchSpec, batch: Batch, batch_plan: BatchPlan) -> facet.Values:
     """Carry the plans out, so many at a time; one that fails does not keep the others from going on."""
 

@@ -21,7 +21,27 @@ if TYPE_CHECKING:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn
     from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import procedure
 
-__all__ = ["execute", "locks", "observe", "parse", "plan", "report"]
+__all__ = ["check", "execute", "locks", "observe", "parse", "plan", "report"]
+
+
+# The actions that define the guest.
+_DEFINES = ("define", "resize")
+
+
+def defines(the_plan: _plan.Plan) -> bool:
+    """Tell whether a plan gives the guest another definition."""
+    return any(action.name in _DEFINES for action in the_plan.actions)
+
+
+def check(
+    conn: Conn, instance_spec: procedure.InstanceSpec, observed: procedure.Observed, the_plan: _plan.Plan
+) -> None:
+    """Refuse a planned definition that libvirt would refuse. Raises InvalidInput."""
+    if defines(the_plan):
+        from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import check as checks
+
+        for error in filter(None, checks.refusals(conn, [(instance_spec, observed, the_plan)])):
+            raise error
 
 
 def locks(conn: Conn, instance_spec: procedure.InstanceSpec) -> list[_lock.Lock]:

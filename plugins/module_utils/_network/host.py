@@ -20,7 +20,6 @@ import subprocess
 import time
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import urlsplit
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
@@ -61,7 +60,7 @@ class HostFacts:
 
 def read(conn, bridge):
     """Return the HostFacts; where only libvirt can be asked, with the interfaces that could be the one named `bridge`."""
-    found = _interfaces() if _is_this_host(conn) else None
+    found = _interfaces() if _connection.is_local(conn) else None
     if found is None:
         return HostFacts(tuple(_node_devices(conn, bridge)), complete=False)
     return HostFacts(found, tuple(_routes()))
@@ -74,7 +73,7 @@ def answers(conn, interface, address, mac):
     What it knows from before does not count: it forgets that.
     """
     place = ("to", str(address), "dev", interface)
-    if not interface or not _is_this_host(conn):
+    if not interface or not _connection.is_local(conn):
         return None
     known = _ip("neigh", "show", *place)
     if known is None or any("PERMANENT" in item.get("state", ()) for item in known):
@@ -87,13 +86,6 @@ def answers(conn, interface, address, mac):
             if "REACHABLE" in item.get("state", ()):
                 return item.get("lladdr") == mac
     return False
-
-
-def _is_this_host(conn):
-    """Tell whether libvirt runs where this code runs. Its in-memory driver does not: it makes no interface anywhere."""
-    uri = urlsplit(conn.getURI())
-    transport = uri.scheme.partition("+")[2]
-    return not uri.hostname and transport in ("", "unix") and conn.getType() != "TEST"
 
 
 def _interfaces():

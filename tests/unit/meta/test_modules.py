@@ -103,7 +103,6 @@ UNUSED = {
     "config_drive.vendor_data",
     "config_drive.write_files.content_base64",
     "disks.discard",
-    "disks.io",
     "filesystems.readonly",
     "launch_security.author_key",
     "launch_security.cbitpos",

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _units, _xml
@@ -64,6 +65,27 @@ def launch(wanted: facet.Values, guest: Any) -> facet.Values:
     return {"cpu": {"mode": "host-model"}} if guest.virt_type == "kvm" else {}
 
 
+def check(before: _xml.Element, after: _xml.Element, wanted: facet.Values) -> None:
+    """QEMU takes a topology that has as many CPUs as the guest can have, and no other."""
+    topology = after.find("cpu/topology")
+    count = int(_xml.get(after, "vcpu") or 1)
+    if topology is None or _size(before) == _size(after) or after.get("type") not in ("qemu", "kvm"):
+        return
+    has = math.prod(int(value) for value in topology.attrib.values())
+    if has != count:
+        shape = " x ".join(f"{value} {name}" for name, value in topology.attrib.items())
+        option = "cpu" if "cpu" in wanted else "vcpus"
+        raise _errors.InvalidInput(
+            f"{option}: {shape} is not allowed; that makes {has} virtual CPUs, and the guest has {count} (the larger of vcpus and "
+            "max_vcpus)"
+        )
+
+
+def _size(root: _xml.Element) -> tuple[str | None, dict[str, str]]:
+    topology = root.find("cpu/topology")
+    return _xml.get(root, "vcpu"), {} if topology is None else dict(topology.attrib)
+
+
 FACET = facet.mapping_facet(
     "cpu",
     _OPTIONS,
@@ -71,5 +93,6 @@ FACET = facet.mapping_facet(
     _complete,
     _prepare,
     launch=launch,
+    check=check,
     describe=lambda root: {"cpu": _field.read_all(_FIELDS, root)},
 )

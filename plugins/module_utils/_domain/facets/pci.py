@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _field, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import facet
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.system import MACHINE_ALIASES
 
 OPTIONS = {"pci_root_ports": {"type": "int"}}
 # A guest with the devices of a launch uses about six.
@@ -55,4 +57,12 @@ def launch(wanted: facet.Values, guest: Any) -> facet.Values:
     return {"pci_root_ports": NEW_GUEST_PORTS} if express and "pci_root_ports" not in wanted else {}
 
 
-FACET = facet.scalar_facet(OPTIONS, (_RootPorts(),), parse, launch=launch)
+def check(before: _xml.Element, after: _xml.Element, wanted: facet.Values) -> None:
+    machine = _xml.get(after, "os/type/@machine") or ""
+    if wanted.get("pci_root_ports") and re.fullmatch(MACHINE_ALIASES["pc"] + "|pc|isapc", machine):
+        raise _errors.InvalidInput.of(
+            "pci_root_ports", wanted["pci_root_ports"], f"the guest is a {machine}, which has no PCI Express; a q35 has"
+        )
+
+
+FACET = facet.scalar_facet(OPTIONS, (_RootPorts(),), parse, launch=launch, check=check)

@@ -157,11 +157,6 @@ def _run_events() -> None:
         libvirt.virEventRunDefaultImpl()
 
 
-def is_local(conn: Any) -> bool:
-    """Tell whether the files of libvirt's host are those of this host, by the URI: one with a host's name is of another."""
-    return not conn.getURI().partition("://")[2].partition("/")[0]
-
-
 def error_name(exc: Any) -> str:
     """Return the name of a libvirt error's code, such as VIR_ERR_NO_DOMAIN."""
     code = exc.get_error_code()

@@ -121,6 +121,7 @@ options:
       sockets:
         description:
           - Sockets of the topology; sockets times cores times threads is the number of virtual CPUs.
+          - V(0) removes the topology.
         type: int
       cores:
         description:
@@ -653,6 +654,7 @@ options:
       source:
         description:
           - An existing file or block device of the host, used as it is and not removed with the guest's own storage.
+          - An empty text V("") ejects the medium of a CD-ROM drive, at once from a guest that runs. Give O(disks[].target), too.
         type: path
       format:
         description:
@@ -668,22 +670,22 @@ options:
         type: str
       cache:
         description:
-          - The cache mode.
+          - The cache mode. V(default) leaves it to QEMU.
         type: str
-        choices: [none, writeback, writethrough, directsync, unsafe]
+        choices: [default, none, writeback, writethrough, directsync, unsafe]
       io:
         description:
-          - The I/O mode.
+          - The I/O mode. V(default) leaves it to QEMU.
         type: str
-        choices: [native, threads, io_uring]
+        choices: [default, native, threads, io_uring]
       discard:
         description:
-          - Whether the guest's discards reach the storage.
+          - Whether the guest's discards reach the storage. V(default) leaves it to QEMU.
         type: str
-        choices: [unmap, ignore]
+        choices: [default, unmap, ignore]
       iothread:
         description:
-          - The number of the I/O thread that does the disk's work, beginning with 1; see O(iothreads).
+          - The number of the I/O thread that does the disk's work, beginning with 1; see O(iothreads). V(0) is for none.
         type: int
       readonly:
         description:
@@ -696,7 +698,7 @@ options:
         type: bool
       boot_order:
         description:
-          - The place in the order of devices to boot from, beginning with 1.
+          - The place in the order of devices to boot from, beginning with 1. V(0) is for none.
         type: int
       state:
         description:
@@ -736,11 +738,11 @@ options:
         type: str
       mtu:
         description:
-          - The MTU in bytes.
+          - The MTU in bytes. V(0) leaves it to the network.
         type: int
       boot_order:
         description:
-          - The place in the order of devices to boot from, beginning with 1.
+          - The place in the order of devices to boot from, beginning with 1. V(0) is for none.
         type: int
       state:
         description:
@@ -853,6 +855,7 @@ options:
           - A file that is there already, or that is the log of another guest, is refused, since libvirt would empty it. The guest's
             own log, and an empty file, are allowed.
           - For a new guest of C(qemu:///system) it is C(/var/log/libvirt/qemu/NAME-serial0.log).
+          - V("") is for no file.
         type: path
   vnc:
     description:
@@ -1572,6 +1575,12 @@ options:
           - How long to wait, for all of them together.
         type: str
         default: 300s
+notes:
+  - An option that is not given changes nothing. To take away what an option gave, give its empty value. That is V("") for a text,
+    V(0) for a number, V([]) for a list, V(false) for a switch, V(default) where there are choices, and C(enabled=false) for a device
+    such as O(tpm). A device of a list is taken away with C(state=absent).
+  - The planned definition is checked before anything is changed, in check mode too. The QEMU driver of the host's libvirt takes it in
+    a process of its own. Where that can't be done, as with a O(uri) of another host, libvirt decides when the guest is defined.
 seealso:
   - module: kvmfleet.compute.vm_instance_info
   - module: kvmfleet.compute.vm_image

@@ -78,11 +78,11 @@ options:
     type: str
   mtu:
     description:
-      - The largest packet in bytes.
+      - The largest packet in bytes. V(0) leaves it to the host.
     type: int
   domain:
     description:
-      - The DNS domain of the guests.
+      - The DNS domain of the guests. V("") is for none.
     type: str
   dns:
     description:

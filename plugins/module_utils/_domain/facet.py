@@ -74,8 +74,8 @@ def differences(name: str, before: object, after: object) -> Iterator[tuple[str,
     if before == after:
         return
     if isinstance(before, dict) and isinstance(after, dict):
-        for key in after:
-            yield from differences(f"{name}.{key}", before.get(key), after[key])
+        for key in {**before, **after}:
+            yield from differences(f"{name}.{key}", before.get(key), after.get(key))
     elif (
         isinstance(after, tuple)
         and isinstance(before, tuple)
@@ -362,6 +362,11 @@ class DeviceKind:
 
     def label_of(self, item: Values) -> str:
         return next((item[key] for key in self.identity if key in item), "new")
+
+
+def without_empty(item: Values, options: Iterable[str]) -> Values:
+    """Return an item in which `""`, `0` or `default` for one of these options is None: the device is to have none."""
+    return {key: None if key in options and value in ("", 0, "default") else value for key, value in item.items()}
 
 
 def device_list_facet(

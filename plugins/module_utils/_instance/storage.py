@@ -162,8 +162,12 @@ def resolve(
             item.update(path=DiskSource(_kind(facts.pools[volume.pool]), path=volume.path), format=volume.format)
         elif disk.volume is not None or disk.source is not None:
             item.update(_existing(disk, element, facts))
+        elif disk.ejects and (item.get("device") if element is None else element.get("device")) != "cdrom":
+            raise _errors.InvalidInput.of(f"{disk.option}.source", "", "only a CD-ROM drive can be empty")
         elif element is None and item["device"] == "cdrom":
             item["format"] = "raw"
+        elif disk.ejects:
+            item["path"] = None
         elif element is None:
             name = "target" if disk.target else "serial"
             raise _errors.InvalidInput.of(

@@ -226,5 +226,6 @@ def _empty_drive(_index: int, disk: DiskSpec, guest: _Guest, claimed: set[str]) 
     """A drive that needs no change, for an item that asks for a drive and says nothing of its medium."""
     if disk.attributes.get("device") != "cdrom" or disk.source is not None or disk.volume is not None:
         return None
-    drives = [target for target, element in guest.disks.items() if KIND.agrees(element, disk.attributes)]
+    asked = dict(disk.attributes, path=None) if disk.ejects else disk.attributes
+    drives = [target for target, element in guest.disks.items() if KIND.agrees(element, asked)]
     return next((target for target in drives if target not in claimed), None)

@@ -60,12 +60,22 @@ class Addresses:
     write = staticmethod(subnets.write)
 
 
+class _Domain(_field.Field):
+    """Without a name, libvirt takes no <domain> at all."""
+
+    def write(self, root, value):
+        if value is None:
+            _xml.drop(root, "domain")
+        else:
+            super().write(root, value)
+
+
 FIELDS = (
     Mode,
     NAT_IPV6,
     _field.Field("bridge", "bridge/@name"),
     _field.Field("mtu", "mtu/@size", _field.INTEGER),
-    _field.Field("domain", "domain/@name"),
+    _Domain("domain", "domain/@name"),
     _field.Field("dns", "dns/@enable", _field.YES_NO, empty=True),
     _field.Field("port_isolation", "port/@isolated", _field.YES_NO, empty=False),
     Addresses,

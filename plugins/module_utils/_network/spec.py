@@ -75,15 +75,18 @@ def parse(params):
         raise _errors.InvalidInput.of("name", params["name"], allowed)
     if params["bridge"] is not None:
         parse_bridge("bridge", params["bridge"])
-    if params["domain"] is not None:
+    if params["domain"]:
         parse_domain("domain", params["domain"])
-    if params["mtu"] is not None and not 68 <= params["mtu"] <= 65535:
+    if params["mtu"] and not 68 <= params["mtu"] <= 65535:
         raise _errors.InvalidInput.of("mtu", params["mtu"], "it is from 68 to 65535 bytes")
     wanted = {
         option: params[option]
         for option in ("mode", "nat_ipv6", "bridge", "mtu", "domain", "dns", "port_isolation")
         if params[option] is not None
     }
+    for option in ("domain", "mtu"):
+        if option in wanted and not wanted[option]:
+            wanted[option] = None
     if params["addresses"] is not None:
         wanted["addresses"] = subnets.parse(params["addresses"])
         if params["mode"] == "nat" and subnets.has_ipv6(wanted["addresses"]):

@@ -102,7 +102,6 @@ UNUSED = {
     "config_drive.ssh_keys",
     "config_drive.vendor_data",
     "config_drive.write_files.content_base64",
-    "disks.discard",
     "filesystems.readonly",
     "launch_security.author_key",
     "launch_security.cbitpos",

@@ -45,7 +45,7 @@ def _parse_orders(params: facet.Values) -> dict[str, int]:
     orders: dict[str, int] = {}
     for kind in ("disks", "interfaces"):
         for index, item in enumerate(params.get(kind) or ()):
-            if item.get("boot_order") is None:
+            if not item.get("boot_order"):
                 continue
             option, order = f"{kind}[{index}].boot_order", item["boot_order"]
             if order < 1:

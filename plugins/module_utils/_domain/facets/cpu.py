@@ -36,12 +36,17 @@ def _complete(cpu: facet.Values) -> None:
         raise _errors.InvalidInput.of("cpu.model", cpu["model"], "a model is given with mode custom alone")
     if cpu.get("mode") == "custom" and "model" not in cpu:
         raise _errors.InvalidInput.of("cpu.mode", "custom", "it needs cpu.model, such as x86_64-v2 or Skylake-Server")
-    if any(key in cpu for key in _TOPOLOGY):
+    if any(key in cpu for key in _TOPOLOGY) and not any(cpu.get(key) for key in _TOPOLOGY):
+        cpu.update(dict.fromkeys(_TOPOLOGY))
+    elif any(key in cpu for key in _TOPOLOGY):
         for key in _TOPOLOGY:
             cpu[key] = _units.parse_count(f"cpu.{key}", cpu.get(key, 1), key, 65535)
 
 
 def _prepare(root: _xml.Element, cpu: facet.Values) -> None:
+    if "sockets" in cpu and cpu["sockets"] is None:
+        # With it goes what libvirt has added to it, such as the number of dies.
+        _xml.drop(root, "cpu/topology")
     mode = cpu.get("mode")
     # libvirt: an element without a mode is of the mode custom.
     present = _xml.get(root, "cpu/@mode") or ("custom" if root.find("cpu/model") is not None else None)
@@ -68,22 +73,15 @@ def launch(wanted: facet.Values, guest: Any) -> facet.Values:
 def check(before: _xml.Element, after: _xml.Element, wanted: facet.Values) -> None:
     """QEMU takes a topology that has as many CPUs as the guest can have, and no other."""
     topology = after.find("cpu/topology")
-    count = int(_xml.get(after, "vcpu") or 1)
-    if topology is None or _size(before) == _size(after) or after.get("type") not in ("qemu", "kvm"):
+    if not wanted.get("cpu", {}).get("sockets") or topology is None or after.get("type") not in ("qemu", "kvm"):
         return
+    count = int(_xml.get(after, "vcpu") or 1)
     has = math.prod(int(value) for value in topology.attrib.values())
     if has != count:
         shape = " x ".join(f"{value} {name}" for name, value in topology.attrib.items())
-        option = "cpu" if "cpu" in wanted else "vcpus"
         raise _errors.InvalidInput(
-            f"{option}: {shape} is not allowed; that makes {has} virtual CPUs, and the guest has {count} (the larger of vcpus and "
-            "max_vcpus)"
+            f"cpu: {shape} is not allowed; that makes {has} virtual CPUs, and the guest has {count} (the larger of vcpus and max_vcpus)"
         )
-
-
-def _size(root: _xml.Element) -> tuple[str | None, dict[str, str]]:
-    topology = root.find("cpu/topology")
-    return _xml.get(root, "vcpu"), {} if topology is None else dict(topology.attrib)
 
 
 FACET = facet.mapping_facet(

@@ -33,9 +33,12 @@ OPTIONS = {
             "source": {"type": "path"},
             "format": {"type": "str", "choices": ["qcow2", "raw"]},
             "serial": {"type": "str"},
-            "cache": {"type": "str", "choices": ["none", "writeback", "writethrough", "directsync", "unsafe"]},
-            "io": {"type": "str", "choices": ["native", "threads", "io_uring"]},
-            "discard": {"type": "str", "choices": ["unmap", "ignore"]},
+            "cache": {
+                "type": "str",
+                "choices": ["default", "none", "writeback", "writethrough", "directsync", "unsafe"],
+            },
+            "io": {"type": "str", "choices": ["default", "native", "threads", "io_uring"]},
+            "discard": {"type": "str", "choices": ["default", "unmap", "ignore"]},
             "iothread": {"type": "int"},
             "readonly": {"type": "bool"},
             "shareable": {"type": "bool"},
@@ -46,6 +49,8 @@ OPTIONS = {
 }
 # Attributes of a disk that go into the definition as they are given.
 PLAIN = ("bus", "device", "serial", "cache", "io", "discard", "iothread", "readonly", "shareable", "boot_order")
+# Those that a disk can be without.
+_OPTIONAL = ("serial", "cache", "io", "discard", "iothread", "boot_order")
 TARGET_PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd"}
 
 
@@ -56,6 +61,7 @@ class DiskSpec:
     a new volume (size, image or both; `pool`), an existing volume (`volume` in `pool`), an existing file or block device
     (`source`), or nothing (an empty CD-ROM drive, or a disk that the guest has already).
     `plain` holds the attributes that go into the definition as they are. `replaces`: another source takes its place.
+    `ejects`: a CD-ROM drive is to be empty.
     """
 
     option: str
@@ -69,6 +75,7 @@ class DiskSpec:
     format: str | None = None
     plain: tuple[tuple[str, Any], ...] = ()
     replaces: bool = False
+    ejects: bool = False
 
     @property
     def attributes(self) -> facet.Values:
@@ -76,7 +83,9 @@ class DiskSpec:
 
     @property
     def creates_volume(self) -> bool:
-        return self.image is not None or (self.size is not None and self.volume is None and self.source is None)
+        return self.image is not None or (
+            self.size is not None and self.volume is None and self.source is None and not self.ejects
+        )
 
 
 def parse_disks(params: facet.Values, image: str | None, root_disk: str | None) -> tuple[DiskSpec, ...]:
@@ -109,14 +118,17 @@ def _parse_one(option: str, given: facet.Values, pool: str) -> DiskSpec:
     _check_origin(option, item)
     if "target" in item and not re.fullmatch(r"(vd|sd|hd|fd|xvd)[a-z]+", item["target"]):
         raise _errors.InvalidInput.of(f"{option}.target", item["target"], "a device name such as vda or sdb is needed")
-    if "source" in item and not item["source"].startswith("/"):
+    if item.get("source") == "":
+        item.update(source=None, ejects=True)
+    elif "source" in item and not item["source"].startswith("/"):
         raise _errors.InvalidInput.of(f"{option}.source", item["source"], "an absolute path is needed")
     # Source: libvirt's schema of a domain.
     if not re.fullmatch(r"[A-Za-z0-9_.+ -]*", item.get("serial", "")):
         allowed = "a serial number has letters, digits, spaces and . _ + -"
         raise _errors.InvalidInput.of(f"{option}.serial", item["serial"], allowed)
-    if item.get("iothread", 1) < 1:
-        raise _errors.InvalidInput.of(f"{option}.iothread", item["iothread"], "a number of 1 or more is needed")
+    if item.get("iothread", 0) < 0:
+        raise _errors.InvalidInput.of(f"{option}.iothread", item["iothread"], "a number of 1 or more is needed, or 0 for none")
+    item = facet.without_empty(item, _OPTIONAL)
     plain = tuple((key, item.pop(key)) for key in PLAIN if key in item)
     return DiskSpec(option=option, plain=plain, **item)
 
@@ -136,7 +148,7 @@ def _check_origin(option: str, item: facet.Values) -> None:
         and "size" not in item
         and item.get("device") != "cdrom"
         and "target" not in item
-        and "serial" not in item
+        and not item.get("serial")
     ):
         raise _errors.InvalidInput.of(
             option, item, "a disk needs one of image, size, volume, source, or the target of a disk that the guest has"

@@ -221,7 +221,7 @@ def parse(params: facet.Values) -> facet.Values:
 
 def _parse_one(index: int, given: facet.Values) -> facet.Values:
     option = f"interfaces[{index}]"
-    item = {key: value for key, value in given.items() if value is not None}
+    item = facet.without_empty(facet.given_keys(given), ("mtu", "boot_order"))
     if ("network" in item) == ("bridge" in item):
         raise _errors.InvalidInput.of(option, given, "an interface has either network or bridge")
     kind = "network" if "network" in item else "bridge"

@@ -25,6 +25,8 @@ def _complete(console: facet.Values) -> None:
     if not console.get("enabled", True):
         # An empty one, which names no file.
         console.pop("log_file", None)
+    if log_file == "" and "log_file" in console:
+        console["log_file"] = None
 
 
 def _prepare(root: _xml.Element, console: facet.Values) -> None:
@@ -38,7 +40,10 @@ def _prepare(root: _xml.Element, console: facet.Values) -> None:
 
 
 class _LogFile(_field.Field):
-    def write(self, root: _xml.Element, value: str) -> None:
+    def write(self, root: _xml.Element, value: str | None) -> None:
+        if value is None:
+            _xml.drop(root, "log")
+            return
         if root.find("log") is None:
             source = root.find("source")
             root.insert(0 if source is None else root.index(source) + 1, _xml.element_of("log", {"append": "off"}))

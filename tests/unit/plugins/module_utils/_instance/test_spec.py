@@ -42,7 +42,7 @@ def make(**params):
         ({"uuid": "42"}, "uuid: '42' is not allowed; a UUID is needed"),
         ({"cpu": {"mode": "maximum", "model": "qemu64"}}, "cpu.model: 'qemu64' is not allowed"),
         ({"cpu": {"mode": "custom"}}, "cpu.mode: 'custom' is not allowed; it needs cpu.model"),
-        ({"cpu": {"cores": 0}}, "cpu.cores: 0 is not allowed"),
+        ({"cpu": {"cores": -1}}, "cpu.cores: -1 is not allowed"),
         ({"interfaces": [{}]}, "interfaces[0]"),
         ({"interfaces": [{"network": "a", "bridge": "b"}]}, "either network or bridge"),
         (
@@ -86,8 +86,8 @@ def make(**params):
             "boot: ['hd'] is not allowed; interfaces[0].boot_order is given; a guest boots either by kinds or by single devices",
         ),
         (
-            {"disks": [{"target": "vda", "boot_order": 0}]},
-            "disks[0].boot_order: 0 is not allowed; the first device to boot from has 1",
+            {"disks": [{"target": "vda", "boot_order": -1}]},
+            "disks[0].boot_order: -1 is not allowed; the first device to boot from has 1",
         ),
         (
             {"disks": [{"target": "vda", "boot_order": 2}], "interfaces": [{"network": "a", "boot_order": 2}]},

@@ -35,7 +35,8 @@ attributes:
 options:
   name:
     description:
-      - The guest's name.
+      - The guest's name. A guest that exists can have any name that libvirt allows, such as V(Windows 10).
+      - A new guest's name has letters, digits and the characters C(._+:@-), begins with a letter or digit, and has 200 characters at most.
     type: str
     required: true
   uuid:

@@ -36,7 +36,8 @@ attributes:
 options:
   name:
     description:
-      - The network's name, of letters, digits and the characters V(_), V(.) and V(-), beginning with none of the last two.
+      - The network's name. That of a new network has letters, digits and the characters V(_), V(.) and V(-), and does not begin
+        with V(.) or V(-).
     type: str
     required: true
   state:

@@ -19,6 +19,7 @@ from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets im
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import live, power, storage
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedure import Draft
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.procedures import table
+from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.spec import check_new_name
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.targets import assign_targets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._storage import source
 
@@ -38,6 +39,8 @@ def plan(spec: InstanceSpec, observed: Observed) -> _plan.Plan:
     """
     if spec.state == "absent":
         return _removal(spec, observed)
+    if not observed.exists:
+        check_new_name(spec.name)
     if spec.state == "suspended" and not observed.exists:
         raise _errors.InvalidInput.of(
             "state", "suspended", f"there is no guest {spec.name!r} whose memory could be saved"

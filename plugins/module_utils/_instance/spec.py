@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import uuid as uuid_library
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _units
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _names, _units
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, flavors, patch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facet import Values
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets.disks import parse_disks
@@ -84,14 +84,24 @@ def _take_removals(params: Values) -> definition.Items:
 
 
 def _checked_name(name: str) -> str:
-    # libvirt allows more, but a name is also part of file names: volumes, logs, monitor sockets.
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+:@-]{0,199}", name):
-        raise _errors.InvalidInput.of(
-            "name",
-            name,
-            "a guest's name has letters, digits and . _ + : @ -, begins with a letter or digit, and has 200 characters at most",
-        )
+    """A guest that exists can have any name that libvirt allows. That of a new one is checked by check_new_name."""
+    if not _names.may_exist(name):
+        raise _bad_name(name)
     return name
+
+
+def check_new_name(name: str) -> None:
+    """Refuse a name that libvirt allows, but that is a nuisance in the names of files: volumes, logs, sockets."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+:@-]{0,199}", name):
+        raise _bad_name(name)
+
+
+def _bad_name(name: str) -> _errors.InvalidInput:
+    return _errors.InvalidInput.of(
+        "name",
+        name,
+        "a new guest's name has letters, digits and . _ + : @ -, begins with a letter or digit, and has 200 characters at most",
+    )
 
 
 def _checked_uuid(value: str | None) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import definition
+from ansible_collections.kvmfleet.compute.plugins.module_utils._network.spec import check_new_name
 
 # What a network that only lends a bridge of the host can't have: others look after it.
 NOT_OF_A_BRIDGE = ("mtu", "domain", "dns", "addresses")
@@ -19,6 +20,8 @@ def plan(spec, observed):
     """Return the Plan that brings what was observed to what is wanted. Raises InvalidInput, Conflict, NotFound."""
     if spec.state == "absent":
         return _removal(spec, observed)
+    if not observed.exists:
+        check_new_name(spec.name)
     if not observed.exists and spec.state == "inactive" and not spec.wanted and spec.autostart is None:
         raise _errors.NotFound(
             f"name: there is no network {spec.name!r} that could be inactive; give the options of a new one"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _names
 from ansible_collections.kvmfleet.compute.plugins.module_utils._inet import parse_bridge, parse_domain
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network import subnets
 from ansible_collections.kvmfleet.compute.plugins.module_utils._network.definition import MODES
@@ -68,11 +68,8 @@ class NetworkSpec:
 
 def parse(params):
     """Return the NetworkSpec of a task. Raises InvalidInput."""
-    if not _NAME.fullmatch(params["name"]):
-        allowed = (
-            "a name has letters, digits, _, . and -, begins with none of the last two, and has 200 characters at most"
-        )
-        raise _errors.InvalidInput.of("name", params["name"], allowed)
+    if not _names.may_exist(params["name"]):
+        check_new_name(params["name"])
     if params["bridge"] is not None:
         parse_bridge("bridge", params["bridge"])
     if params["domain"]:
@@ -92,3 +89,10 @@ def parse(params):
         if params["mode"] == "nat" and subnets.has_ipv6(wanted["addresses"]):
             wanted.setdefault("nat_ipv6", True)
     return NetworkSpec(params["name"], params["state"], params["autostart"], wanted)
+
+
+def check_new_name(name):
+    """A network that exists can have any name that libvirt allows. Raises InvalidInput."""
+    if not _NAME.fullmatch(name):
+        allowed = "a new network's name has letters, digits, _, . and -, begins with none of the last two, and has 200 characters at most"
+        raise _errors.InvalidInput.of("name", name, allowed)

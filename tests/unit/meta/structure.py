@@ -22,7 +22,7 @@ PREFIX = "ansible_collections.kvmfleet.compute.plugins.module_utils"
 # From the ground up. A package imports from the floors below its own alone; a file beside the packages counts as one.
 FLOORS = (
     ("_errors", "_plan", "_temporary", "_typed_params"),
-    ("_deps", "_inet", "_journal", "_lock", "_match", "_params", "_units"),
+    ("_deps", "_inet", "_journal", "_lock", "_match", "_names", "_params", "_units"),
     ("_connection", "_events", "_firstboot", "_openstack", "_optional", "_xml"),
     ("_execute", "_field", "_runner", "_storage", "_validation_process"),
     ("_network", "_ranges", "_validation"),

@@ -37,7 +37,7 @@ def make(**params):
             "flavors[own]: 'big' is not allowed; a flavor is a name, or a mapping",
         ),
         ({"flavor": "m1.small", "flavors": {"m1.small": {"memory": "much"}}}, "memory: 'much' is not allowed"),
-        ({"name": "../etc"}, "name: '../etc' is not allowed; a guest's name has letters"),
+        ({"name": "../etc"}, "name: '../etc' is not allowed; a new guest's name has letters"),
         ({"name": ""}, "name: '' is not allowed"),
         ({"uuid": "42"}, "uuid: '42' is not allowed; a UUID is needed"),
         ({"cpu": {"mode": "maximum", "model": "qemu64"}}, "cpu.model: 'qemu64' is not allowed"),

@@ -4,7 +4,7 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Ask libvirt whether it would take a guest's definition, without defining it.
+"""Ask libvirt whether it would take a guest's definition, and what it would make of it, without defining it.
 
 libvirt has no call for that. Its QEMU driver can also be loaded into a process, with directories of its own: there the guest is
 defined. That is the same code with the same knowledge of QEMU, so its answer is that of the host's libvirt.
@@ -47,13 +47,23 @@ class _Driver:
 
 def refusals(conn: Conn, definitions: Sequence[str]) -> list[str | None]:
     """Return, for each definition, libvirt's message when it refuses it, else None; that also where it can't be asked."""
+    return [refusal for refusal, _text in _answers(conn, definitions)]
+
+
+def mean_the_same(conn: Conn, one: str, other: str) -> bool:
+    """Tell whether libvirt makes the same of two definitions; False also where it can't be asked."""
+    first, second = (text for _refusal, text in _answers(conn, (one, other)))
+    return first is not None and first == second
+
+
+def _answers(conn: Conn, definitions: Sequence[str]) -> list[_validation_process.Answer]:
     try:
         with tempfile.TemporaryDirectory(prefix="kvmfleet-") as root:
             _prepare(root, _driver(conn))
             return _ask(root, definitions)
     except (OSError, ValueError, subprocess.SubprocessError):
         # Such as a host that lacks the driver as a library, or another user's. The define of the run decides then.
-        return [None] * len(definitions)
+        return [(None, None)] * len(definitions)
 
 
 def _driver(conn: Conn) -> _Driver:
@@ -85,7 +95,7 @@ def _prepare(root: str, driver: _Driver) -> None:
     shutil.copytree(driver.capabilities, f"{root}/cache/qemu/capabilities")
 
 
-def _ask(root: str, definitions: Sequence[str]) -> list[str | None]:
+def _ask(root: str, definitions: Sequence[str]) -> list[_validation_process.Answer]:
     run = subprocess.run(
         [sys.executable, "-m", _validation_process.__name__],
         input=json.dumps({"root": root, "definitions": list(definitions)}),

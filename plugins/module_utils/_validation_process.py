@@ -6,52 +6,50 @@
 
 """A program that defines guests on a libvirt of its own, which ends with it, and says which of them libvirt refuses.
 
-It reads JSON with `root` (the directory of that libvirt) and `definitions` (texts), and writes a list: libvirt's message or null for
-each. A libvirt that crashes takes only this process with it.
+It reads JSON with `root` (the directory of that libvirt) and `definitions` (texts), and writes a list of [libvirt's message or null, the
+definition in libvirt's words or null], one for each. A libvirt that crashes takes only this process with it.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Conn, libvirt
 
+Answer = tuple[Optional[str], Optional[str]]
 
-def refusal(conn: Conn, definition: str) -> str | None:
-    """Return why libvirt refuses a definition, None when it takes it. Source: virDomainDefineXMLFlags."""
-    validate = getattr(libvirt, "VIR_DOMAIN_DEFINE_VALIDATE", 0)
+
+def answer(conn: Conn, definition: str) -> Answer:
+    """Return (why libvirt refuses a definition, None), or (None, what libvirt makes of it). Source: virDomainDefineXMLFlags."""
     try:
-        _define(conn, definition, validate)
+        return None, _defined(conn, definition, getattr(libvirt, "VIR_DOMAIN_DEFINE_VALIDATE", 0))
     except libvirt.libvirtError as exc:
         if exc.get_error_code() != libvirt.VIR_ERR_XML_INVALID_SCHEMA:
-            return str(exc)
-        return _without_schema(conn, definition) or "it does not match libvirt's schema"
-    return None
-
-
-def _without_schema(conn: Conn, definition: str) -> str | None:
-    """Return what libvirt itself says of a definition against its schema: it names the value, which the schema does not."""
+            return str(exc), None
     try:
-        _define(conn, definition, 0)
+        _defined(conn, definition, 0)
     except libvirt.libvirtError as exc:
-        return str(exc)
-    return None
+        # libvirt itself names the value, which the schema does not.
+        return str(exc), None
+    return "it does not match libvirt's schema", None
 
 
-def _define(conn: Conn, definition: str, flags: int) -> None:
-    # Undefining it for each keeps those apart that have the same name.
-    conn.defineXMLFlags(definition, flags).undefineFlags(
-        libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-    )
+def _defined(conn: Conn, definition: str, flags: int) -> str:
+    domain = conn.defineXMLFlags(definition, flags)
+    try:
+        return str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
+    finally:
+        # So that several of one name can be asked about.
+        domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
 
 
-def main(task: dict[str, Any]) -> list[str | None]:
-    """Return the refusal of each definition. Raises ConnectionFailed."""
+def main(task: dict[str, Any]) -> list[Answer]:
+    """Return the answer to each definition. Raises ConnectionFailed."""
     with connect(f"qemu:///embed?root={task['root']}") as conn:
-        return [refusal(conn, definition) for definition in task["definitions"]]
+        return [answer(conn, definition) for definition in task["definitions"]]
 
 
 if __name__ == "__main__":

@@ -63,6 +63,12 @@ def redacted_text(root: Element | None) -> str:
     return to_text(shown)
 
 
+def secrets(root: Element) -> list[str | None]:
+    """Return the values that redacted_text replaces."""
+    found = [element.get(name) for element in root.iter() for name in SECRET_ATTRIBUTES if name in element.attrib]
+    return found + [element.text for tag in SECRET_ELEMENTS for element in root.iter(tag)]
+
+
 @functools.cache
 def split_path(path: str) -> tuple[str, str | None]:
     """Split `os/bootmenu/@enable` into the element's path and the attribute's name (None for the text)."""

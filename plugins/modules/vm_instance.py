@@ -1016,9 +1016,9 @@ options:
     type: bool
   xml_patch:
     description:
-      - Changes of the definition for what has no option, applied after all options, in their order. Each changes
-        nothing when its
-        meaning is there already.
+      - Changes of the definition for what has no option, applied after all options, in their order. Each changes nothing when its
+        meaning is there already. What has the same meaning is libvirt's to tell, such as a MAC address in capitals or a number in
+        hexadecimal. Through a O(uri) of another host the texts are compared.
     type: list
     elements: dict
     suboptions:
@@ -1035,7 +1035,7 @@ options:
       add:
         description:
           - An element, as XML, to be added to the one element that is selected, unless it has one that contains all of
-            it.
+            it. A plain path that is missing is made.
         type: str
       remove:
         description:
@@ -1686,6 +1686,7 @@ EXAMPLES = r"""
     name: web01
     state: present
     xml_patch:
+      # <features> is made if the guest has none.
       - xpath: features
         add: <vmcoreinfo state="on"/>
 

@@ -169,10 +169,12 @@ def overlay(
     patches: Iterable[patch.Patch] = (),
     purge: Container[str] = (),
     removals: Items | None = None,
+    patched: bool = False,
 ) -> tuple[_xml.Element, tuple[_plan.Change, ...]]:
     """Return (definition, changes): a copy of `root` with what was asked for, and all that differs from before.
 
     purge: names of KINDS whose devices go unless wanted has them. removals: by name of KINDS, items that name devices to go.
+    patched: libvirt reads `root` in the same way with and without the patches.
     What nobody asked about stays as it is.
     """
     after = copy.deepcopy(root)
@@ -186,9 +188,11 @@ def overlay(
         if found:
             facet.write(after, given)
             changes.extend(found)
-    for option in patch.pending(after, patches):
-        changes.append(_plan.Change(option, None, "patched", _field.NEXT_BOOT))
-    patch.apply(after, patches)
+    if not patched:
+        for option in patch.pending(after, patches):
+            changes.append(_plan.Change(option, None, "patched", _field.NEXT_BOOT))
+    if changes:
+        patch.apply(after, patches)
     return after, tuple(changes)
 
 

@@ -74,7 +74,7 @@ def differences(name: str, before: object, after: object) -> Iterator[tuple[str,
     if before == after:
         return
     if isinstance(before, dict) and isinstance(after, dict):
-        for key in {**before, **after}:
+        for key in {**after, **before}:
             yield from differences(f"{name}.{key}", before.get(key), after.get(key))
     elif (
         isinstance(after, tuple)

@@ -102,20 +102,19 @@ def _select(root: _xml.Element, patch: Patch) -> list[Any]:
         found = _compiled(patch.option, patch.xpath)(root)
     except etree.XPathError as exc:
         raise _errors.InvalidInput.of(f"{patch.option}.xpath", patch.xpath, f"it can't be evaluated ({exc})") from exc
-    if not isinstance(found, list):
+    if not isinstance(found, list) or not all(map(_is_node, found)):
         raise _errors.InvalidInput.of(f"{patch.option}.xpath", patch.xpath, "it must select elements or attributes")
     return found
+
+
+def _is_node(found: Any) -> bool:
+    return isinstance(found, etree._Element) or getattr(found, "is_attribute", False)
 
 
 def _set(root: _xml.Element, patch: Patch) -> None:
     found = _select(root, patch)
     if not found:
-        match = _SIMPLE_PATH.fullmatch(patch.xpath)
-        if not match:
-            raise _errors.InvalidInput.of(
-                f"{patch.option}.xpath", patch.xpath, "it selects nothing, and only a plain path of names can be made"
-            )
-        element_path, attribute = match.groups()
+        element_path, attribute = _plain_path(patch)
         _xml.put(root, (element_path or "") + (f"/@{attribute}" if attribute else ""), patch.value)
         return
     for node in found:
@@ -125,8 +124,21 @@ def _set(root: _xml.Element, patch: Patch) -> None:
             node.getparent().set(node.attrname, patch.value)
 
 
+def _plain_path(patch: Patch) -> tuple[str | None, str | None]:
+    """Return (path, attribute) of what is to be made, since it is not there."""
+    match = _SIMPLE_PATH.fullmatch(patch.xpath)
+    if not match:
+        raise _errors.InvalidInput.of(
+            f"{patch.option}.xpath", patch.xpath, "it selects nothing, and only a plain path of names can be made"
+        )
+    path, attribute = match.groups()
+    return path, attribute
+
+
 def _add(root: _xml.Element, patch: Patch) -> None:
     parents = _select(root, patch)
+    if not parents and not _plain_path(patch)[1]:
+        parents = [_xml.ensure(root, _plain_path(patch)[0] or "")]
     if len(parents) != 1 or not isinstance(parents[0], etree._Element):
         raise _errors.InvalidInput.of(
             f"{patch.option}.xpath", patch.xpath, f"add needs exactly one element to add to, it selects {len(parents)}"

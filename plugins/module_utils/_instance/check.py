@@ -4,16 +4,20 @@
 #
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""check: refuse a planned definition that libvirt would refuse, and name the option that is to blame. Writes nothing."""
+"""check: refuse a planned definition that libvirt would refuse, and name the option that is to blame. Writes nothing.
+
+libvirt is asked what definitions mean, too.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _validation, _xml
-from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import definition, patch
 from ansible_collections.kvmfleet.compute.plugins.module_utils._instance.plan import plan
 
 if TYPE_CHECKING:
@@ -36,6 +40,19 @@ def refusals(conn: Conn, planned: Sequence[Planned]) -> list[_errors.InvalidInpu
         None if message is None else _error(conn, message, spec, observed)
         for message, (spec, observed, _the_plan) in zip(found, planned)
     ]
+
+
+def is_patched(conn: Conn, root: _xml.Element, patches: Sequence[patch.Patch]) -> bool:
+    """Tell whether libvirt reads a definition in the same way with and without patches that change its text."""
+    after = copy.deepcopy(root)
+    try:
+        patch.apply(after, patches)
+    except _errors.InvalidInput:
+        # They may need what the options of the task make; the plan says so if they don't.
+        return False
+    if _xml.to_text(after) == _xml.to_text(root) or _xml.secrets(after) != _xml.secrets(root):
+        return False
+    return _validation.mean_the_same(conn, _xml.redacted_text(root), _xml.redacted_text(after))
 
 
 def _error(conn: Conn, message: str, spec: InstanceSpec, observed: Observed) -> _errors.InvalidInput | None:
@@ -80,8 +97,8 @@ def _parts(spec: InstanceSpec) -> Iterator[tuple[str, InstanceSpec]]:
                 yield f"{option}[{index}]", replace(spec, wanted=dict(rest, **{option: _without(value, index)}))
     for index, disk in enumerate(spec.disks):
         yield disk.option, replace(spec, disks=_without(spec.disks, index))
-    for index, patch in enumerate(spec.patches):
-        yield patch.option, replace(spec, patches=_without(spec.patches, index))
+    for index, change in enumerate(spec.patches):
+        yield change.option, replace(spec, patches=_without(spec.patches, index))
 
 
 def _but(values: Values, left_out: str) -> Values:

@@ -67,7 +67,7 @@ def plan(spec: procedure.InstanceSpec, draft: procedure.Draft) -> LivePlan:
     written = _write_live_options(live, draft.wanted)
     if written:
         change.append(_plan.Action("update_live", "{}: {}".format(spec.name, ", ".join(written)), draft.definition))
-    return LivePlan(tuple(unplug), tuple(change), waiting(live, spec, draft.wanted), tuple(obstacles))
+    return LivePlan(tuple(unplug), tuple(change), waiting(live, spec, draft), tuple(obstacles))
 
 
 def _plug_obstacles(live: _xml.Element, draft: procedure.Draft) -> Iterator[str]:
@@ -91,9 +91,10 @@ def _write_live_options(live: _xml.Element, wanted: Values) -> list[str]:
     return written
 
 
-def waiting(live: _xml.Element, spec: procedure.InstanceSpec, wanted: Values) -> tuple[str, ...]:
+def waiting(live: _xml.Element, spec: procedure.InstanceSpec, draft: procedure.Draft) -> tuple[str, ...]:
     """Return the names of what was asked for that a live definition does not have, and gets at the next boot."""
-    _after, changes = definition.overlay(live, wanted, spec.patches, spec.purge, spec.removals)
+    patched = draft.observed.live_patched
+    _after, changes = definition.overlay(live, draft.wanted, spec.patches, spec.purge, spec.removals, patched)
     return tuple(change.option for change in changes)
 
 

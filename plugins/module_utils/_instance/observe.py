@@ -136,6 +136,8 @@ def observe(conn: Conn, spec: InstanceSpec, known: Any = None, users: Users | No
             procedures=procedures,
             clone=_linked_clone(conn, users, spec, inactive, facts.state),
             lost_memory=lost,
+            patched=_patched(conn, spec, inactive),
+            live_patched=_patched(conn, spec, live),
         )
 
 
@@ -155,6 +157,14 @@ def _collisions(conn: Conn, users: Users, spec: InstanceSpec, inactive: _xml.Ele
     from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import collisions
 
     return collisions.find(conn, lambda: users().definitions, spec.name, spec.wanted, inactive)
+
+
+def _patched(conn: Conn, spec: InstanceSpec, root: _xml.Element | None) -> bool:
+    if root is None or not spec.patches:
+        return False
+    from ansible_collections.kvmfleet.compute.plugins.module_utils._instance import check
+
+    return check.is_patched(conn, root, spec.patches)
 
 
 def _live(domain: Domain, state: str) -> tuple[_xml.Element | None, str | None]:

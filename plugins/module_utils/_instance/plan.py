@@ -155,7 +155,8 @@ def _overlaid(spec: InstanceSpec, draft: Draft) -> Draft:
         wanted = dict(wanted, image_name=spec.image)
     if "interfaces" in wanted:
         wanted = dict(wanted, interfaces=interfaces.assign_macs(wanted["interfaces"], draft.definition))
-    after, changes = definition.overlay(draft.definition, wanted, spec.patches, spec.purge, spec.removals)
+    patched = observed.patched and draft.definition is observed.inactive
+    after, changes = definition.overlay(draft.definition, wanted, spec.patches, spec.purge, spec.removals, patched)
     _check_devices(spec, draft.definition, after)
     definition.check(draft.definition, after, wanted)
     warnings = (*draft.warnings, *_collision_warnings(observed, after))
@@ -316,7 +317,7 @@ def _live_plan(spec: InstanceSpec, draft: Draft) -> tuple[live.LivePlan, Draft]:
     if observed.live is None or _changes_run(draft):
         return live.LivePlan(), draft
     if spec.apply == "next_boot" or not observed.active:
-        return live.LivePlan(waiting=live.waiting(observed.live, spec, draft.wanted)), draft
+        return live.LivePlan(waiting=live.waiting(observed.live, spec, draft)), draft
     running = live.plan(spec, draft)
     if running.waiting and spec.apply == "live":
         live.refuse_waiting(draft, running)

@@ -90,6 +90,7 @@ class Observed:
     procedures: what procedures that are due have read, by their names. clone: the path of a linked clone's disk, which needs those
     of the guest. lost_memory: libvirt's words for why the saved memory of a suspended guest can't be read.
     collisions: the Collisions (_domain.collisions) of what the task asks for with what others have.
+    patched, live_patched: inactive, or live, differs from what the task's xml_patch makes of it in words alone.
     """
 
     exists: bool
@@ -108,6 +109,8 @@ class Observed:
     clone: str | None = None
     lost_memory: str | None = None
     collisions: tuple[Any, ...] = ()
+    patched: bool = False
+    live_patched: bool = False
 
     @property
     def state(self) -> str:

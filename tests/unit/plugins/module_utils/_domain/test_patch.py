@@ -57,6 +57,11 @@ def test_add_appends_once_and_sees_what_libvirt_has_made_of_it():
     assert pending == ["xml_patch[0]"] and len(root.findall("devices/sound")) == 2
 
 
+def test_add_makes_the_parents():
+    root, pending = patched({"xpath": "features/hyperv", "add": "<relaxed state='on'/>"})
+    assert pending == ["xml_patch[0]"] and root.find("features/hyperv/relaxed") is not None
+
+
 def test_remove_elements_and_attributes():
     root, pending = patched({"xpath": "devices/disk", "remove": True}, {"xpath": "//sound/@model", "remove": True})
     assert pending == ["xml_patch[0]", "xml_patch[1]"]
@@ -70,6 +75,10 @@ def test_remove_elements_and_attributes():
     [
         ({"xpath": "devices[", "set": "x"}, r"xml_patch\[0\].xpath: 'devices\['"),
         ({"xpath": "count(devices)", "set": "x"}, "must select elements or attributes"),
+        ({"xpath": "on_crash/text()", "set": "preserve"}, "must select elements or attributes"),
+        ({"xpath": "on_crash/text()", "remove": True}, "must select elements or attributes"),
+        ({"xpath": "devices/namespace::*", "set": "x"}, "must select elements or attributes"),
+        ({"xpath": "devices/lease[1]", "add": "<a/>"}, "selects nothing, and only a plain path of names can be made"),
         ({"xpath": "devices/disk", "add": "<a/>"}, "exactly one element to add to, it selects 2"),
         ({"xpath": "devices", "add": "<a>"}, "not well-formed"),
         (

@@ -58,6 +58,11 @@ def is_local(conn: Conn) -> bool:
     return not uri.hostname and transport in ("", "unix") and conn.getType() != "TEST"
 
 
+def shares_files(conn: Conn) -> bool:
+    """Tell whether the files of libvirt's host are those of this host, by the URI: one with a host's name is of another."""
+    return not conn.getURI().partition("://")[2].partition("/")[0]
+
+
 @contextlib.contextmanager
 def _no_cyclic_collection() -> Iterator[None]:
     """Keep Python's cyclic garbage collector away from libvirt's objects for the time of a `with` block.

@@ -63,7 +63,7 @@ def find(
     if conn.getType() == "TEST":
         # It makes nothing on any host.
         return tuple(found)
-    if not _connection.is_local(conn):
+    if not _connection.shares_files(conn):
         unseen = [(_LOG, path) for path in asked[_LOG]] + [(f"host_devices.{kind}", value) for kind, value in devices]
         return (*found, *(Collision(option, value, _UNSEEN, refused=False) for option, value in unseen))
     found += [collision for path in asked[_LOG] for collision in _with_file(path)]

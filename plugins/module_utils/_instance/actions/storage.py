@@ -72,7 +72,7 @@ def make_in_place(run: procedure.Run, volume: proof.Wanted, make: Callable[[Any]
         there = volumes.volume_facts(volume.pool, _xml.parse(made.XMLDesc(0)))
     else:
         made = pool.storageVolLookupByName(volume.name)
-    identity = proof.identity(there, _connection.is_local(run.conn))
+    identity = proof.identity(there, _connection.shares_files(run.conn))
     recorded.record_proof(run.domain(), volume, identity)
     return made
 
@@ -135,7 +135,7 @@ def _delete_unused(run: procedure.Run, volume: VolumeName, without: Iterable[str
             return
         need = uses.read(run.conn).against_sole_use(found.path(), run.spec.name, without)
         there = proof.read_known(run.conn, volume.pool, volume.name)
-        if there is not None and proof.is_replaced(there, identity, _connection.is_local(run.conn)):
+        if there is not None and proof.is_replaced(there, identity, _connection.shares_files(run.conn)):
             need = proof.REPLACED
         if need is not None:
             raise _errors.Conflict(

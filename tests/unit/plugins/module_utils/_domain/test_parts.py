@@ -78,8 +78,8 @@ PARTS = {
     "host-model": ({"cpu": {"mode": "host-model"}}, MODE),
     "model": ({"cpu": {"model": "EPYC"}}, MODE),
     "topology": (
-        {"cpu": {"sockets": 9, "cores": 1, "threads": 1}},
-        [f"cpu/topology/@{n}" for n in ("sockets", "cores", "threads")],
+        {"vcpus": "9", "max_vcpus": "9", "cpu": {"sockets": 9, "cores": 1, "threads": 1}},
+        [*CPUS] + [f"cpu/topology/@{n}" for n in ("sockets", "cores", "threads")],
     ),
     "memory of nodes": ({"numa": {"mode": "interleave", "nodeset": "0"}}, ["numatune/memory"]),
     "clock": (
@@ -217,7 +217,8 @@ def test_an_option_changes_its_own_part_once(name):
             validated += 1
     print(name, dict(counts), validated)
     assert counts[True]
-    assert counts[True] + counts[False] >= 0.9 * sum(counts.values()), counts
+    # Most foreign guests are of a machine without PCIe.
+    assert counts[True] + counts[False] >= 0.9 * (sum(counts.values()) - counts["pci_root_ports"]), counts
 
 
 def test_an_interface_that_moves_changes_what_it_is_on_alone():

@@ -75,7 +75,8 @@ def _xz(packed):
     """Python's LZMAFile has no limit of the memory that it takes."""
     decompressor, data = lzma.LZMADecompressor(memlimit=MEMORY), b""
     while True:
-        if decompressor.eof:
+        # pylint takes it for a constant of the class.
+        if decompressor.eof:  # pylint: disable=using-constant-test
             # Another stream may follow, after zeros.
             data = decompressor.unused_data.lstrip(b"\0")
             while not data:

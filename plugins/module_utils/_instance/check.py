@@ -70,7 +70,7 @@ def _error(conn: Conn, message: str, spec: InstanceSpec, observed: Observed) -> 
 
 
 def _shown(what: str, spec: InstanceSpec) -> str:
-    option, _, key = what.partition(".")
+    option, _dot, key = what.partition(".")
     value = spec.wanted.get(option)
     value = value.get(key) if key and isinstance(value, dict) else value
     return f"{what}: {value!r}" if isinstance(value, (str, int)) and what not in _SECRET else what

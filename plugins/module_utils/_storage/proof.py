@@ -224,7 +224,7 @@ def _is_plain(path: str, has_data: bool) -> bool:
         head = stream.read(_HEADER.size)
         if len(head) < _HEADER.size or not head.startswith(b"QFI\xfb"):
             return False
-        _magic, version, *_, entries, table, _refs, _length, snapshots, _place, features = _HEADER.unpack(head)
+        _magic, version, *_rest, entries, table, _refs, _length, snapshots, _place, features = _HEADER.unpack(head)
         if snapshots or (version > 2 and features & _DATA_FILE):
             return False
         stream.seek(table)

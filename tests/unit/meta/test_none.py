@@ -175,7 +175,7 @@ def guest():
 
 def parsed(name, value):
     """Return the wanted values of a task that gives one option."""
-    option, _, key = name.partition(".")
+    option, _dot, key = name.partition(".")
     facet = FACETS[option]
     if facet.options[option]["type"] == "list" and key:
         item = dict.fromkeys(facet.options[option]["options"])

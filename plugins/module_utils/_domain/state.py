@@ -81,6 +81,20 @@ def power_state(domain: Domain) -> tuple[str, str]:
     return state_words(state, reason, saved)
 
 
+def is_at_rest(domain: Domain) -> bool:
+    """Tell whether libvirt is not busy with starting, saving or moving a guest.
+
+    A guest that was restored and stays paused keeps the reason of an incoming migration, since QEMU reads its memory that way.
+    Source: virDomainGetState, virDomainGetJobInfo.
+    """
+    reason = power_state(domain)[1]
+    if reason == "migration" and domain.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_NONE:
+        # While libvirt restores the guest, it takes no other job: this waits.
+        domain.memoryStats()
+        return True
+    return reason not in PASSING
+
+
 def read_facts(domain: Domain) -> Facts:
     """Return the Facts of one domain; see bulk.read for many."""
     state, reason = power_state(domain)

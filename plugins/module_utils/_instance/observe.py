@@ -114,7 +114,7 @@ def observe(conn: Conn, spec: InstanceSpec, known: Any = None, users: Users | No
                 procedures=procedures,
             )
         facts = known.facts(domain) if known else state.read_facts(domain)
-        if facts.reason in state.PASSING:
+        if facts.reason in state.PASSING and not state.is_at_rest(domain):
             _await_rest(conn, domain)
             facts = state.read_facts(domain)
         inactive = _xml.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
@@ -146,7 +146,7 @@ def _await_rest(conn: Conn, domain: Domain) -> None:
     from ansible_collections.kvmfleet.compute.plugins.module_utils._events import DomainWatch
 
     with DomainWatch(conn, domain) as watch:
-        watch.wait_until(lambda: state.power_state(domain)[1] not in state.PASSING, PASSING_TIMEOUT, poll=0.2)
+        watch.wait_until(lambda: state.is_at_rest(domain), PASSING_TIMEOUT, poll=0.2)
 
 
 def _collisions(conn: Conn, users: Users, spec: InstanceSpec, inactive: _xml.Element | None) -> Any:

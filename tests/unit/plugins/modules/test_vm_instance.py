@@ -19,6 +19,7 @@ import libvirt
 import pytest
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _journal
 from ansible_collections.kvmfleet.compute.plugins.module_utils._connection import connect
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import is_at_rest
 
 MODULE = Path(__file__).parents[4] / "plugins/modules/vm_instance.py"
 
@@ -163,6 +164,16 @@ def test_memory_is_saved_and_restored(guest):
     guest(state="suspended")
     assert named(guest(state="running", discard_saved_state=True)) == ["discard_saved_state", "start"]
     assert guest(memory="128MiB")["restart_required"] == []
+
+
+def test_a_guest_that_is_restored_and_stays_paused_is_not_waited_for(guest, embed_uri):
+    launch(guest)
+    guest(state="suspended")
+    assert named(guest(state="paused")) == ["restore_paused"]
+    with connect(embed_uri) as conn:
+        domain = conn.lookupByName("web01")
+        assert domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED and is_at_rest(domain)
+    assert guest(state="paused")["actions"] == []
 
 
 def test_a_disk_of_another_guest_is_refused(guest, run_module, embed_uri):

@@ -42,8 +42,9 @@ def _defined(conn: Conn, definition: str, flags: int) -> str:
     try:
         return str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
     finally:
-        # So that several of one name can be asked about.
-        domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
+        # So that several of one name can be asked about. The NVRAM and the TPM of the definition are those of the host's guest.
+        keep = libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | getattr(libvirt, "VIR_DOMAIN_UNDEFINE_KEEP_TPM", 0)
+        domain.undefineFlags(keep | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
 
 
 def main(task: dict[str, Any]) -> list[Answer]:

@@ -28,6 +28,17 @@ def test_each_definition_has_its_answer_and_nothing_stays(embed_uri, tmp_path, m
     assert os.listdir(tmp_path) == []
 
 
+def test_what_a_guest_has_on_the_host_stays(embed_uri, tmp_path):
+    variables, loader = tmp_path / "VARS.fd", tmp_path / "CODE.fd"
+    for file in (variables, loader):
+        file.write_text("kept")
+    firmware = f'<loader readonly="yes" type="pflash">{loader}</loader><nvram>{variables}</nvram></os><features><acpi/></features>'
+    with connect(embed_uri) as conn:
+        conn.getDomainCapabilities(None, "x86_64", None, "qemu")
+        assert _validation.refusals(conn, [GOOD.replace("</os>", firmware)]) == [None]
+    assert variables.read_text() == "kept"
+
+
 def test_where_libvirt_cant_be_asked_nothing_is_refused(embed_uri, shared_uri, tmp_path, monkeypatch):
     with connect(shared_uri) as conn:
         assert _validation.refusals(conn, [BAD]) == [None]

@@ -75,9 +75,10 @@ def _was_valid(run: procedure.Run) -> bool:
 
     Other tools do not validate, and libvirt itself takes more than its schema allows.
     """
-    if not run.observed.persistent:
+    if run.spec.patches or not run.observed.persistent:
+        # What a task writes as XML is always validated.
         return True
-    # As it is to the letter, so that nothing changes.
+    # As it is, so that nothing but blanks in its metadata changes.
     text = run.domain().XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
     try:
         run.conn.defineXMLFlags(text, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)

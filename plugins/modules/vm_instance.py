@@ -1507,7 +1507,8 @@ options:
           - V(resize) begins a resize, or goes on with one that was interrupted. V(confirm) makes the new sizes the
             guest's only ones. V(revert) gives it the old ones and the old root disk back; what was written to that disk
             since the resize is lost, of which the task warns.
-          - V(confirm) and V(revert) go with no other change, and fail when there is no resize of the guest.
+          - V(confirm) and V(revert) go with no other change. They change nothing when the last resize of the guest has ended so, and
+            fail when there is no resize of the guest.
         type: str
         choices: [resize, confirm, revert]
         default: resize

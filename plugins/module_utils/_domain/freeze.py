@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _journal
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import Domain, libvirt
+from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
 
 
 @contextlib.contextmanager
@@ -53,15 +54,16 @@ def is_left(domain: Domain) -> bool:
 def thaw_left(domain: Domain) -> None:
     """Thaw what a run that was killed has left frozen, if it did; a guest that has booted since has nothing frozen.
 
-    Raises KvmfleetError; the next run tries again then.
+    The agent of a guest that is paused can't be asked; a run that finds the guest running does so. Raises KvmfleetError; the next
+    run tries again then.
     """
     left = _journal.read(_journal.FREEZE, *_key(domain))
     if left is None:
         return
-    if domain.isActive() and domain.ID() == left["run"]:
-        _thaw(domain)
-    else:
+    if not domain.isActive() or domain.ID() != left["run"]:
         _journal.forget(_journal.FREEZE, *_key(domain))
+    elif power_state(domain)[0] != "paused":
+        _thaw(domain)
 
 
 def _key(domain: Domain) -> tuple[str, str]:

@@ -291,7 +291,8 @@ def _leftover_actions(spec: InstanceSpec, observed: Observed) -> list[_plan.Acti
 
 
 def _thaw_actions(spec: InstanceSpec, observed: Observed) -> list[_plan.Action]:
-    return [_plan.Action("thaw", spec.name)] if observed.frozen else []
+    # The agent of a guest that is paused can't be asked.
+    return [_plan.Action("thaw", spec.name)] if observed.frozen and observed.state != "paused" else []
 
 
 def _definition_actions(spec: InstanceSpec, draft: Draft) -> list[_plan.Action]:

@@ -67,6 +67,15 @@ def test_a_guest_that_has_booted_since_is_left_alone(domain, journal, killed):
     assert frozen(domain) == 2 and list(journal.iterdir()) == []
 
 
+def test_a_guest_that_is_paused_waits_for_a_run_that_finds_it_running(domain, run_module, killed):
+    task = {"name": "test", "uri": "test:///default", "state": "present"}
+    domain.suspend()
+    freeze.thaw_left(domain)
+    assert freeze.is_left(domain) and not run_module("vm_instance", task)["changed"]
+    domain.resume()
+    assert run_module("vm_instance", task)["changed"] and not freeze.is_left(domain)
+
+
 @pytest.mark.parametrize("state", ["running", "present"])
 def test_any_task_on_the_guest_thaws_it(domain, run_module, killed, state):
     task = {"name": "test", "uri": "test:///default", "state": state}

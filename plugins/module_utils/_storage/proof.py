@@ -143,8 +143,7 @@ def is_ours(conn: Conn, record: Record | None, wanted: Wanted, there: VolumeFact
     if conn.getType() == "TEST":
         # The volumes of libvirt's in-memory driver are no files: they have no content that could be lost.
         sizes = {getattr(wanted, "capacity", 0), wanted.image.capacity if wanted.image else None}
-        # A copy can have been made larger than what it is made of.
-        return there.format == wanted.format and there.capacity >= min(sizes)
+        return there.format == wanted.format and (0 in sizes or there.capacity in sizes)
     # What can't be read is nobody's for all that we know.
     with contextlib.suppress(OSError):
         return is_as_made(there, wanted, local)

@@ -115,7 +115,9 @@ def needs(reading: procedure.Reading) -> procedure.Needs:
 def _ours(reading: procedure.Reading, volumes: Mapping[str, VolumeFacts | None]) -> frozenset[tuple[str, str]]:
     """Return (pool, name) of the volumes of this clone that an interrupted run has made, of those that it had planned."""
     planned = metadata.planned(reading.record)
-    wanted = [_copy(reading.spec, target, origin) for target, origin in volumes.items() if origin and target in planned]
+    copies = [_copy(reading.spec, target, origin) for target, origin in volumes.items() if origin and target in planned]
+    # Items of the task can make a copy larger than its source.
+    wanted = [replace(copy, capacity=0) for copy in copies]
     there = {(copy.pool, copy.name): read_volume(reading.conn, copy.pool, copy.name) for copy in wanted}
     return proof.find_ours(reading.conn, reading.recorded, wanted, there)
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _inet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import (
     Conn,
     libvirt,
@@ -59,8 +59,8 @@ def is_local(conn: Conn) -> bool:
 
 
 def shares_files(conn: Conn) -> bool:
-    """Tell whether the files of libvirt's host are those of this host, by the URI: one with a host's name is of another."""
-    return not conn.getURI().partition("://")[2].partition("/")[0]
+    """Tell whether the files of libvirt's host are those of this host."""
+    return not _inet.host_of(conn.getURI())
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _lock, _plan
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _connection, _errors, _inet, _lock, _plan
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.lookup import name_of, require
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.state import power_state
@@ -82,8 +82,7 @@ def parse(params):
         return found
     if not found.path.startswith("/") or found.path.endswith("/"):
         raise _errors.InvalidInput.of("path", found.path, "the absolute path of a file on the host is needed")
-    host = params["uri"].partition("://")[2].partition("/")[0]
-    if host:
+    if _inet.host_of(params["uri"]):
         raise _errors.InvalidInput.of(
             "uri", params["uri"], "a dump is a file of libvirt's host: run the task on that host"
         )

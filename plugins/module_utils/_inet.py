@@ -109,3 +109,8 @@ def parse_url(option: str, url: str, allowed: str, login: str) -> str:
     if not host or not port_is_fine or parts.scheme not in ("http", "https") or re.search(r"[\x00-\x20\x7f]", url):
         raise _errors.InvalidInput.of(option, url, allowed)
     return url
+
+
+def host_of(uri: str) -> str:
+    """Return the host that a URI of libvirt names; it is empty for libvirt on this host."""
+    return uri.partition("://")[2].partition("/")[0]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _inet
 from ansible_collections.kvmfleet.compute.plugins.module_utils._guest import values
 
 OPTIONS = {
@@ -94,8 +94,7 @@ def parse(params):
         raise _errors.InvalidInput(
             "nothing is asked for; one of files, users, hostname, machine_id and grow_root is needed"
         )
-    host = params["uri"].partition("://")[2].partition("/")[0]
-    if host:
+    if _inet.host_of(params["uri"]):
         raise _errors.InvalidInput.of(
             "uri", params["uri"], "disks are opened where they are: run the task on that host"
         )

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _plan, _units, _xml
+from ansible_collections.kvmfleet.compute.plugins.module_utils import _errors, _inet, _plan, _units, _xml
 from ansible_collections.kvmfleet.compute.plugins.module_utils._deps import libvirt
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain import identity, metadata
 from ansible_collections.kvmfleet.compute.plugins.module_utils._domain.facets import interfaces
@@ -150,7 +150,7 @@ def _has_nvram(spec: procedure.InstanceSpec, path: str | None) -> bool:
     """Tell whether there is a file to be copied: a guest that never ran has none yet."""
     if path is None:
         return False
-    if spec.uri.partition("://")[2].partition("/")[0]:
+    if _inet.host_of(spec.uri):
         raise _errors.InvalidInput.of(
             "uri",
             spec.uri,
